@@ -1,0 +1,2 @@
+//! The `loquat` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Readers, conformance checks and splits.

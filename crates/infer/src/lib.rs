@@ -1,0 +1,1 @@
+//! A loaded pipeline: text in, prediction out.

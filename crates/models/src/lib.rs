@@ -1,0 +1,1 @@
+//! Inference architectures and the model artifact.

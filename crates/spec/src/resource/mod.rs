@@ -1,0 +1,5 @@
+//! The kinds of resource, one file each.
+
+pub(crate) mod dataset;
+pub(crate) mod endpoint;
+pub(crate) mod training;

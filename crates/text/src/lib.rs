@@ -1,0 +1,1 @@
+//! Text normalisation, n-grams and offsets.

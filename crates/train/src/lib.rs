@@ -1,0 +1,1 @@
+//! Trials, nested cross-validation, search, calibration, evaluation, report.

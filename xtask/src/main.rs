@@ -1,0 +1,2 @@
+//! Checks, figures and the services test.
+fn main() {}
