@@ -1,1 +1,12 @@
-//! Text normalisation, n-grams and offsets.
+//! Text normalisation, word segmentation and n-grams, with offsets into the text as it was sent.
+//!
+//! Training and serving read text only through this crate, so that both see the same features. It knows neither files
+//! nor models.
+
+mod ngrams;
+mod normalisation;
+mod prepared;
+
+pub use ngrams::Ngrams;
+pub use normalisation::Normalisation;
+pub use prepared::Prepared;

@@ -1,0 +1,318 @@
+//! The model artifact: a folder that training writes and serving reads.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use loquat_spec::Explanation;
+use rayon::prelude::*;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ModelError;
+use crate::features::FeatureConfig;
+use crate::linear::{Calibration, Component, Scratch};
+use crate::manifest::Manifest;
+use crate::vocabulary::Vocabulary;
+
+const MANIFEST: &str = "loquat.json";
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const MODEL_TYPE: &str = "loquat-linear";
+
+/// `config.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    model_type: String,
+    components: Vec<ComponentConfig>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ComponentConfig {
+    features: FeatureConfig,
+    calibration: Calibration,
+    weight: f32,
+}
+
+/// A loaded artifact: text in, probability per label out.
+#[derive(Debug, Clone)]
+pub struct Model {
+    manifest: Manifest,
+    components: Vec<Component>,
+}
+
+impl Model {
+    /// A model that averages the probabilities of its components, each weighted by its share.
+    pub fn new(manifest: Manifest, components: Vec<Component>) -> Self {
+        Self { manifest, components }
+    }
+
+    /// What travels with the weights.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What travels with the weights, to be filled in.
+    pub fn manifest_mut(&mut self) -> &mut Manifest {
+        &mut self.manifest
+    }
+
+    /// The weight matrices.
+    pub fn components(&self) -> &[Component] {
+        &self.components
+    }
+
+    /// Bytes of the loaded model.
+    pub fn resident_bytes(&self) -> u64 {
+        self.components.iter().map(|c| c.resident_bytes() as u64).sum()
+    }
+
+    /// Probability per label of each text, `[texts][labels]`, with `threads` threads (one: the caller's own).
+    ///
+    /// The result does not depend on `threads`, nor on which texts are asked for together.
+    pub fn probabilities(&self, texts: &[&str], threads: usize) -> Vec<Vec<f32>> {
+        if threads <= 1 || texts.len() < 64 {
+            let mut scratch = Scratch::default();
+            return texts.iter().map(|text| self.probabilities_of(text, &mut scratch)).collect();
+        }
+        texts
+            .par_chunks(texts.len().div_ceil(threads * 8).max(16))
+            .flat_map_iter(|chunk| {
+                let mut scratch = Scratch::default();
+                chunk.iter().map(move |text| self.probabilities_of(text, &mut scratch)).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Probability per label of one text, with buffers kept by the caller.
+    pub fn probabilities_of(&self, text: &str, scratch: &mut Scratch) -> Vec<f32> {
+        let text = self.cut(text);
+        let mut sum = vec![0.0; self.manifest.labels.len()];
+        let mut margins = vec![0.0; sum.len()];
+        for component in &self.components {
+            component.margins(text, scratch, &mut margins);
+            component.calibration.apply(&mut margins);
+            for (total, probability) in sum.iter_mut().zip(&margins) {
+                *total += component.weight * probability;
+            }
+        }
+        sum
+    }
+
+    fn cut<'t>(&self, text: &'t str) -> &'t str {
+        match self.manifest.max_length.and_then(|length| text.char_indices().nth(length)) {
+            Some((end, _)) => &text[..end],
+            None => text,
+        }
+    }
+
+    /// The `top` pieces of `text` that spoke most for or against `label`, strongest first.
+    ///
+    /// Contributions of n-grams that cover the same characters are added up; a piece inside a stronger one is left out.
+    pub fn explain(&self, text: &str, label: usize, top: usize) -> Vec<Explanation> {
+        let mut scratch = Scratch::default();
+        let mut pieces: BTreeMap<(usize, usize), f32> = BTreeMap::new();
+        for component in &self.components {
+            component.contributions(self.cut(text), label, &mut scratch, |start, end, share| {
+                *pieces.entry((start, end)).or_default() += component.weight * share;
+            });
+        }
+        let mut ranked: Vec<_> = pieces.into_iter().collect();
+        ranked.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
+        let characters: Vec<char> = text.chars().collect();
+        let mut chosen: Vec<Explanation> = Vec::new();
+        for ((start, end), weight) in ranked {
+            let overlaps = chosen.iter().any(|c| start < c.end && c.start < end);
+            if weight != 0.0 && !overlaps {
+                let piece = characters[start..end].iter().collect();
+                chosen.push(Explanation { start, end, text: piece, weight });
+                if chosen.len() == top {
+                    break;
+                }
+            }
+        }
+        chosen
+    }
+
+    /// Writes the artifact's files into `folder`.
+    pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
+        let config = Config {
+            model_type: MODEL_TYPE.to_owned(),
+            components: self
+                .components
+                .iter()
+                .map(|c| ComponentConfig {
+                    features: c.features.clone(),
+                    calibration: c.calibration.clone(),
+                    weight: c.weight,
+                })
+                .collect(),
+        };
+        write(&folder.join(CONFIG), &to_json(&config))?;
+        write(&folder.join(MANIFEST), &to_json(&self.manifest))?;
+        let buffers: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> =
+            self.components.iter().enumerate().flat_map(|(index, c)| tensors(index, c)).collect();
+        let path = folder.join(WEIGHTS);
+        let mut views = Vec::new();
+        for (name, dtype, shape, bytes) in &buffers {
+            let view = TensorView::new(*dtype, shape.clone(), bytes)
+                .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
+            views.push((name.clone(), view));
+        }
+        let bytes = safetensors::serialize(views, None)
+            .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
+        write(&path, &bytes)
+    }
+
+    /// Reads the artifact in `folder`.
+    pub fn load(folder: &Path) -> Result<Self, ModelError> {
+        let manifest: Manifest = read_json(&folder.join(MANIFEST), "model manifest")?;
+        check_version(&folder.join(MANIFEST), &manifest.format_version)?;
+        let config: Config = read_json(&folder.join(CONFIG), "model configuration")?;
+        if config.model_type != MODEL_TYPE {
+            return Err(ModelError::Unsupported {
+                path: folder.join(CONFIG),
+                what: "model_type",
+                found: config.model_type,
+                supported: MODEL_TYPE,
+            });
+        }
+        let path = folder.join(WEIGHTS);
+        let bytes = read(&path)?;
+        let weights = SafeTensors::deserialize(&bytes)
+            .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
+        let reader = TensorReader { path, weights };
+        let classes = manifest.labels.len();
+        let components = config
+            .components
+            .into_iter()
+            .enumerate()
+            .map(|(index, config)| reader.component(index, config, classes))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { manifest, components })
+    }
+}
+
+fn check_version(path: &Path, found: &str) -> Result<(), ModelError> {
+    if found.split('.').next() == Manifest::FORMAT_VERSION.split('.').next() {
+        return Ok(());
+    }
+    Err(ModelError::Unsupported {
+        path: path.to_owned(),
+        what: "formatVersion",
+        found: found.to_owned(),
+        supported: "1.x",
+    })
+}
+
+fn tensors(index: usize, c: &Component) -> Vec<(String, Dtype, Vec<usize>, Vec<u8>)> {
+    let features = c.vocabulary.len();
+    let bytes32 = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let name = |part: &str| format!("components.{index}.{part}");
+    let hashes = c.vocabulary.hashes().iter().flat_map(|v| v.to_le_bytes()).collect();
+    let idf = c.vocabulary.stored_idf().iter().flat_map(|v| v.to_le_bytes()).collect();
+    let weights = c.weights.iter().map(|w| w.cast_unsigned()).collect();
+    vec![
+        (name("hashes"), Dtype::U32, vec![features], hashes),
+        (name("idf"), Dtype::U16, vec![features], idf),
+        (name("scales"), Dtype::F32, vec![features], bytes32(&c.scales)),
+        (name("weights"), Dtype::I8, vec![features, c.classes()], weights),
+        (name("bias"), Dtype::F32, vec![c.classes()], bytes32(&c.bias)),
+    ]
+}
+
+struct TensorReader<'b> {
+    path: PathBuf,
+    weights: SafeTensors<'b>,
+}
+
+impl TensorReader<'_> {
+    fn bytes(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&[u8], ModelError> {
+        let problem =
+            |problem| ModelError::Tensor { path: self.path.clone(), tensor: name.to_owned(), problem };
+        let view = self.weights.tensor(name).map_err(|_| problem("is missing"))?;
+        if view.dtype() != dtype {
+            return Err(problem("has another type than this architecture's"));
+        }
+        if view.shape() != shape {
+            return Err(problem("has another shape than the labels and features ask for"));
+        }
+        Ok(view.data())
+    }
+
+    fn floats(&self, name: &str, length: usize) -> Result<Vec<f32>, ModelError> {
+        let bytes = self.bytes(name, Dtype::F32, &[length])?;
+        let values: Vec<f32> =
+            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        if values.iter().all(|v| v.is_finite()) {
+            Ok(values)
+        } else {
+            let tensor = name.to_owned();
+            Err(ModelError::Tensor {
+                path: self.path.clone(),
+                tensor,
+                problem: "holds a value that is not finite",
+            })
+        }
+    }
+
+    fn component(
+        &self,
+        index: usize,
+        config: ComponentConfig,
+        classes: usize,
+    ) -> Result<Component, ModelError> {
+        let name = |part: &str| format!("components.{index}.{part}");
+        let problem =
+            |part: &str, problem| ModelError::Tensor { path: self.path.clone(), tensor: name(part), problem };
+        let features = match self.weights.tensor(&name("hashes")) {
+            Ok(view) => view.shape().first().copied().unwrap_or(0),
+            Err(_) => return Err(problem("hashes", "is missing")),
+        };
+        let hashes = self.bytes(&name("hashes"), Dtype::U32, &[features])?;
+        let hashes = hashes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let idf = self.bytes(&name("idf"), Dtype::U16, &[features])?;
+        let idf = idf.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
+        let vocabulary =
+            Vocabulary::new(hashes, idf).ok_or_else(|| problem("hashes", "is not in ascending order"))?;
+        if let Calibration::Platt { slope, intercept } = &config.calibration
+            && (slope.len() != classes || intercept.len() != classes)
+        {
+            return Err(problem("bias", "and the calibration have different numbers of labels"));
+        }
+        let weights = self.bytes(&name("weights"), Dtype::I8, &[features, classes])?;
+        Ok(Component {
+            features: config.features,
+            weights: weights.iter().map(|b| b.cast_signed()).collect(),
+            scales: self.floats(&name("scales"), features)?,
+            bias: self.floats(&name("bias"), classes)?,
+            calibration: config.calibration,
+            weight: config.weight,
+            vocabulary,
+        })
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).expect("these types hold no map with keys other than text");
+    bytes.push(b'\n');
+    bytes
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    std::fs::write(path, bytes).map_err(|source| ModelError::File { path: path.to_owned(), source })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| ModelError::File { path: path.to_owned(), source })
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, ModelError> {
+    serde_json::from_slice(&read(path)?).map_err(|source| ModelError::Json {
+        path: path.to_owned(),
+        what,
+        source,
+    })
+}
