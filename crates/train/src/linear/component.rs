@@ -1,0 +1,69 @@
+//! From fitted weights to the pruned, eight-bit component of the artifact.
+
+use loquat_models::{Calibration, Component, Vocabulary};
+
+use super::config::{LinearConfig, LinearError};
+use super::matrix::FoldFeatures;
+use super::weights::Weights;
+
+/// Share of the weights' total energy that pruning may take away.
+const PRUNED_ENERGY: f64 = 0.001;
+
+/// Bytes of the artifact for each feature: hash, inverse document frequency, scale, and a byte a class.
+fn bytes_per_feature(classes: usize) -> u64 {
+    4 + 2 + 4 + classes as u64
+}
+
+/// Prunes and quantises. `max_bytes` bounds the weights' size; the least important features go first.
+pub(super) fn build(
+    config: &LinearConfig,
+    features: &FoldFeatures,
+    weights: &Weights,
+    max_bytes: Option<u64>,
+) -> Result<Component, LinearError> {
+    let classes = weights.classes;
+    let mut importance: Vec<(f64, u32)> = (0..features.len())
+        .map(|f| {
+            let row = &weights.values[f * weights.stride..][..classes];
+            let mean = row.iter().sum::<f32>() / classes as f32;
+            let spread: f64 = row.iter().map(|w| f64::from(w - mean).powi(2)).sum();
+            let idf = f64::from(Vocabulary::idf_value(features.idf[f]));
+            (spread * idf * idf * f64::from(features.document_frequency[f]), f as u32)
+        })
+        .collect();
+    importance.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let total: f64 = importance.iter().map(|(energy, _)| energy).sum();
+    let mut sum = 0.0;
+    let mut kept = importance.len();
+    for (place, (energy, _)) in importance.iter().enumerate() {
+        sum += energy;
+        if sum >= total * (1.0 - PRUNED_ENERGY) {
+            kept = place + 1;
+            break;
+        }
+    }
+    if let Some(bytes) = max_bytes {
+        kept = kept.min((bytes / bytes_per_feature(classes)) as usize).max(1);
+    }
+    let mut chosen: Vec<usize> = importance[..kept].iter().map(|(_, f)| *f as usize).collect();
+    chosen.sort_unstable();
+    let mut values = Vec::with_capacity(kept * classes);
+    for f in &chosen {
+        values.extend_from_slice(&weights.values[f * weights.stride..][..classes]);
+    }
+    if !values.iter().chain(&weights.bias).all(|w| w.is_finite()) {
+        return Err(LinearError::Diverged);
+    }
+    let (quantised, scales) = Component::quantise(&values, classes);
+    let hashes = chosen.iter().map(|f| features.hashes[*f]).collect();
+    let idf = chosen.iter().map(|f| features.idf[*f]).collect();
+    Ok(Component {
+        features: config.features.clone(),
+        vocabulary: Vocabulary::new(hashes, idf).expect("features ascend by hash and pruning keeps their order"),
+        weights: quantised,
+        scales,
+        bias: weights.bias[..classes].to_vec(),
+        calibration: Calibration::Temperature(1.0),
+        weight: 1.0,
+    })
+}

@@ -1,0 +1,131 @@
+//! Multinomial logistic regression.
+//!
+//! Dual coordinate descent where the variable of a row is its whole vector of class probabilities: a visit makes that
+//! vector exactly consistent with the weights it leads to. The new margins minimise
+//! `|z - r|^2 / 2 + s logsumexp(z)`, `s` the row's squared length times its cost and `r` its margins without its own
+//! share; Newton's method with the matrix's diagonal-plus-rank-one inverse solves it in a few steps.
+
+use loquat_models::math::exp32;
+use pulp::Arch;
+
+use super::matrix::Matrix;
+use super::random::Random;
+use super::svm::features;
+use super::weights::{Rows, Weights};
+
+const MOST_EPOCHS: u32 = 24;
+const NEWTON_STEPS: usize = 4;
+const TOLERANCE: f32 = 0.01;
+const AT_REST: f32 = 2e-3;
+/// Margin of the padding classes: no probability.
+const NEVER: f32 = -1e4;
+
+/// Fits the regression.
+pub(super) fn fit(matrix: &Matrix, rows: &Rows, cost: f32, seed: u64) -> Weights {
+    let mut weights = Weights::zero(features(matrix), rows.classes);
+    let mut state = State {
+        matrix,
+        rows,
+        cost,
+        weights: &mut weights,
+        share: rows.truth.clone(),
+        resting: vec![0; rows.len()],
+    };
+    let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+    let mut random = Random::derived(seed, 3);
+    for epoch in 0..MOST_EPOCHS {
+        random.shuffle(&mut order);
+        let largest = Arch::new().dispatch(
+            #[inline(always)]
+            || state.epoch(&order, epoch),
+        );
+        if largest < TOLERANCE {
+            break;
+        }
+    }
+    weights
+}
+
+struct State<'a> {
+    matrix: &'a Matrix,
+    rows: &'a Rows,
+    cost: f32,
+    weights: &'a mut Weights,
+    /// The probabilities that each row's share of the weights was made with; the truth itself at first: no share.
+    share: Vec<f32>,
+    resting: Vec<u32>,
+}
+
+#[inline(always)]
+fn probabilities(margins: &[f32], into: &mut [f32]) {
+    let largest = margins.iter().copied().fold(NEVER, f32::max);
+    for (p, z) in into.iter_mut().zip(margins) {
+        *p = exp32(z - largest);
+    }
+    let factor = 1.0 / into.iter().sum::<f32>();
+    into.iter_mut().for_each(|p| *p *= factor);
+}
+
+impl State<'_> {
+    #[inline(always)]
+    fn epoch(&mut self, order: &[u32], epoch: u32) -> f32 {
+        let (stride, classes) = (self.rows.stride, self.rows.classes);
+        let mut margins = vec![0.0; stride];
+        let mut target = vec![0.0; stride];
+        let mut p = vec![0.0; stride];
+        let mut worst = 0.0_f32;
+        for &row in order {
+            let row = row as usize;
+            if self.resting[row] > 0 {
+                self.resting[row] -= 1;
+                continue;
+            }
+            let entries = self.matrix.row(row);
+            let cost = self.cost * self.rows.weights[row];
+            let scale = cost * (1.0 + entries.iter().map(|(_, v)| v * v).sum::<f32>());
+            self.weights.margins_into(entries, &mut margins);
+            margins[classes..].fill(NEVER);
+            let share = &mut self.share[row * stride..][..stride];
+            for c in 0..stride {
+                target[c] = margins[c] + scale * share[c];
+            }
+            for _ in 0..NEWTON_STEPS {
+                newton_step(&mut margins, &target, scale, &mut p);
+            }
+            probabilities(&margins, &mut p);
+            let mut largest = 0.0_f32;
+            for c in 0..stride {
+                let step = share[c] - p[c];
+                largest = largest.max(step.abs());
+                share[c] = p[c];
+                p[c] = step * cost;
+            }
+            worst = worst.max(largest);
+            if largest < AT_REST && epoch > 1 {
+                self.resting[row] = 3;
+            }
+            self.weights.add(entries, &p);
+        }
+        worst
+    }
+}
+
+/// One damped Newton step of `z + scale * softmax(z) = target`.
+#[inline(always)]
+fn newton_step(z: &mut [f32], target: &[f32], scale: f32, p: &mut [f32]) {
+    probabilities(z, p);
+    // Jacobian D - scale p p', D = 1 + scale p; its inverse by Sherman and Morrison.
+    let (mut along, mut curvature) = (0.0_f32, 0.0_f32);
+    for c in 0..z.len() {
+        let residual = z[c] + scale * p[c] - target[c];
+        let inverse = p[c] / (1.0 + scale * p[c]);
+        along += inverse * residual;
+        curvature += inverse * p[c];
+    }
+    let common = scale * along / (1.0 - scale * curvature);
+    for c in 0..z.len() {
+        let residual = z[c] + scale * p[c] - target[c];
+        let step = (residual + common * p[c]) / (1.0 + scale * p[c]);
+        z[c] -= step.clamp(-3.0, 3.0);
+    }
+}
