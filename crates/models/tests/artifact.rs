@@ -1,0 +1,131 @@
+//! The linear artifact through the public surface: round trip, batches, explanations, refusals.
+
+use loquat_models::{
+    Calibration, Component, FeatureConfig, Golden, Manifest, Model, Norm, TermFrequency, Vocabulary,
+};
+use loquat_spec::Task;
+use loquat_text::{Ngrams, Normalisation, Prepared};
+
+const WORDS: [(&str, [f32; 3]); 4] = [
+    ("refund", [2.0, -1.0, -1.0]),
+    ("parcel", [-1.0, 2.0, -1.0]),
+    ("password", [-1.0, -1.0, 2.0]),
+    ("please", [0.1, 0.0, -0.1]),
+];
+
+fn hash(word: &str) -> u32 {
+    let mut prepared = Prepared::default();
+    prepared.fill(word, Normalisation::default());
+    let mut found = None;
+    Ngrams::Words { max: 1 }.for_each(&prepared, |hash, _, _| found = Some(hash));
+    found.unwrap()
+}
+
+fn model() -> Model {
+    let mut rows: Vec<(u32, [f32; 3])> = WORDS.iter().map(|(word, weights)| (hash(word), *weights)).collect();
+    rows.sort_by_key(|(hash, _)| *hash);
+    let weights: Vec<f32> = rows.iter().flat_map(|(_, weights)| *weights).collect();
+    let (weights, scales) = Component::quantise(&weights, 3);
+    let idf = vec![Vocabulary::round_idf(1.0); rows.len()];
+    let component = Component {
+        features: FeatureConfig {
+            normalisation: Normalisation::default(),
+            groups: vec![Ngrams::Words { max: 1 }],
+            term_frequency: TermFrequency::Sublinear,
+            norm: Norm::L2,
+        },
+        vocabulary: Vocabulary::new(rows.iter().map(|(hash, _)| *hash).collect(), idf).unwrap(),
+        weights,
+        scales,
+        bias: vec![0.0; 3],
+        calibration: Calibration::Temperature(0.5),
+        weight: 1.0,
+    };
+    let labels = ["refund", "delivery", "login"].map(str::to_owned).to_vec();
+    Model::new(Manifest::new(Task::TextClassification, labels, vec!["en".to_owned()]), vec![component])
+}
+
+fn saved() -> (tempfile::TempDir, Model) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut model = model();
+    let scores = model.probabilities(&["a refund please"], 1).remove(0);
+    model.manifest_mut().golden = vec![Golden { input: "a refund please".to_owned(), scores }];
+    model.save(folder.path()).unwrap();
+    (folder, model)
+}
+
+#[test]
+fn a_saved_model_gives_the_same_bits() {
+    let (folder, model) = saved();
+    let loaded = Model::load(folder.path()).unwrap();
+    let texts = ["REFUND!", "my parcel, please", "", "password password", "\u{0}odd\u{ffff}"];
+    assert_eq!(loaded.probabilities(&texts, 1), model.probabilities(&texts, 1));
+    assert_eq!(loaded.manifest(), model.manifest());
+}
+
+#[test]
+fn a_batch_equals_its_texts_one_by_one_on_any_number_of_threads() {
+    let model = model();
+    let texts: Vec<String> = (0..500).map(|n| format!("{} {n}", WORDS[n % 4].0)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let one_by_one: Vec<Vec<f32>> = texts.iter().map(|t| model.probabilities(&[t], 1).remove(0)).collect();
+    assert_eq!(model.probabilities(&texts, 1), one_by_one);
+    assert_eq!(model.probabilities(&texts, 3), one_by_one);
+}
+
+#[test]
+fn probabilities_follow_the_weights() {
+    let scores = model().probabilities(&["where is my parcel", "nothing known"], 1);
+    assert!((scores[0].iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    assert!(scores[0][1] > 0.9, "{:?}", scores[0]);
+    assert!(scores[1].iter().all(|p| (p - 1.0 / 3.0).abs() < 1e-5), "{:?}", scores[1]);
+}
+
+#[test]
+fn explanations_point_into_the_text_as_sent() {
+    let text = "Ünïcode ﬁrst: My PARCEL, please";
+    let explanation = model().explain(text, 1, 3);
+    let characters: Vec<char> = text.chars().collect();
+    assert_eq!(explanation[0].text, "PARCEL");
+    assert!(explanation[0].weight > 0.0);
+    for piece in &explanation {
+        assert_eq!(characters[piece.start..piece.end].iter().collect::<String>(), piece.text);
+    }
+}
+
+#[test]
+fn a_damaged_artifact_is_refused_with_its_file_named() {
+    struct Case {
+        name: &'static str,
+        file: &'static str,
+        damage: fn(Vec<u8>) -> Vec<u8>,
+    }
+    let cases = [
+        Case { name: "truncated weights", file: "model.safetensors", damage: |b| b[..b.len() / 2].to_vec() },
+        Case { name: "pickle", file: "model.safetensors", damage: |_| b"\x80\x02}q\x00.".to_vec() },
+        Case { name: "empty manifest", file: "loquat.json", damage: |_| Vec::new() },
+        Case {
+            name: "newer format",
+            file: "loquat.json",
+            damage: |b| String::from_utf8(b).unwrap().replace("\"1.0\"", "\"2.0\"").into_bytes(),
+        },
+        Case {
+            name: "one label fewer",
+            file: "loquat.json",
+            damage: |b| String::from_utf8(b).unwrap().replace("\"delivery\",", "").into_bytes(),
+        },
+        Case {
+            name: "another architecture",
+            file: "config.json",
+            damage: |b| String::from_utf8(b).unwrap().replace("loquat-linear", "bert").into_bytes(),
+        },
+    ];
+    for case in cases {
+        let (folder, _) = saved();
+        let path = folder.path().join(case.file);
+        std::fs::write(&path, (case.damage)(std::fs::read(&path).unwrap())).unwrap();
+        let error = Model::load(folder.path()).expect_err(case.name).to_string();
+        let named = error.contains(case.file) || error.contains("model.safetensors");
+        assert!(named, "{}: {error}", case.name);
+    }
+}
