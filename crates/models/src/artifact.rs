@@ -213,11 +213,13 @@ fn tensors(index: usize, c: &Component) -> Vec<(String, Dtype, Vec<usize>, Vec<u
     let hashes = c.vocabulary.hashes().iter().flat_map(|v| v.to_le_bytes()).collect();
     let idf = c.vocabulary.stored_idf().iter().flat_map(|v| v.to_le_bytes()).collect();
     let weights = c.weights.iter().map(|w| w.cast_unsigned()).collect();
+    let weighted = c.rows.iter().map(|row| u8::from(*row != Component::NO_WEIGHTS)).collect();
     vec![
+        (name("weighted"), Dtype::U8, vec![features], weighted),
         (name("hashes"), Dtype::U32, vec![features], hashes),
         (name("idf"), Dtype::U16, vec![features], idf),
-        (name("scales"), Dtype::F32, vec![features], bytes32(&c.scales)),
-        (name("weights"), Dtype::I8, vec![features, c.classes()], weights),
+        (name("scales"), Dtype::F32, vec![c.scales.len()], bytes32(&c.scales)),
+        (name("weights"), Dtype::I8, vec![c.scales.len(), c.classes()], weights),
         (name("bias"), Dtype::F32, vec![c.classes()], bytes32(&c.bias)),
     ]
 }
@@ -281,11 +283,15 @@ impl TensorReader<'_> {
         {
             return Err(problem("bias", "and the calibration have different numbers of labels"));
         }
-        let weights = self.bytes(&name("weights"), Dtype::I8, &[features, classes])?;
+        let weighted = self.bytes(&name("weighted"), Dtype::U8, &[features])?;
+        let rows = Component::number_rows(weighted.iter().map(|w| *w == 1));
+        let count = weighted.iter().filter(|w| **w == 1).count();
+        let weights = self.bytes(&name("weights"), Dtype::I8, &[count, classes])?;
         Ok(Component {
             features: config.features,
             weights: weights.iter().map(|b| b.cast_signed()).collect(),
-            scales: self.floats(&name("scales"), features)?,
+            scales: self.floats(&name("scales"), count)?,
+            rows,
             bias: self.floats(&name("bias"), classes)?,
             calibration: config.calibration,
             weight: config.weight,

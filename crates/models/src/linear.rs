@@ -49,9 +49,11 @@ impl Calibration {
 pub struct Component {
     /// What is read from a text.
     pub features: FeatureConfig,
-    /// The features known.
+    /// The features known. Those pruned stay in it: they count in a text's length, though they have no weights.
     pub vocabulary: Vocabulary,
-    /// Eight-bit weights `[features, classes]`, row after row.
+    /// Row of weights of each feature; [`Component::NO_WEIGHTS`] where it was pruned.
+    pub rows: Vec<u32>,
+    /// Eight-bit weights `[weighted features, classes]`, row after row.
     pub weights: Vec<i8>,
     /// Scale of each row of weights.
     pub scales: Vec<f32>,
@@ -72,6 +74,22 @@ pub struct Scratch {
 }
 
 impl Component {
+    /// Stands in [`Component::rows`] for a feature without weights.
+    pub const NO_WEIGHTS: u32 = u32::MAX;
+
+    /// Numbers the rows of weights: features that are `weighted` have one each, in order.
+    pub fn number_rows(weighted: impl Iterator<Item = bool>) -> Vec<u32> {
+        let mut next = 0;
+        let number = |weighted: bool| {
+            if !weighted {
+                return Self::NO_WEIGHTS;
+            }
+            next += 1;
+            next - 1
+        };
+        weighted.map(number).collect()
+    }
+
     /// Quantises `weights` (`[features, classes]`): each row to eight bits with its own scale.
     pub fn quantise(weights: &[f32], classes: usize) -> (Vec<i8>, Vec<f32>) {
         let mut quantised = Vec::with_capacity(weights.len());
@@ -116,13 +134,17 @@ impl Component {
         self.read(text, scratch);
         margins.copy_from_slice(&self.bias);
         let (weights, scales, classes) = (&self.weights, &self.scales, self.classes());
-        let values = &scratch.values;
+        let (values, rows) = (&scratch.values, &self.rows);
         Arch::new().dispatch(
             #[inline(always)]
             || {
                 for &(id, value) in values {
-                    let row = &weights[id as usize * classes..][..classes];
-                    let value = value * scales[id as usize];
+                    let row = rows[id as usize];
+                    if row == Self::NO_WEIGHTS {
+                        continue;
+                    }
+                    let value = value * scales[row as usize];
+                    let row = &weights[row as usize * classes..][..classes];
                     for (margin, weight) in margins.iter_mut().zip(row) {
                         *margin += value * f32::from(*weight);
                     }
@@ -152,14 +174,18 @@ impl Component {
                 }
             });
             for (id, spans) in places {
-                let row = &self.weights[id as usize * classes..][..classes];
+                let number = self.rows[id as usize];
+                if number == Self::NO_WEIGHTS {
+                    continue;
+                }
+                let row = &self.weights[number as usize * classes..][..classes];
                 let sum: f32 = row.iter().map(|w| f32::from(*w)).sum();
                 let own = f32::from(row[class]);
                 let against = match self.calibration {
                     Calibration::Temperature(_) if classes > 1 => (sum - own) / others,
                     _ => 0.0,
                 };
-                let value = values.get(&id).copied().unwrap_or(0.0) * self.scales[id as usize];
+                let value = values.get(&id).copied().unwrap_or(0.0) * self.scales[number as usize];
                 let share = value * (own - against) / spans.len() as f32;
                 for (start, end) in spans {
                     if let Some((start, end)) = scratch.prepared.source_span(start, end) {
@@ -172,6 +198,10 @@ impl Component {
 
     /// Bytes in memory.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.vocabulary.resident_bytes() + self.weights.len() + self.scales.len() * 4 + self.bias.len() * 4
+        self.vocabulary.resident_bytes()
+            + self.rows.len() * 4
+            + self.weights.len()
+            + self.scales.len() * 4
+            + self.bias.len() * 4
     }
 }

@@ -35,6 +35,7 @@ fn model() -> Model {
             norm: Norm::L2,
         },
         vocabulary: Vocabulary::new(rows.iter().map(|(hash, _)| *hash).collect(), idf).unwrap(),
+        rows: Component::number_rows(rows.iter().map(|_| true)),
         weights,
         scales,
         bias: vec![0.0; 3],

@@ -9,9 +9,12 @@ use super::weights::Weights;
 /// Share of the weights' total energy that pruning may take away.
 const PRUNED_ENERGY: f64 = 0.001;
 
-/// Bytes of the artifact for each feature: hash, inverse document frequency, scale, and a byte a class.
-fn bytes_per_feature(classes: usize) -> u64 {
-    4 + 2 + 4 + classes as u64
+/// Bytes of the artifact for each feature known: hash, inverse document frequency, whether it has weights.
+const BYTES_PER_KNOWN: u64 = 4 + 2 + 1;
+
+/// Bytes of the artifact for each feature with weights: a scale, and a byte a class.
+fn bytes_per_weighted(classes: usize) -> u64 {
+    4 + classes as u64
 }
 
 /// Prunes and quantises. `max_bytes` bounds the weights' size; the least important features go first.
@@ -42,24 +45,30 @@ pub(super) fn build(
             break;
         }
     }
+    let mut known = importance.len();
     if let Some(bytes) = max_bytes {
-        kept = kept.min((bytes / bytes_per_feature(classes)) as usize).max(1);
+        // A text's length is measured over all features known; where even that does not fit, the least important go.
+        kept = kept.min((bytes / (bytes_per_weighted(classes) + BYTES_PER_KNOWN)) as usize).max(1);
+        let rest = bytes.saturating_sub(kept as u64 * bytes_per_weighted(classes));
+        known = known.min((rest / BYTES_PER_KNOWN) as usize).max(kept);
     }
-    let mut chosen: Vec<usize> = importance[..kept].iter().map(|(_, f)| *f as usize).collect();
+    let mut chosen: Vec<(usize, bool)> =
+        importance[..known].iter().enumerate().map(|(place, (_, f))| (*f as usize, place < kept)).collect();
     chosen.sort_unstable();
     let mut values = Vec::with_capacity(kept * classes);
-    for f in &chosen {
+    for (f, _) in chosen.iter().filter(|(_, weighted)| *weighted) {
         values.extend_from_slice(&weights.values[f * weights.stride..][..classes]);
     }
     if !values.iter().chain(&weights.bias).all(|w| w.is_finite()) {
         return Err(LinearError::Diverged);
     }
     let (quantised, scales) = Component::quantise(&values, classes);
-    let hashes = chosen.iter().map(|f| features.hashes[*f]).collect();
-    let idf = chosen.iter().map(|f| features.idf[*f]).collect();
+    let hashes = chosen.iter().map(|(f, _)| features.hashes[*f]).collect();
+    let idf = chosen.iter().map(|(f, _)| features.idf[*f]).collect();
     Ok(Component {
         features: config.features.clone(),
         vocabulary: Vocabulary::new(hashes, idf).expect("features ascend by hash and pruning keeps their order"),
+        rows: Component::number_rows(chosen.iter().map(|(_, weighted)| *weighted)),
         weights: quantised,
         scales,
         bias: weights.bias[..classes].to_vec(),

@@ -15,6 +15,8 @@ mod random;
 mod softmax;
 mod space;
 mod svm;
+#[cfg(test)]
+mod tests;
 mod weights;
 mod workspace;
 
