@@ -4,20 +4,31 @@
 //! editor reads), turned into raw structs and validated into the domain types of this crate. Nothing past
 //! validation checks a resource again. This crate knows no other crate of the workspace.
 
+mod conform;
 mod error_code;
 mod finding;
 mod names;
+mod parse;
+mod problem;
 mod quantity;
+mod raw;
 mod resource;
+mod schema;
 mod task;
 mod wire;
+mod yaml;
 
 pub use error_code::ErrorCode;
 pub use finding::{CheckName, Finding, Severity};
 pub use names::{ModelReference, Name, NameError, Selector};
+pub use parse::{Located, Resources, SourceText, parse};
+pub use problem::RESOURCE_CHECKS;
 pub use quantity::{Bytes, QuantityError, Share, Span};
+pub use raw::dataset::CHECKS;
+pub use raw::endpoint::to_yaml_endpoint;
 pub use resource::dataset::{Columns, Dataset, Format, SourceFile, Split, SplitPart};
 pub use resource::endpoint::{Endpoint, Requests};
 pub use resource::training::{Constraints, Family, Promote, Search, Training};
+pub use schema::{API_VERSION, KINDS, LATER_KINDS, combined_schema, schema};
 pub use task::{Metric, Task};
 pub use wire::{Entity, Explanation, LabelScore, PredictParameters, PredictRequest, PredictResponse, Prediction};

@@ -22,8 +22,8 @@ pub struct Bytes(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub Duration);
 
-/// A share between 0 and 1.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+/// A share between 0 and 1; zero by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub struct Share(f64);
 
 fn split_unit(text: &str) -> (Option<f64>, &str) {

@@ -1,0 +1,163 @@
+//! Where rows lie: paths, and the shapes that a part of a split takes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::problem::{Context, INVALID_VALUE, MISSING_FIELD, NOT_YET_SUPPORTED};
+use crate::{Format, SourceFile};
+
+const LOCAL: &str = "copy the data next to the resource file and give its path";
+
+/// Where the rows are: `path` for one path or pattern, or `files` for several.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("examples" = [{"path": "data/tickets.jsonl"}]))]
+pub(crate) struct Source {
+    /// Path of a file, or a pattern such as `data/*.jsonl.gz`, relative to the folder of the resource file. Names
+    /// that end in `.gz` or `.zst` are decompressed.
+    #[schemars(length(min = 1))]
+    pub(crate) path: Option<String>,
+    /// Several paths or patterns, each with what holds for its rows. Use it when the file says what a column would,
+    /// such as one file a language.
+    #[schemars(length(min = 1))]
+    pub(crate) files: Option<Vec<File>>,
+    /// Address to fetch the data from. Not yet supported.
+    pub(crate) url: Option<String>,
+    /// Kafka topic to read. Not yet supported.
+    pub(crate) kafka: Option<Kafka>,
+    /// Format of the files. Set it when the name does not end in the format's name.
+    pub(crate) format: Option<Format>,
+    /// Language of all rows of the files. Set it when the files have no column that says so.
+    #[schemars(length(min = 1))]
+    pub(crate) language: Option<String>,
+    /// What separates several labels in one string of the `labels` column; a list is read as a list whatever this
+    /// says. Set it for multi-label data in CSV or TSV.
+    pub(crate) delimiter: Option<String>,
+}
+
+/// One path or pattern of several.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("examples" = [{"path": "da.*.conll", "language": "da"}]))]
+pub(crate) struct File {
+    /// Path of a file, or a pattern, relative to the folder of the resource file.
+    #[schemars(required, length(min = 1))]
+    pub(crate) path: Option<String>,
+    /// Format of these files. Set it when the name does not end in the format's name.
+    pub(crate) format: Option<Format>,
+    /// Language of all rows of these files. Set it when they have no column that says so.
+    #[schemars(length(min = 1))]
+    pub(crate) language: Option<String>,
+}
+
+/// A Kafka topic.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Kafka {
+    /// Addresses of brokers.
+    pub(crate) brokers: Option<Vec<String>>,
+    /// Topic to read.
+    pub(crate) topic: Option<String>,
+    /// Consumer group.
+    pub(crate) group: Option<String>,
+}
+
+impl Source {
+    /// The files of a source at `field`; reports what is not there yet or not clear.
+    pub(crate) fn files(&self, context: &mut Context<'_>, field: &str) -> Vec<SourceFile> {
+        if self.url.is_some() {
+            context.later_field(&format!("{field}.url"), LOCAL);
+        }
+        if self.kafka.is_some() {
+            context.later_field(&format!("{field}.kafka"), LOCAL);
+        }
+        let given = [self.path.is_some(), self.files.is_some(), self.url.is_some(), self.kafka.is_some()];
+        match given.iter().filter(|given| **given).count() {
+            0 => context.key(field, MISSING_FIELD, format!("{field} names no data"), "add path: data/rows.jsonl"),
+            1 => {}
+            _ => context.key(
+                field,
+                INVALID_VALUE,
+                format!("{field} names data in more than one way"),
+                "keep one of path and files",
+            ),
+        }
+        let mut files = Vec::new();
+        if let Some(path) = &self.path {
+            check_path(context, &format!("{field}.path"), path);
+            files.push(self.file(path, None, None));
+        }
+        for (index, file) in self.files.iter().flatten().enumerate() {
+            if let Some(path) = &file.path {
+                check_path(context, &format!("{field}.files[{index}].path"), path);
+                files.push(self.file(path, file.format, file.language.clone()));
+            }
+        }
+        files
+    }
+
+    fn file(&self, path: &str, format: Option<Format>, language: Option<String>) -> SourceFile {
+        SourceFile {
+            path: path.to_owned(),
+            format: format.or(self.format),
+            language: language.or_else(|| self.language.clone()),
+        }
+    }
+}
+
+fn check_path(context: &mut Context<'_>, field: &str, path: &str) {
+    if let Some((scheme, _)) = path.split_once("://") {
+        let message = format!("{field}: data behind {scheme}:// is not yet supported; local files are");
+        context.value(field, NOT_YET_SUPPORTED, message, LOCAL);
+    }
+}
+
+/// One part of a split: a share by hash, or files of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum SplitPart {
+    /// `10%`
+    Share(String),
+    /// `{ path: test.jsonl }`
+    Files(Box<Source>),
+}
+
+impl<'de> Deserialize<'de> for SplitPart {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shapes;
+        impl<'de> Visitor<'de> for Shapes {
+            type Value = SplitPart;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a share such as 10% or a mapping with a path")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<SplitPart, E> {
+                Ok(SplitPart::Share(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SplitPart, A::Error> {
+                Source::deserialize(MapAccessDeserializer::new(map)).map(|source| SplitPart::Files(Box::new(source)))
+            }
+        }
+        deserializer.deserialize_any(Shapes)
+    }
+}
+
+impl JsonSchema for SplitPart {
+    fn schema_name() -> Cow<'static, str> {
+        "SplitPart".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let source = generator.subschema_for::<Source>();
+        json_schema!({
+            "description": "A share of the rows by hash, such as 10%, or files of its own.",
+            "anyOf": [{"type": "string", "pattern": r"^\s*[0-9.]+\s*%\s*$", "examples": ["10%"]}, source],
+        })
+    }
+}

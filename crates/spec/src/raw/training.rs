@@ -1,0 +1,282 @@
+//! `Training` as it is written.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::document::{Document, read_name};
+use crate::problem::{Context, INVALID_VALUE, NOT_YET_SUPPORTED, UNKNOWN_RESOURCE, nearest, suggestion};
+use crate::resource::training::{Constraints, Family, Promote, Search, Training};
+use crate::{Bytes, Metric, Name, Span, Task};
+
+const TRAINED: &str =
+    "supported: text-classification, multi-label-classification, language-identification";
+
+/// Task, data set, metric and budget of a search for a model.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TrainingSpec {
+    /// Name of the Dataset to learn from.
+    #[schemars(required, length(min = 1), extend("examples" = ["tickets"]))]
+    dataset: Option<String>,
+    /// What the search maximises (minimises, for losses). Each task has a default and a list. Change it when another
+    /// kind of error costs more, such as `accuracy` when rare classes matter less.
+    metric: Option<Metric>,
+    /// How the score is estimated.
+    cross_validation: Option<CrossValidationSpec>,
+    /// How models are searched for.
+    search: Option<SearchSpec>,
+    /// What encoders may start from; none: from scratch. Not yet supported.
+    backbones: Option<Vec<String>>,
+    /// A Dataset with text only, to adapt to before training. Not yet supported.
+    unlabelled: Option<String>,
+    /// A model version to distil from. Not yet supported.
+    teacher: Option<String>,
+    /// Whether to cut the vocabulary to the Dataset's languages. Not yet supported.
+    trim_vocabulary: Option<bool>,
+    /// What a candidate must not exceed on this machine. Set it when the model has to fit a small machine or a deadline.
+    constraints: Option<ConstraintsSpec>,
+    /// Whether probabilities are calibrated on held-out rows. Turn it off only to compare raw scores.
+    #[serde(default = "yes")]
+    calibration: bool,
+    /// What of this machine training may use.
+    resources: Option<ResourcesSpec>,
+    /// When the alias `champion` moves to the new version: always, when it is not worse (a paired bootstrap on the
+    /// same test rows), or never. Use never to look at the report first.
+    #[serde(default = "if_better")]
+    promote: Promote,
+}
+
+/// How the score is estimated.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CrossValidationSpec {
+    /// Parts that the training rows are cut into; each is held out once. More of them take longer and leave more
+    /// rows to learn from; use more for small data.
+    #[serde(default = "five")]
+    #[schemars(range(min = 2, max = 100))]
+    folds: usize,
+}
+
+/// How models are searched for.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SearchSpec {
+    /// Model families to search over.
+    #[serde(default = "linear")]
+    #[schemars(length(min = 1))]
+    families: Vec<Family>,
+    /// Most configurations tried in the final search. More find slightly better models and take longer.
+    #[serde(default = "forty")]
+    #[schemars(range(min = 1, max = 100_000))]
+    trials: usize,
+    /// Most time for everything: nested cross-validation, search and refit; running out of it is a normal end. Left
+    /// out: only `trials` bounds the search.
+    #[schemars(extend("examples" = ["10m"], "pattern" = r"^\s*[0-9.]+\s*(ms|s|m|h|d)\s*$"))]
+    timeout: Option<String>,
+    /// Seed of every random choice. The same resource, data and seed give the same model; change it to see how much
+    /// luck there is in a score.
+    #[serde(default = "seventeen")]
+    #[schemars(range(max = 9_007_199_254_740_991_u64))]
+    seed: u64,
+}
+
+/// What a candidate must not exceed on this machine.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ConstraintsSpec {
+    /// Largest size of the model on disk.
+    #[schemars(extend("examples" = ["20MB"], "pattern" = r"^\s*[0-9.]+\s*(B|kB|MB|GB|KiB|MiB|GiB)?\s*$"))]
+    artifact: Option<String>,
+    /// Most memory of the loaded model.
+    #[schemars(extend("examples" = ["200MB"], "pattern" = r"^\s*[0-9.]+\s*(B|kB|MB|GB|KiB|MiB|GiB)?\s*$"))]
+    memory: Option<String>,
+    /// Longest time of one prediction.
+    #[schemars(extend("examples" = ["5ms"], "pattern" = r"^\s*[0-9.]+\s*(ms|s|m|h|d)\s*$"))]
+    latency: Option<String>,
+}
+
+/// What of this machine training may use.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ResourcesSpec {
+    /// Threads; all of the machine when left out. The result does not depend on it.
+    #[schemars(range(min = 1, max = 4096))]
+    threads: Option<usize>,
+    /// Graphics processors. More than 0 is not yet supported.
+    gpu: Option<u32>,
+}
+
+/// The data sets of the resources read, each with its task where that could be read.
+pub(crate) type Tasks = BTreeMap<String, Option<Task>>;
+
+fn yes() -> bool {
+    true
+}
+
+fn if_better() -> Promote {
+    Promote::IfBetter
+}
+
+fn five() -> usize {
+    5
+}
+
+fn forty() -> usize {
+    40
+}
+
+fn seventeen() -> u64 {
+    17
+}
+
+fn linear() -> Vec<Family> {
+    vec![Family::Linear]
+}
+
+impl Default for SearchSpec {
+    fn default() -> Self {
+        Self { families: linear(), trials: forty(), timeout: None, seed: seventeen() }
+    }
+}
+
+/// Validates a `Training` against the data sets; `None` when what it lacks leaves no training.
+pub(crate) fn validate(
+    context: &mut Context<'_>,
+    document: &Document<TrainingSpec>,
+    tasks: &Tasks,
+) -> Option<Training> {
+    let name = document.name(context);
+    let spec = document.spec.as_ref()?;
+    let dataset = spec.dataset(context, tasks);
+    let task = dataset.as_ref().and_then(|name| tasks.get(name.as_str()).copied().flatten());
+    let metric = task.and_then(|task| spec.metric(context, task));
+    spec.refuse_later(context);
+    let search = spec.search.clone().unwrap_or_default().validate(context);
+    let constraints = spec.constraints.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
+    Some(Training {
+        name: name?,
+        dataset: dataset?,
+        metric: metric?,
+        folds: spec.cross_validation.as_ref().map_or_else(five, |raw| raw.folds),
+        search,
+        constraints,
+        calibration: spec.calibration,
+        threads: spec.resources.as_ref().and_then(|raw| raw.threads),
+        promote: spec.promote,
+    })
+}
+
+impl TrainingSpec {
+    fn dataset(&self, context: &mut Context<'_>, tasks: &Tasks) -> Option<Name> {
+        const FIELD: &str = "spec.dataset";
+        let name = read_name(context, FIELD, self.dataset.as_deref()?)?;
+        if tasks.contains_key(name.as_str()) {
+            return Some(name);
+        }
+        let known: Vec<&str> = tasks.keys().map(String::as_str).collect();
+        let message = if known.is_empty() {
+            format!("no Dataset is named {:?}; the resources hold no Dataset", name.as_str())
+        } else {
+            format!("no Dataset is named {:?}; there are: {}", name.as_str(), known.join(", "))
+        };
+        let remedy = match nearest(name.as_str(), known.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "add a Dataset of that name, or name one that exists".to_owned(),
+        };
+        context.value(FIELD, UNKNOWN_RESOURCE, message, remedy);
+        None
+    }
+
+    fn metric(&self, context: &mut Context<'_>, task: Task) -> Option<Metric> {
+        const FIELD: &str = "spec.metric";
+        if !matches!(
+            task,
+            Task::TextClassification | Task::MultiLabelClassification | Task::LanguageIdentification
+        ) {
+            let message = format!("training on the task {} of its data set is not yet supported", task.as_str());
+            context.value("spec.dataset", NOT_YET_SUPPORTED, message, TRAINED);
+        }
+        let allowed = task.metrics();
+        match self.metric {
+            None => allowed.first().copied(),
+            Some(metric) if allowed.contains(&metric) => Some(metric),
+            Some(metric) => {
+                let words: Vec<&str> = allowed.iter().map(|metric| metric.as_str()).collect();
+                let message = format!(
+                    "{} is no metric of {}; allowed: {}",
+                    metric.as_str(),
+                    task.as_str(),
+                    words.join(", ")
+                );
+                context.value(FIELD, INVALID_VALUE, message, suggestion(metric.as_str(), &words));
+                None
+            }
+        }
+    }
+
+    fn refuse_later(&self, context: &mut Context<'_>) {
+        let fields = [
+            ("spec.backbones", self.backbones.as_ref().is_some_and(|list| !list.is_empty())),
+            ("spec.unlabelled", self.unlabelled.is_some()),
+            ("spec.teacher", self.teacher.is_some()),
+            ("spec.trimVocabulary", self.trim_vocabulary == Some(true)),
+        ];
+        for (field, present) in fields {
+            if present {
+                context.later_field(field, "remove it; the family linear trains on the data set alone");
+            }
+        }
+        if let Some(gpu) = self.resources.as_ref().and_then(|raw| raw.gpu)
+            && gpu > 0
+        {
+            context.later_value("spec.resources.gpu", gpu, "write 0 or remove it; training runs on the processor");
+        }
+    }
+}
+
+impl SearchSpec {
+    fn validate(self, context: &mut Context<'_>) -> Search {
+        for (index, family) in self.families.iter().enumerate() {
+            let field = format!("spec.search.families[{index}]");
+            if *family == Family::Encoder {
+                context.later_value(&field, "encoder", "supported: linear");
+            } else if self.families[..index].contains(family) {
+                context.value(&field, INVALID_VALUE, "a family is listed twice", "keep one of the two");
+            }
+        }
+        let timeout = span(context, "spec.search.timeout", self.timeout.as_deref());
+        Search { families: self.families, trials: self.trials, timeout, seed: self.seed }
+    }
+}
+
+impl ConstraintsSpec {
+    fn validate(&self, context: &mut Context<'_>) -> Constraints {
+        Constraints {
+            artifact: bytes(context, "spec.constraints.artifact", self.artifact.as_deref()),
+            memory: bytes(context, "spec.constraints.memory", self.memory.as_deref()),
+            latency: span(context, "spec.constraints.latency", self.latency.as_deref()),
+        }
+    }
+}
+
+/// Reads a duration longer than nothing.
+pub(crate) fn span(context: &mut Context<'_>, field: &str, text: Option<&str>) -> Option<Duration> {
+    let Span(duration) = context.read(field, Span::parse(text?), "write for example 30s")?;
+    if duration.is_zero() {
+        context.value(field, INVALID_VALUE, format!("{field} is no time at all"), "write a duration above 0");
+        return None;
+    }
+    Some(duration)
+}
+
+fn bytes(context: &mut Context<'_>, field: &str, text: Option<&str>) -> Option<Bytes> {
+    let size = context.read(field, Bytes::parse(text?), "write for example 20MB")?;
+    if size.0 == 0 {
+        context.value(field, INVALID_VALUE, format!("{field} leaves no room at all"), "write a size above 0");
+        return None;
+    }
+    Some(size)
+}
