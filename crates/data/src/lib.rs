@@ -1,1 +1,33 @@
 //! Readers, conformance checks and splits.
+//!
+//! [`load`] reads a `Dataset` into a [`Table`]: rows that conform to the task, shared between training, development
+//! and test, and findings about everything that is wrong with them. [`read_records`] streams the records of one file
+//! as they are. This crate knows nothing of models.
+
+mod checks;
+mod columns;
+mod conll;
+mod content;
+mod delimited;
+mod error;
+mod extract;
+mod findings;
+mod format;
+mod lines;
+mod load;
+mod open;
+mod parquet;
+mod reader;
+mod sources;
+mod split;
+mod table;
+mod tags;
+
+pub use checks::{CHECKS, Check};
+pub use content::small_classes;
+pub use error::{DataError, Fault};
+pub use format::ReaderFormat;
+pub use load::{LoadOptions, load};
+pub use reader::{Record, RecordStream, read_records, read_records_from};
+pub use split::{Part, group_key, normalised, part_of, text_key};
+pub use table::{Input, LabelledSpan, Location, Row, Table};
