@@ -1,0 +1,130 @@
+//! Registering: a staged folder becomes an immutable version.
+
+use std::fs;
+
+use loquat_spec::Name;
+
+use crate::admission::{self, WEIGHTS};
+use crate::durable;
+use crate::envelope;
+use crate::error::StoreError;
+use crate::record::{FileRecord, NewVersion, VersionRecord};
+use crate::staging::{self, Staging};
+use crate::store::Store;
+use crate::tree;
+
+/// Outcomes after which nothing may be registered.
+const UNREGISTRABLE: [&str; 2] = ["failed", "cancelled"];
+
+impl Store {
+    /// Makes the staged artifact the next version of `name`. The record is written last: a crash before it leaves no version, only
+    /// what [`Store::gc`] removes.
+    pub fn register(
+        &self,
+        name: &Name,
+        staging: Staging,
+        new: NewVersion,
+    ) -> Result<VersionRecord, StoreError> {
+        self.register_from(name, staging, new, None)
+    }
+
+    /// [`Store::register`] for a version that was exported from `origin`.
+    pub(crate) fn register_from(
+        &self,
+        name: &Name,
+        staging: Staging,
+        new: NewVersion,
+        origin: Option<String>,
+    ) -> Result<VersionRecord, StoreError> {
+        check_new_version(name, &new)?;
+        if staging.root() != self.root() {
+            return Err(StoreError::ForeignStaging {
+                staging: staging.path().to_owned(),
+                root: self.root().to_owned(),
+            });
+        }
+        admission::check(staging.path(), &[])?;
+        let files = tree::hash_files(staging.path())?;
+        tree::forbid_writing(staging.path())?;
+        tree::sync(staging.path())?;
+        let mut record = record_of(name, files, &new, origin);
+
+        let _lock = self.lock()?;
+        if record.created.is_empty() {
+            record.created = self.now();
+        }
+        record.version = self.highest_number(name)? + 1;
+        self.keep_object(&staging, &record)?;
+        durable::create_folder(&self.versions_path(name))?;
+        match &new.report {
+            Some(report) => envelope::write(&self.report_path(name, record.version), report)?,
+            // A process killed before its record may have left a report under this number.
+            None => durable::remove(&self.report_path(name, record.version))?,
+        }
+        envelope::write(&self.record_path(name, record.version), &record)?;
+        Ok(record)
+    }
+
+    /// Moves the staged folder to its place, unless the same content is there, whole.
+    fn keep_object(&self, staging: &Staging, record: &VersionRecord) -> Result<(), StoreError> {
+        let object = self.object_path(&record.digest);
+        if object.is_dir() {
+            if tree::hash_files(&object)? == record.files {
+                return Ok(());
+            }
+            self.discard_object(&object)?;
+        }
+        durable::create_folder(&self.root().join("objects"))?;
+        fs::rename(staging.path(), &object).map_err(StoreError::io("move into place", &object))?;
+        durable::sync_parent(&object)
+    }
+
+    /// Removes an object so that a crash never leaves half of it in its place. The caller holds the lock.
+    pub(crate) fn discard_object(&self, object: &std::path::Path) -> Result<(), StoreError> {
+        let trash = self.root().join("staging");
+        durable::create_folder(&trash)?;
+        let trash = trash.join(format!("trash-{}", staging::unique_name()));
+        durable::remove(&trash)?;
+        fs::rename(object, &trash).map_err(StoreError::io("move away", object))?;
+        durable::sync_parent(object)?;
+        durable::remove(&trash)
+    }
+}
+
+fn check_new_version(name: &Name, new: &NewVersion) -> Result<(), StoreError> {
+    let invalid = |field: String, found: String, rule| {
+        Err(StoreError::InvalidVersion { name: name.to_string(), field, found, rule })
+    };
+    if UNREGISTRABLE.iter().any(|outcome| new.outcome.eq_ignore_ascii_case(outcome)) {
+        let rule = "only trainings that completed or stopped early become versions";
+        return invalid("outcome".to_owned(), new.outcome.clone(), rule);
+    }
+    for (metric, value) in &new.metrics {
+        if !value.is_finite() {
+            return invalid(format!("metrics.{metric}"), value.to_string(), "a metric is a finite number");
+        }
+    }
+    Ok(())
+}
+
+fn record_of(name: &Name, files: Vec<FileRecord>, new: &NewVersion, origin: Option<String>) -> VersionRecord {
+    let weights = files.iter().find(|file| file.path == WEIGHTS);
+    VersionRecord {
+        name: name.to_string(),
+        version: 0,
+        digest: tree::digest(&files),
+        weights_digest: weights.map(|file| file.sha256.clone()).unwrap_or_default(),
+        metrics: new.metrics.clone(),
+        data_hash: new.data_hash.clone(),
+        resource: new.resource.clone(),
+        inputs_hash: new.inputs_hash.clone(),
+        code_version: new.code_version.clone(),
+        seed: new.seed,
+        parent: new.parent,
+        origin,
+        outcome: new.outcome.clone(),
+        created: new.created.clone(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        files,
+    }
+}
