@@ -1,0 +1,57 @@
+//! What keeps a server from starting or running.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use loquat_spec::ErrorCode;
+
+/// What keeps a server from starting or running.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is reachable from other machines and nobody asked for that.
+    #[error(
+        "refusing to listen on {listen}: other machines could reach it and requests carry no key; \
+         listen on 127.0.0.1 or pass --insecure"
+    )]
+    Exposed {
+        /// The address asked for.
+        listen: SocketAddr,
+    },
+    /// The address can't be bound.
+    #[error("can't listen on {listen}: {source}; choose another with --listen")]
+    Bind {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store can't be opened.
+    #[error("can't open the store at {}: {source}", root.display())]
+    Store {
+        /// Root folder of the store.
+        root: PathBuf,
+        /// What the store said.
+        #[source]
+        source: loquat_store::StoreError,
+    },
+    /// A thread can't be started.
+    #[error("can't start the thread that follows the store: {source}")]
+    Thread {
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl ServeError {
+    /// The failure's kind.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Exposed { .. } => ErrorCode::Invalid,
+            Self::Bind { .. } => ErrorCode::Unavailable,
+            Self::Store { source, .. } => source.code(),
+            Self::Thread { .. } => ErrorCode::Internal,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! `POST /models/{endpoint}/predict`: Loquat's own route.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response, StatusCode};
+use loquat_infer::{Input, InputError, Pipeline};
+use loquat_spec::{ErrorCode, PredictParameters, Prediction};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::body::{self, Members, wrong_type};
+use crate::exchange::Exchange;
+use crate::gate;
+use crate::host::{App, Host};
+use crate::problem::{Form, Problem};
+use crate::render::{Captured, captured, json};
+
+/// Members of `parameters`.
+const PARAMETERS: [&str; 5] = ["top_k", "explain", "labels", "template", "threshold"];
+
+/// Bytes of response per prediction, as a first guess.
+const BYTES_PER_PREDICTION: usize = 96;
+
+/// The body of the answer, borrowed from what made it.
+#[derive(Serialize)]
+struct Answer<'a> {
+    model: &'a str,
+    version: u32,
+    request_id: &'a str,
+    predictions: &'a [Prediction],
+}
+
+/// Answers `POST /models/{endpoint}/predict`.
+pub(crate) async fn predict(
+    State(app): State<Arc<App>>,
+    path: Captured<String>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let exchange = Exchange::of(&request);
+    match answer(&app, path, request, &exchange).await {
+        Ok(response) => response,
+        Err(problem) => problem.response(Form::Problem, exchange.id.as_str()),
+    }
+}
+
+async fn answer(
+    app: &App,
+    path: Captured<String>,
+    request: Request<Body>,
+    exchange: &Exchange,
+) -> Result<Response<Body>, Problem> {
+    let host = Arc::clone(app.table().host(&captured(path)?)?);
+    body::check_headers(request.headers())?;
+    let pipeline = Arc::clone(host.pipeline()?);
+    let bytes = body::read(request, app.max_body, exchange.start + host.requests.timeout).await?;
+    let [inputs, parameters] = body::parse(&bytes)?.take("", ["inputs", "parameters"])?;
+    let parameters = parse_parameters(parameters)?;
+    pipeline.check_parameters(&parameters).map_err(input_problem)?;
+    let inputs = parse_inputs(&host, &pipeline, inputs)?;
+    let worker = Arc::clone(&pipeline);
+    let work = move |inputs: &[Input], threads: usize| worker.predict(inputs, &parameters, threads);
+    let predictions = gate::run(&host, inputs, exchange.start, None, work).await?;
+    let answer = Answer {
+        model: pipeline.model(),
+        version: pipeline.version(),
+        request_id: exchange.id.as_str(),
+        predictions: &predictions,
+    };
+    Ok(json(StatusCode::OK, &answer, 128 + predictions.len() * BYTES_PER_PREDICTION))
+}
+
+fn parse_inputs(host: &Host, pipeline: &Pipeline, inputs: Option<Value>) -> Result<Vec<Input>, Problem> {
+    let inputs = inputs.ok_or_else(|| {
+        Problem::new(ErrorCode::Invalid, "member \"inputs\" is missing")
+            .field("inputs")
+            .remedy("send {\"inputs\": \"a text\"} or {\"inputs\": [\"a text\", …]}")
+    })?;
+    if let Value::Array(list) = &inputs {
+        check_count(host, list.len(), "inputs")?;
+    }
+    let parsed = pipeline.parse_inputs(&inputs).map_err(input_problem)?;
+    for (place, input) in parsed.iter().enumerate() {
+        check_length(host, &input.text, || input_field(&inputs, place))?;
+    }
+    Ok(parsed)
+}
+
+/// Where the text of an input stands in the body.
+fn input_field(inputs: &Value, place: usize) -> String {
+    let (mut field, input) = match inputs {
+        Value::Array(list) => (format!("inputs[{place}]"), list.get(place)),
+        single => ("inputs".to_owned(), Some(single)),
+    };
+    if input.is_some_and(Value::is_object) {
+        field.push_str(".text");
+    }
+    field
+}
+
+/// Refuses more inputs than the endpoint allows in one request.
+pub(crate) fn check_count(host: &Host, count: usize, field: &str) -> Result<(), Problem> {
+    let most = host.requests.max_inputs;
+    if count <= most {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::TooLarge, format!("{count} inputs exceed the limit of {most} a request"))
+        .field(field)
+        .remedy("send them in several requests, or raise requests.maxInputs"))
+}
+
+/// Refuses an input longer than the endpoint allows.
+pub(crate) fn check_length(host: &Host, text: &str, field: impl FnOnce() -> String) -> Result<(), Problem> {
+    let Some(most) = host.requests.max_length else { return Ok(()) };
+    if text.len() <= most {
+        return Ok(());
+    }
+    let length = text.chars().count();
+    if length <= most {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::TooLarge, format!("{length} characters exceed the limit of {most} an input"))
+        .field(field())
+        .remedy("shorten the text, or raise requests.maxLength"))
+}
+
+/// The problem of an input or parameter that the pipeline refuses.
+pub(crate) fn input_problem(error: InputError) -> Problem {
+    Problem::new(ErrorCode::Invalid, error.reason).field(error.field).remedy(error.remedy)
+}
+
+fn parse_parameters(value: Option<Value>) -> Result<PredictParameters, Problem> {
+    let object = match value {
+        None => return Ok(PredictParameters::default()),
+        Some(Value::Object(object)) => object,
+        Some(other) => return Err(wrong_type("parameters", &other, "an object")),
+    };
+    let taken = Members::of(object).take("parameters", PARAMETERS)?;
+    // An explicit null means the same as leaving the member out.
+    let [top_k, explain, labels, template, threshold] = taken.map(|value| value.filter(|value| !value.is_null()));
+    Ok(PredictParameters {
+        top_k: top_k.map(parse_top_k).transpose()?,
+        explain: explain.map(parse_explain).transpose()?.unwrap_or_default(),
+        labels: labels.map(parse_labels).transpose()?,
+        template: template.map(parse_template).transpose()?,
+        threshold: threshold.map(|value| parse_threshold(&value)).transpose()?,
+    })
+}
+
+fn parse_top_k(value: Value) -> Result<usize, Problem> {
+    value
+        .as_u64()
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or_else(|| wrong_value("parameters.top_k", &value, "a whole number from 1"))
+}
+
+fn parse_explain(value: Value) -> Result<bool, Problem> {
+    value.as_bool().ok_or_else(|| wrong_type("parameters.explain", &value, "a boolean"))
+}
+
+fn parse_template(value: Value) -> Result<String, Problem> {
+    match value {
+        Value::String(template) => Ok(template),
+        other => Err(wrong_type("parameters.template", &other, "a string")),
+    }
+}
+
+fn parse_labels(value: Value) -> Result<Vec<String>, Problem> {
+    let Value::Array(list) = value else {
+        return Err(wrong_type("parameters.labels", &value, "a list of strings"));
+    };
+    let mut labels = Vec::with_capacity(list.len());
+    for (place, label) in list.into_iter().enumerate() {
+        match label {
+            Value::String(label) => labels.push(label),
+            other => return Err(wrong_type(&format!("parameters.labels[{place}]"), &other, "a string")),
+        }
+    }
+    Ok(labels)
+}
+
+/// Reads a threshold; its range is the pipeline's to check.
+pub(crate) fn parse_threshold(value: &Value) -> Result<f32, Problem> {
+    match value.as_f64() {
+        Some(number) => Ok(number as f32),
+        None => Err(wrong_type("parameters.threshold", value, "a number between 0 and 1")),
+    }
+}
+
+/// The problem of a number outside what is allowed, or of something that is no number.
+fn wrong_value(field: &str, found: &Value, wanted: &str) -> Problem {
+    if !found.is_number() {
+        return wrong_type(field, found, wanted);
+    }
+    Problem::new(ErrorCode::Invalid, format!("{found} where {wanted} is expected"))
+        .field(field)
+        .remedy(format!("send {wanted}"))
+}
