@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loquat_spec::Explanation;
-use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -72,17 +72,39 @@ impl Model {
     ///
     /// The result does not depend on `threads`, nor on which texts are asked for together.
     pub fn probabilities(&self, texts: &[&str], threads: usize) -> Vec<Vec<f32>> {
-        if threads <= 1 || texts.len() < 64 {
+        let one_thread = |texts: &[&str]| -> Vec<Vec<f32>> {
             let mut scratch = Scratch::default();
-            return texts.iter().map(|text| self.probabilities_of(text, &mut scratch)).collect();
+            texts.iter().map(|text| self.probabilities_of(text, &mut scratch)).collect()
+        };
+        if threads <= 1 || texts.len() < 64 {
+            return one_thread(texts);
         }
-        texts
-            .par_chunks(texts.len().div_ceil(threads * 8).max(16))
-            .flat_map_iter(|chunk| {
-                let mut scratch = Scratch::default();
-                chunk.iter().map(move |text| self.probabilities_of(text, &mut scratch)).collect::<Vec<_>>()
-            })
-            .collect()
+        // Several chunks a thread, handed out as threads come free, so that long texts at one end hold up no one.
+        let chunks: Vec<&[&str]> = texts.chunks(texts.len().div_ceil(threads * 8).max(16)).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                match chunks.get(number) {
+                    Some(chunk) => done.push((number, one_thread(chunk))),
+                    None => return done,
+                }
+            }
+        };
+        let mut done: Vec<_> = std::thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            for helper in helpers {
+                match helper.join() {
+                    Ok(more) => done.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            done
+        });
+        done.sort_unstable_by_key(|(number, _)| *number);
+        done.into_iter().flat_map(|(_, probabilities)| probabilities).collect()
     }
 
     /// Probability per label of one text, with buffers kept by the caller.
@@ -124,12 +146,12 @@ impl Model {
         let mut chosen: Vec<Explanation> = Vec::new();
         for ((start, end), weight) in ranked {
             let overlaps = chosen.iter().any(|c| start < c.end && c.start < end);
+            if chosen.len() == top {
+                break;
+            }
             if weight != 0.0 && !overlaps {
                 let piece = characters[start..end].iter().collect();
                 chosen.push(Explanation { start, end, text: piece, weight });
-                if chosen.len() == top {
-                    break;
-                }
             }
         }
         chosen
