@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use loquat_text::{Ngrams, Normalisation, Prepared};
-use rayon::prelude::*;
 
 /// Counts of one kind of n-gram: for each row the n-grams with their counts, ascending.
 #[derive(Debug)]
@@ -22,15 +21,34 @@ impl Counts {
         &self.entries[self.starts[row]..self.starts[row + 1]]
     }
 
+    /// Counts with scoped threads and not in the pool: a pool's thread that waits here could pick up another trial
+    /// that waits for these very counts.
     fn new(texts: &[&str], normalisation: Normalisation, ngrams: Ngrams) -> Self {
-        let rows: Vec<Vec<(u32, u32)>> = texts
-            .par_iter()
-            .map_init(Default::default, |(prepared, found), text| {
-                count(text, normalisation, ngrams, prepared, found)
-            })
-            .collect();
-        let mut hashes: Vec<u32> = rows.iter().flatten().map(|(hash, _)| *hash).collect();
-        hashes.par_sort_unstable();
+        let threads = rayon::current_num_threads().max(1);
+        let part = |texts: &[&str]| {
+            let (mut prepared, mut found) = (Prepared::default(), Vec::new());
+            let mut row = |text: &&str| count(text, normalisation, ngrams, &mut prepared, &mut found);
+            let rows: Vec<_> = texts.iter().map(&mut row).collect();
+            let mut hashes: Vec<u32> = rows.iter().flatten().map(|(hash, _)| *hash).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            (rows, hashes)
+        };
+        let parts: Vec<_> = std::thread::scope(|scope| {
+            let chunks = texts.chunks(texts.len().div_ceil(threads).max(1));
+            let started: Vec<_> = chunks.map(|chunk| scope.spawn(move || part(chunk))).collect();
+            started
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let mut rows = Vec::with_capacity(texts.len());
+        let mut hashes = Vec::new();
+        for (part_rows, part_hashes) in parts {
+            rows.extend(part_rows);
+            hashes.extend(part_hashes);
+        }
+        hashes.sort();
         hashes.dedup();
         let mut starts = Vec::with_capacity(rows.len() + 1);
         starts.push(0);
@@ -38,13 +56,7 @@ impl Counts {
             starts.push(starts.last().copied().unwrap_or(0) + row.len());
         }
         let index = Index::new(&hashes);
-        let entries = rows
-            .into_par_iter()
-            .flat_map_iter(|row| {
-                let index = &index;
-                row.into_iter().map(move |(hash, count)| (index.number(hash), count))
-            })
-            .collect();
+        let entries = rows.into_iter().flatten().map(|(hash, count)| (index.number(hash), count)).collect();
         Self { hashes, starts, entries }
     }
 }
