@@ -7,10 +7,25 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::finding::CheckName;
 use crate::problem::{
-    DUPLICATE_KEY, INVALID_VALUE, MISSING_FIELD, Problem, UNKNOWN_FIELD, WRONG_TYPE, nearest, suggestion,
+    INVALID_VALUE, MISSING_FIELD, Problem, UNKNOWN_FIELD, WRONG_TYPE, nearest, shortened, suggestion,
 };
 use crate::yaml::{Content, Entry, Node, Place};
+
+/// A place and the path of the field that stands there.
+#[derive(Debug, Clone, Copy)]
+struct Spot<'p> {
+    place: Place,
+    field: &'p str,
+}
+
+impl<'p> Spot<'p> {
+    /// The value at the same field.
+    fn value(self, node: &Node) -> Self {
+        Self { place: node.place, field: self.field }
+    }
+}
 
 /// The walk over one document.
 #[derive(Debug)]
@@ -22,43 +37,40 @@ pub(crate) struct Conformance<'s> {
 /// Checks `node` against `schema`; gives what conforms as JSON, and the problems.
 pub(crate) fn conform(node: &Node, schema: &Value) -> (Option<Value>, Vec<Problem>) {
     let mut walk = Conformance { schema, problems: Vec::new() };
-    let value = walk.check(node, schema, "", node.place);
+    let value = walk.check(node, schema, Spot { place: node.place, field: "" });
     (value, walk.problems)
 }
 
 impl<'s> Conformance<'s> {
-    /// `None` when the value itself is wrong; `key` is where the value's key stands.
-    fn check(&mut self, node: &Node, schema: &'s Value, field: &str, key: Place) -> Option<Value> {
+    /// `None` when the value itself is wrong; `key` is where its key stands.
+    fn check(&mut self, node: &Node, schema: &'s Value, key: Spot<'_>) -> Option<Value> {
         let schema = self.resolve(schema);
+        let spot = key.value(node);
         if matches!(node.content, Content::Scalar(Value::Null)) {
-            let message = format!("{} has no value", shown_field(field));
-            self.report(key, field, WRONG_TYPE, message, "write a value, or remove the line for the default".into());
-            return None;
+            let remedy = "write a value, or remove the line for the default";
+            return self.refuse(key, WRONG_TYPE, "no value is given", remedy);
         }
         if let Some(words) = words(schema) {
-            return self.check_word(node, &words, field);
+            return self.check_word(node, &words, spot);
         }
         if let Some(Value::Array(branches)) = schema.get("anyOf") {
-            return self.check_shapes(node, branches, schema, field, key);
+            let branches: Vec<&Value> = branches.iter().map(|branch| self.resolve(branch)).collect();
+            return match branches.iter().find(|branch| fits(node, branch)) {
+                Some(branch) => self.check(node, branch, key),
+                None => self.wrong_type(node, &branches, spot),
+            };
         }
         let expected = schema.get("type").and_then(Value::as_str).unwrap_or("any");
         match (&node.content, expected) {
-            (Content::Map(entries), "object") => Some(self.check_map(entries, schema, field, key)),
-            (Content::List(items), "array") => self.check_list(node, items, schema, field),
-            (Content::Scalar(value), "string") if value.is_string() => {
-                self.check_text(node, value, schema, field)
+            (Content::Map(entries), "object") => Some(self.check_map(entries, schema, key)),
+            (Content::List(items), "array") => self.check_list(items, schema, spot),
+            (Content::Scalar(Value::String(text)), "string") => self.check_text(text, schema, spot),
+            (Content::Scalar(Value::Bool(truth)), "boolean") => Some(Value::Bool(*truth)),
+            (Content::Scalar(value @ Value::Number(number)), "integer") if !number.is_f64() => {
+                self.check_range(value, schema, spot)
             }
-            (Content::Scalar(value), "boolean") if value.is_boolean() => Some(value.clone()),
-            (Content::Scalar(value), "integer") if value.is_i64() || value.is_u64() => {
-                self.check_range(node, value, schema, field)
-            }
-            (Content::Scalar(value), "number") if value.is_number() => {
-                self.check_range(node, value, schema, field)
-            }
-            _ => {
-                self.wrong_type(node, &[schema], schema, field);
-                None
-            }
+            (Content::Scalar(value @ Value::Number(_)), "number") => self.check_range(value, schema, spot),
+            _ => self.wrong_type(node, &[schema], spot),
         }
     }
 
@@ -75,172 +87,148 @@ impl<'s> Conformance<'s> {
         schema
     }
 
-    fn check_word(&mut self, node: &Node, words: &[&str], field: &str) -> Option<Value> {
-        if let Content::Scalar(Value::String(text)) = &node.content {
-            if words.contains(&text.as_str()) {
-                return Some(Value::String(text.clone()));
-            }
-            let message = format!(
-                "{} is {}; allowed: {}",
-                shown_field(field),
-                node.shown(),
-                words.join(", ")
-            );
-            self.report(node.place, field, INVALID_VALUE, message, suggestion(text, words));
-        } else {
-            let message =
-                format!("{} is {}, not one of: {}", shown_field(field), found(node), words.join(", "));
-            self.report(node.place, field, WRONG_TYPE, message, format!("use one of: {}", words.join(", ")));
+    fn check_word(&mut self, node: &Node, words: &[&str], spot: Spot<'_>) -> Option<Value> {
+        let allowed = words.join(", ");
+        let Content::Scalar(Value::String(text)) = &node.content else {
+            let message = format!("found {}; allowed: {allowed}", found(node));
+            return self.refuse(spot, WRONG_TYPE, message, "write one of the allowed values");
+        };
+        if words.contains(&text.as_str()) {
+            return Some(Value::String(text.clone()));
         }
-        None
+        let message = format!("found {}; allowed: {allowed}", node.shown());
+        self.refuse(spot, INVALID_VALUE, message, suggestion(text, words))
     }
 
-    fn check_shapes(
-        &mut self,
-        node: &Node,
-        branches: &'s [Value],
-        schema: &'s Value,
-        field: &str,
-        key: Place,
-    ) -> Option<Value> {
-        let resolved: Vec<&Value> = branches.iter().map(|branch| self.resolve(branch)).collect();
-        match resolved.iter().find(|branch| fits(node, branch)) {
-            Some(branch) => self.check(node, branch, field, key),
-            None => {
-                self.wrong_type(node, &resolved, schema, field);
-                None
-            }
-        }
-    }
-
-    fn check_map(&mut self, entries: &[Entry], schema: &'s Value, field: &str, key: Place) -> Value {
-        let empty = Map::new();
-        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-        let names: Vec<&str> = properties.keys().map(String::as_str).collect();
+    fn check_map(&mut self, entries: &[Entry], schema: &'s Value, key: Spot<'_>) -> Value {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let names: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+        let free: Vec<&str> =
+            names.iter().copied().filter(|name| entries.iter().all(|entry| entry.key != *name)).collect();
+        let other = schema.get("additionalProperties").filter(|other| other.is_object());
         let mut result = Map::new();
         let mut meant = BTreeSet::new();
         for entry in entries {
-            let path = join(field, &entry.key);
-            // `properties` may be the local empty map, whose values do not outlive this call.
-            let known = schema.get("properties").and_then(|all| all.get(&entry.key));
-            let other = schema.get("additionalProperties").filter(|other| other.is_object());
-            if let Some(known) = known.or(other) {
-                if let Some(value) = self.check(&entry.value, known, &path, entry.place) {
+            let path = join(key.field, &entry.key);
+            let spot = Spot { place: entry.place, field: &path };
+            if let Some(known) = properties.and_then(|all| all.get(&entry.key)).or(other) {
+                if let Some(value) = self.check(&entry.value, known, spot) {
                     result.insert(entry.key.clone(), value);
                 }
-            } else {
-                meant.extend(nearest(&entry.key, names.iter().copied()));
-                self.unknown(entry, &names, field, &path, entries);
+                continue;
             }
+            let near = nearest(&entry.key, free.iter().copied());
+            meant.extend(near);
+            let parent = shown_field(key.field);
+            let message =
+                format!("{parent} has no field {:?}; allowed: {}", shortened(&entry.key), names.join(", "));
+            let remedy = near.map_or("remove it".to_owned(), |name| format!("did you mean {name:?}?"));
+            self.refuse(spot, UNKNOWN_FIELD, message, remedy);
         }
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
-            let Some(name) = name.as_str() else { continue };
-            if !meant.contains(name) && !entries.iter().any(|entry| entry.key == name) {
-                let description = self.resolve(&schema["properties"][name]).get("description");
-                let remedy = match schema["properties"][name].get("description").or(description) {
-                    Some(Value::String(text)) => format!("add {name}: {}", first_sentence(text)),
-                    _ => format!("add {name}"),
-                };
-                let message = format!("{} lacks {name}", shown_field(field));
-                self.report(key, &join(field, name), MISSING_FIELD, message, remedy);
-            }
+        for name in free.iter().filter(|name| !meant.contains(*name)) {
+            self.check_missing(name, schema, key);
         }
         Value::Object(result)
     }
 
-    fn unknown(&mut self, entry: &Entry, names: &[&str], field: &str, path: &str, siblings: &[Entry]) {
-        let free: Vec<&str> =
-            names.iter().copied().filter(|name| !siblings.iter().any(|sibling| sibling.key == *name)).collect();
-        let message = format!(
-            "{} has no field {:?}; its fields: {}",
-            shown_field(field),
-            crate::problem::shortened(&entry.key),
-            names.join(", ")
-        );
-        let remedy = match nearest(&entry.key, free.iter().copied()) {
-            Some(name) => format!("did you mean {name:?}?"),
-            None => "remove it".to_owned(),
+    fn check_missing(&mut self, name: &str, schema: &'s Value, key: Spot<'_>) {
+        let required = schema.get("required").and_then(Value::as_array);
+        if !required.into_iter().flatten().any(|required| required == name) {
+            return;
+        }
+        let property = &schema["properties"][name];
+        let description = property.get("description").or_else(|| self.resolve(property).get("description"));
+        let remedy = match description.and_then(Value::as_str) {
+            Some(text) => format!("add {name}: {}", first_sentence(text)),
+            None => format!("add {name}"),
         };
-        self.report(entry.place, path, UNKNOWN_FIELD, message, remedy);
+        let message = format!("{} lacks {name}", shown_field(key.field));
+        let path = join(key.field, name);
+        self.refuse(Spot { place: key.place, field: &path }, MISSING_FIELD, message, remedy);
     }
 
     /// A list with a wrong item is left out whole, so that the places of the others stay true.
-    fn check_list(&mut self, node: &Node, items: &[Node], schema: &'s Value, field: &str) -> Option<Value> {
+    fn check_list(&mut self, items: &[Node], schema: &'s Value, spot: Spot<'_>) -> Option<Value> {
         let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
         if (items.len() as u64) < least {
-            let message = format!("{} is an empty list", shown_field(field));
-            self.report(node.place, field, INVALID_VALUE, message, "give at least one value, or remove the field".into());
-            return None;
+            let remedy = "give at least one value, or remove the field";
+            return self.refuse(spot, INVALID_VALUE, "the list is empty", remedy);
         }
         let mut values = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            let path = format!("{field}[{index}]");
-            let value = match schema.get("items") {
-                Some(inner) => self.check(item, inner, &path, item.place),
+            let path = format!("{}[{index}]", spot.field);
+            values.push(match schema.get("items") {
+                Some(inner) => self.check(item, inner, Spot { place: item.place, field: &path }),
                 None => None,
-            };
-            if schema.get("uniqueItems") == Some(&Value::Bool(true))
-                && value.as_ref().is_some_and(|value| values.contains(&Some(value.clone())))
-            {
-                let message = format!("{} is listed twice", item.shown());
-                self.report(item.place, &path, DUPLICATE_KEY, message, "keep one of the two".into());
-            }
-            values.push(value);
+            });
         }
         values.into_iter().collect::<Option<Vec<Value>>>().map(Value::Array)
     }
 
-    fn check_text(&mut self, node: &Node, value: &Value, schema: &Value, field: &str) -> Option<Value> {
-        let text = value.as_str().unwrap_or_default();
+    fn check_text(&mut self, text: &str, schema: &Value, spot: Spot<'_>) -> Option<Value> {
         let least = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
         if least > 0 && text.trim().is_empty() {
-            let message = format!("{} is empty text", shown_field(field));
-            self.report(node.place, field, INVALID_VALUE, message, "write a value, or remove the field".into());
-            return None;
+            return self.refuse(
+                spot,
+                INVALID_VALUE,
+                "the text is empty",
+                "write a value, or remove the field",
+            );
         }
         if text.contains('\0') {
-            let message = format!("{} holds a NUL character", shown_field(field));
-            self.report(node.place, field, INVALID_VALUE, message, "remove the character".into());
-            return None;
+            return self.refuse(
+                spot,
+                INVALID_VALUE,
+                "the text holds a NUL character",
+                "remove the character",
+            );
         }
-        Some(value.clone())
+        Some(Value::String(text.to_owned()))
     }
 
-    fn check_range(&mut self, node: &Node, value: &Value, schema: &Value, field: &str) -> Option<Value> {
+    fn check_range(&mut self, value: &Value, schema: &Value, spot: Spot<'_>) -> Option<Value> {
         let number = value.as_f64().unwrap_or(f64::NAN);
         let least = schema.get("minimum").filter(|least| least.as_f64().is_some_and(|least| number < least));
         let most = schema.get("maximum").filter(|most| most.as_f64().is_some_and(|most| number > most));
-        let Some((bound, word)) = least.map(|least| (least, "at least")).or(most.map(|most| (most, "at most")))
-        else {
-            return Some(value.clone());
+        let bound = least.map(|least| (least, "at least")).or(most.map(|most| (most, "at most")));
+        let Some((bound, word)) = bound else { return Some(value.clone()) };
+        let message = format!("found {value}; allowed: {word} {bound}");
+        self.refuse(spot, INVALID_VALUE, message, format!("write {word} {bound}"))
+    }
+
+    fn wrong_type(&mut self, node: &Node, shapes: &[&Value], spot: Spot<'_>) -> Option<Value> {
+        let expected: Vec<&str> = shapes.iter().map(|shape| expected_name(shape)).collect();
+        let expected = expected.join(" or ");
+        let example = shapes.iter().find_map(|shape| shape.get("examples")?.get(0));
+        let plain_text = shapes.iter().any(|shape| {
+            shape.get("type").is_some_and(|kind| kind == "string") && shape.get("pattern").is_none()
+        });
+        let remedy = match (&node.content, example) {
+            (Content::Scalar(value), _) if plain_text => format!("put it in quotes: \"{value}\""),
+            (_, Some(example)) => format!("write for example {}", flow(example)),
+            _ => format!("write {expected}"),
         };
-        let message = format!("{} is {value}; allowed: {word} {bound}", shown_field(field));
-        self.report(node.place, field, INVALID_VALUE, message, format!("write {word} {bound}"));
+        let message = format!("found {}; allowed: {expected}", found(node));
+        self.refuse(spot, WRONG_TYPE, message, remedy)
+    }
+
+    /// Notes a problem; the value is left out.
+    fn refuse(
+        &mut self,
+        spot: Spot<'_>,
+        check: CheckName,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Option<Value> {
+        let field = (!spot.field.is_empty()).then(|| spot.field.to_owned());
+        self.problems.push(Problem {
+            place: spot.place,
+            field,
+            check,
+            message: message.into(),
+            remedy: remedy.into(),
+        });
         None
-    }
-
-    fn wrong_type(&mut self, node: &Node, branches: &[&Value], schema: &Value, field: &str) {
-        let expected: Vec<&str> = branches.iter().map(|branch| expected_name(branch)).collect();
-        let message = format!("{} is {}, not {}", shown_field(field), found(node), expected.join(" or "));
-        let example = branches
-            .iter()
-            .chain([&schema])
-            .find_map(|branch| branch.get("examples").and_then(|examples| examples.get(0)));
-        let takes_text = branches.iter().any(|branch| branch.get("type").is_some_and(|kind| kind == "string"));
-        let remedy = match (example, &node.content) {
-            (Some(example), _) => format!("write for example {}", flow(example)),
-            (None, Content::Scalar(value)) if takes_text => format!("put it in quotes: \"{value}\""),
-            (None, Content::Scalar(Value::String(_))) if !expected.contains(&"a mapping") => {
-                format!("write {} without quotes", expected.join(" or "))
-            }
-            _ => format!("write {}", expected.join(" or ")),
-        };
-        self.report(node.place, field, WRONG_TYPE, message, remedy);
-    }
-
-    fn report(&mut self, place: Place, field: &str, check: &'static str, message: String, remedy: String) {
-        let field = (!field.is_empty()).then(|| field.to_owned());
-        self.problems.push(Problem { place, field, check, message, remedy });
     }
 }
 
@@ -296,7 +284,8 @@ fn flow(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
-            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            let entries: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
         other => other.to_string(),

@@ -14,6 +14,7 @@ mod quantity;
 mod raw;
 mod resource;
 mod schema;
+mod starter;
 mod task;
 mod wire;
 mod yaml;
@@ -24,11 +25,14 @@ pub use names::{ModelReference, Name, NameError, Selector};
 pub use parse::{Located, Resources, SourceText, parse};
 pub use problem::RESOURCE_CHECKS;
 pub use quantity::{Bytes, QuantityError, Share, Span};
-pub use raw::dataset::CHECKS;
+pub use raw::checks::CHECKS;
 pub use raw::endpoint::to_yaml_endpoint;
 pub use resource::dataset::{Columns, Dataset, Format, SourceFile, Split, SplitPart};
 pub use resource::endpoint::{Endpoint, Requests};
 pub use resource::training::{Constraints, Family, Promote, Search, Training};
 pub use schema::{API_VERSION, KINDS, LATER_KINDS, combined_schema, schema};
+pub use starter::starter;
 pub use task::{Metric, Task};
-pub use wire::{Entity, Explanation, LabelScore, PredictParameters, PredictRequest, PredictResponse, Prediction};
+pub use wire::{
+    Entity, Explanation, LabelScore, PredictParameters, PredictRequest, PredictResponse, Prediction,
+};

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::conform::conform;
 use crate::problem::{
-    Context, DUPLICATE_NAME, INVALID_UTF8, INVALID_VALUE, MISSING_FIELD, NOT_YET_SUPPORTED, Problem, WRONG_TYPE,
-    suggestion,
+    Context, DUPLICATE_NAME, INVALID_UTF8, INVALID_VALUE, MISSING_FIELD, NOT_YET_SUPPORTED, Problem,
+    WRONG_TYPE, suggestion,
 };
 use crate::raw::Document;
 use crate::raw::dataset::{self, DatasetSpec, task_of};
@@ -107,9 +107,9 @@ struct Read {
 
 #[derive(Debug)]
 enum Raw {
-    Dataset(Document<DatasetSpec>),
-    Training(Document<TrainingSpec>),
-    Endpoint(Document<EndpointSpec>),
+    Dataset(Box<Document<DatasetSpec>>),
+    Training(Box<Document<TrainingSpec>>),
+    Endpoint(Box<Document<EndpointSpec>>),
     /// Nothing of it conforms.
     Nothing,
 }
@@ -140,7 +140,8 @@ impl<'f> Reader<'f> {
             let (value, problems) = conform(&root, &self.schemas[kind]);
             let flawed = problems.iter().filter_map(|problem| problem.field.clone()).collect();
             let name = root.entry("metadata").and_then(|entry| entry.value.text("name"));
-            self.problems.extend(problems.into_iter().map(|problem| (file, name.map(str::to_owned), problem)));
+            self.problems
+                .extend(problems.into_iter().map(|problem| (file, name.map(str::to_owned), problem)));
             let raw = self.raw(file, kind, &root, value);
             read.push(Read { file, line: document.line, text, root, kind, raw, flawed });
         }
@@ -151,13 +152,23 @@ impl<'f> Reader<'f> {
     fn kind_of(&mut self, file: usize, root: &Node) -> Option<&'static str> {
         if !matches!(root.content, Content::Map(_)) {
             let message = format!("a resource is a mapping; found {}", root.kind());
-            self.report(file, root.place, None, (WRONG_TYPE, message, "start with apiVersion, kind, metadata and spec".into()));
+            self.report(
+                file,
+                root.place,
+                None,
+                (WRONG_TYPE, message, "start with apiVersion, kind, metadata and spec".into()),
+            );
             return None;
         }
         if let Some(found) = root.text("apiVersion").filter(|found| *found != API_VERSION) {
             let message = format!("apiVersion {found:?} is not known; allowed: {API_VERSION}");
             let remedy = format!("write apiVersion: {API_VERSION}, or move the file to another folder");
-            self.report(file, root.value_place("apiVersion"), Some("apiVersion"), (INVALID_VALUE, message, remedy));
+            self.report(
+                file,
+                root.value_place("apiVersion"),
+                Some("apiVersion"),
+                (INVALID_VALUE, message, remedy),
+            );
             return None;
         }
         let place = root.value_place("kind");
@@ -193,7 +204,12 @@ impl<'f> Reader<'f> {
         };
         raw.unwrap_or_else(|error| {
             let message = format!("the resource does not read: {error}");
-            self.report(file, root.place, None, (WRONG_TYPE, message, "compare it with `loquat schema`".into()));
+            self.report(
+                file,
+                root.place,
+                None,
+                (WRONG_TYPE, message, "compare it with `loquat schema`".into()),
+            );
             Raw::Nothing
         })
     }
@@ -229,6 +245,7 @@ impl<'f> Reader<'f> {
                     resources.datasets.extend(value.map(|value| self.locate(read, value)));
                 }
                 Raw::Training(raw) => {
+                    self.narrow_metric(read, raw, &tasks);
                     let value = training::validate(&mut context, raw, &tasks);
                     resources.trainings.extend(value.map(|value| self.locate(read, value)));
                 }
@@ -244,6 +261,20 @@ impl<'f> Reader<'f> {
             self.problems.extend(problems.map(|problem| (read.file, name.clone(), problem)));
         }
         resources
+    }
+
+    /// A word that is no metric at all was found before the task was known; this names the metrics of the task.
+    fn narrow_metric(&mut self, read: &Read, raw: &Document<TrainingSpec>, tasks: &Tasks) {
+        let dataset = raw.spec.as_ref().and_then(TrainingSpec::dataset_name);
+        let task = dataset.and_then(|name| tasks.get(name).copied().flatten());
+        let metric = read.root.entry("spec").and_then(|spec| spec.value.text("metric"));
+        let (Some(task), Some(metric)) = (task, metric) else { return };
+        let place = read.root.value_place("spec.metric");
+        for (file, _, problem) in &mut self.problems {
+            if *file == read.file && problem.place == place && problem.check == INVALID_VALUE {
+                (problem.message, problem.remedy) = training::unfit_metric(metric, task);
+            }
+        }
     }
 
     /// At most one endpoint may be the default of a task, as far as the tasks are known here.
@@ -262,7 +293,9 @@ impl<'f> Reader<'f> {
             let Some(task) = task_of_model.get(endpoint.value.model.name.as_str()) else { continue };
             let name = endpoint.value.name.as_str();
             let Some(other) = first.insert(task.as_str(), name) else { continue };
-            let same = |read: &&Read| read.kind == "Endpoint" && read.name() == Some(name) && read.line == endpoint.line;
+            let same = |read: &&Read| {
+                read.kind == "Endpoint" && read.name() == Some(name) && read.line == endpoint.line
+            };
             let Some(read) = documents.iter().find(same) else { continue };
             let message = format!("endpoint {other} is the default of {} already", task.as_str());
             let place = read.root.value_place("spec.default");
@@ -307,7 +340,9 @@ impl Read {
     fn is_flawed(&self, problem: &Problem) -> bool {
         let Some(field) = &problem.field else { return false };
         self.flawed.iter().any(|flawed| {
-            flawed.strip_prefix(field.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            flawed
+                .strip_prefix(field.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })
     }
 }
@@ -326,8 +361,8 @@ fn tasks(documents: &[Read]) -> Tasks {
     tasks
 }
 
-fn from_value<S: DeserializeOwned>(value: Value) -> Result<Document<S>, serde_json::Error> {
-    serde_json::from_value(value)
+fn from_value<S: DeserializeOwned>(value: Value) -> Result<Box<Document<S>>, serde_json::Error> {
+    serde_json::from_value(value).map(Box::new)
 }
 
 fn is_null(node: &Node) -> bool {

@@ -43,7 +43,9 @@ pub fn combined_schema() -> Value {
             map.remove("$schema");
         }
         let kind = branch["properties"]["kind"]["const"].clone();
-        conditions.push(json!({"if": {"properties": {"kind": {"const": kind}}}, "then": branch}));
+        conditions.push(
+            json!({"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": branch}),
+        );
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -59,7 +61,7 @@ pub fn combined_schema() -> Value {
 fn schema_of<S: JsonSchema>(kind: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
     let mut value = Schema::to_value(generator.into_root_schema_for::<Document<S>>());
-    forbid_null(&mut value);
+    tidy(&mut value);
     if let Some(root) = value.as_object_mut() {
         root.insert("title".to_owned(), json!(kind));
     }
@@ -68,10 +70,11 @@ fn schema_of<S: JsonSchema>(kind: &str) -> Value {
     value
 }
 
-/// A field is left out or has a value: nulls, which `Option` brings along, are no values.
-fn forbid_null(value: &mut Value) {
+/// A field is left out or has a value: nulls, which `Option` brings along, are no values. Descriptions lose the line
+/// breaks of the source.
+fn tidy(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(forbid_null),
+        Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Object(map) => {
             if map.get("default") == Some(&Value::Null) {
                 map.remove("default");
@@ -83,8 +86,13 @@ fn forbid_null(value: &mut Value) {
                     map.insert("type".to_owned(), only);
                 }
             }
+            if let Some(Value::String(text)) = map.get_mut("description") {
+                let paragraphs: Vec<String> =
+                    text.split("\n\n").map(|part| part.replace('\n', " ")).collect();
+                *text = paragraphs.join("\n\n");
+            }
             unwrap_nullable(map);
-            map.values_mut().for_each(forbid_null);
+            map.values_mut().for_each(tidy);
         }
         _ => {}
     }

@@ -212,11 +212,11 @@ impl Builder {
                 self.documents.push(Document { root, line: self.line });
             }
             Event::SequenceStart(anchor, tag) => {
-                self.refuse_tag(tag.as_deref(), true, place);
+                self.refuse_tag(tag.as_deref(), tag.as_ref().is_some_and(|tag| tag.suffix == "seq"), place);
                 self.open(Content::List(Vec::new()), anchor, place)?;
             }
             Event::MappingStart(anchor, tag) => {
-                self.refuse_tag(tag.as_deref(), true, place);
+                self.refuse_tag(tag.as_deref(), tag.as_ref().is_some_and(|tag| tag.suffix == "map"), place);
                 self.open(Content::Map(Vec::new()), anchor, place)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -248,7 +248,8 @@ impl Builder {
     fn alias(&mut self, id: usize, place: Place) -> Result<(), Stop> {
         let Some(target) = self.anchors.get(&id) else {
             let message = "an alias inside of the value that it names".to_owned();
-            return Err(self.stop(place, message, "write the value out"));
+            self.problem(place, INVALID_YAML, message, "write the value out");
+            return Err(Stop);
         };
         let (height, size) = (target.height(), target.size());
         if self.frames.len() + height > DEEPEST || self.nodes + size > MOST_NODES {
@@ -269,35 +270,53 @@ impl Builder {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
+        let path = self.path();
         let Some(frame) = self.frames.last_mut() else {
             self.root = Some(node);
             return Ok(());
         };
-        match &mut frame.node.content {
-            Content::List(items) => items.push(node),
+        let problem = match &mut frame.node.content {
+            Content::List(items) => {
+                items.push(node);
+                None
+            }
             Content::Map(entries) => match frame.key.take() {
                 None => {
                     let name = key_name(&node);
-                    let place = node.place;
-                    frame.key = Some((name.clone(), place));
-                    if name.is_none() {
-                        let message = format!("{} can't be a key", node.kind());
-                        self.problem(place, INVALID_YAML, message, "write a field name before the colon");
-                    }
+                    frame.key = Some((name.clone(), node.place));
+                    name.is_none().then(|| key_problem(&node))
                 }
-                Some((None, _)) => {}
-                Some((Some(key), place)) => {
-                    if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                        let message = format!("{key:?} is written twice; first on line {}", first.place.line);
-                        self.problem(place, DUPLICATE_KEY, message, "keep one of the two");
-                    } else {
+                Some((None, _)) => None,
+                Some((Some(key), place)) => match entries.iter().find(|entry| entry.key == key) {
+                    Some(first) => Some(duplicate_problem(path, &key, place, first.place.line)),
+                    None => {
                         entries.push(Entry { key, place, value: node });
+                        None
                     }
-                }
+                },
             },
-            Content::Scalar(_) => {}
-        }
+            Content::Scalar(_) => None,
+        };
+        self.problems.extend(problem);
         Ok(())
+    }
+
+    /// Path of the value that is being read.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for frame in &self.frames {
+            match (&frame.node.content, &frame.key) {
+                (Content::List(items), _) => path.push_str(&format!("[{}]", items.len())),
+                (_, Some((Some(key), _))) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(key);
+                }
+                _ => {}
+            }
+        }
+        path
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, fits: bool, place: Place) {
@@ -310,12 +329,32 @@ impl Builder {
     }
 
     fn stop(&mut self, place: Place, message: String, remedy: &str) -> Stop {
-        self.problem(place, INVALID_YAML, message, remedy);
+        self.problem(place, TOO_LARGE, message, remedy);
         Stop
     }
 
     fn problem(&mut self, place: Place, check: &'static str, message: String, remedy: &str) {
         self.problems.push(Problem { place, field: None, check, message, remedy: remedy.to_owned() });
+    }
+}
+
+fn key_problem(node: &Node) -> Problem {
+    Problem {
+        place: node.place,
+        field: None,
+        check: INVALID_YAML,
+        message: format!("{} can't be a key", node.kind()),
+        remedy: "write a field name before the colon".to_owned(),
+    }
+}
+
+fn duplicate_problem(path: String, key: &str, place: Place, first: usize) -> Problem {
+    Problem {
+        place,
+        field: Some(path),
+        check: DUPLICATE_KEY,
+        message: format!("{:?} is written twice; first on line {first}", shortened(key)),
+        remedy: "keep one of the two".to_owned(),
     }
 }
 

@@ -103,10 +103,7 @@ impl ColumnsSpec {
             ("group", &self.group),
             ("weight", &self.weight),
         ];
-        roles
-            .into_iter()
-            .filter_map(|(role, column)| Some((role.to_owned(), column.clone()?)))
-            .collect()
+        roles.into_iter().filter_map(|(role, column)| Some((role.to_owned(), column.clone()?))).collect()
     }
 }
 
@@ -139,13 +136,14 @@ pub(crate) fn validate(context: &mut Context<'_>, raw: Option<&ColumnsSpec>, tas
     let missing: Vec<&str> = form.iter().copied().filter(|role| !roles.contains_key(*role)).collect();
     let mut meant = BTreeSet::new();
     for role in roles.keys().filter(|role| !allowed.contains(&role.as_str())) {
-        let message = format!("{} data has no {role:?} column; it takes {}", task.as_str(), allowed.join(", "));
+        let message =
+            format!("{} data has no {role:?} column; it takes {}", task.as_str(), allowed.join(", "));
         let remedy = if missing.is_empty() { "remove it".to_owned() } else { suggestion(role, &missing) };
         meant.extend(nearest(role, missing.iter().copied()));
         context.key(&format!("{FIELD}.{role}"), UNKNOWN_FIELD, message, remedy);
     }
     for role in missing.iter().filter(|role| !meant.contains(*role)) {
-        let message = format!("{FIELD} does not say which column is the {role} of {}", task.as_str());
+        let message = format!("{} needs the column that is the {role}", task.as_str());
         context.key(FIELD, MISSING_FIELD, message, format!("add {role}: and the name of its column"));
     }
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
@@ -154,7 +152,12 @@ pub(crate) fn validate(context: &mut Context<'_>, raw: Option<&ColumnsSpec>, tas
             && let Some(other) = seen.insert(column, role)
         {
             let message = format!("column {column:?} can't be both {other} and {role}");
-            context.value(&format!("{FIELD}.{role}"), INVALID_VALUE, message, "name the column that plays this role");
+            context.value(
+                &format!("{FIELD}.{role}"),
+                INVALID_VALUE,
+                message,
+                "name the column that plays this role",
+            );
         }
     }
     Columns { roles }

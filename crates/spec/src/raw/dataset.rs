@@ -9,35 +9,13 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::checks::ChecksSpec;
 use super::columns::{self, ColumnsSpec};
 use super::document::Document;
 use super::source::{Source, SplitPart};
 use crate::problem::{Context, DUPLICATE_KEY, INVALID_VALUE, MISSING_FIELD};
 use crate::resource::dataset::{Dataset, Split, SplitPart as Part};
-use crate::{Severity, Share, Task};
-
-/// Checks of data by name, each a field of `checks` of a `Dataset`. Names never change meaning.
-pub const CHECKS: &[&str] = &[
-    "unreadable",
-    "wrong-type",
-    "invalid-utf8",
-    "nul-character",
-    "empty-row",
-    "missing-label",
-    "one-class",
-    "duplicate",
-    "leakage",
-    "near-duplicate",
-    "label-conflict",
-    "small-class",
-    "undeclared-label",
-    "undeclared-language",
-    "translation-leakage",
-    "class-shares",
-];
-
-/// Checks whose finding leaves nothing to go on with; their severity is fixed.
-const FIXED_CHECKS: [&str; 5] = ["unreadable", "wrong-type", "invalid-utf8", "nul-character", "one-class"];
+use crate::{Share, Task};
 
 const DATA_TASKS: &str = "supported: text-classification, multi-label-classification, language-identification, \
                           token-classification, text-pair-classification";
@@ -59,7 +37,8 @@ pub(crate) struct DatasetSpec {
     columns: Option<ColumnsSpec>,
     /// How rows are shared between training, development and test. Left out: 10% of the rows are the test split.
     split: Option<SplitSpec>,
-    /// Severity of checks of the data; those not named keep their own.
+    /// Severity of checks of the data; those not named keep their own. Set it to stop a run at what costs you most, or to
+    /// silence what is meant to be so.
     checks: Option<ChecksSpec>,
 }
 
@@ -85,58 +64,6 @@ struct SplitSpec {
     /// split is given in the data; then neither `development` nor `test` is.
     #[schemars(length(min = 1))]
     column: Option<String>,
-}
-
-/// How serious a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Level {
-    /// Stops the run.
-    Error,
-    /// Is reported.
-    Warning,
-    /// Is not looked for.
-    Off,
-}
-
-/// Severity of the checks of the data, by name.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(extend("examples" = [{"leakage": "error"}]))]
-struct ChecksSpec {
-    /// A file can't be read. Always an error.
-    unreadable: Option<Level>,
-    /// A value has another type or shape than its column's role asks for. Always an error.
-    wrong_type: Option<Level>,
-    /// Bytes that are not UTF-8. Always an error.
-    #[serde(rename = "invalid-utf8")]
-    invalid_utf8: Option<Level>,
-    /// A text holds a NUL character. Always an error.
-    nul_character: Option<Level>,
-    /// Rows without text, which are dropped.
-    empty_row: Option<Level>,
-    /// Rows without a label.
-    missing_label: Option<Level>,
-    /// All rows have one label, so that there is nothing to learn. Always an error.
-    one_class: Option<Level>,
-    /// The same text with the same label more than once.
-    duplicate: Option<Level>,
-    /// Texts of the test or development split that stand in training too.
-    leakage: Option<Level>,
-    /// Texts that differ in a few words only.
-    near_duplicate: Option<Level>,
-    /// The same text under different labels.
-    label_conflict: Option<Level>,
-    /// Classes with fewer rows than there are folds.
-    small_class: Option<Level>,
-    /// Labels of test or development rows that training does not have.
-    undeclared_label: Option<Level>,
-    /// Languages that `languages` does not name.
-    undeclared_language: Option<Level>,
-    /// Rows that look like translations of each other across splits or folds.
-    translation_leakage: Option<Level>,
-    /// How the shares of the classes differ between the splits.
-    class_shares: Option<Level>,
 }
 
 /// The task of a data set as it is written, when it can be read.
@@ -219,11 +146,21 @@ impl DatasetSpec {
         const FIELD: &str = "spec.source.delimiter";
         let delimiter = self.source.as_ref()?.delimiter.clone()?;
         if delimiter.is_empty() {
-            context.value(FIELD, INVALID_VALUE, "the delimiter is empty", "write a sign such as \",\", or remove it");
+            context.value(
+                FIELD,
+                INVALID_VALUE,
+                "the delimiter is empty",
+                "write a sign such as \",\", or remove it",
+            );
         }
         if self.task.is_some_and(|task| task != Task::MultiLabelClassification) {
             let message = "a delimiter separates several labels; this task has one label a row";
-            context.key(FIELD, INVALID_VALUE, message, "remove it, or use the task multi-label-classification");
+            context.key(
+                FIELD,
+                INVALID_VALUE,
+                message,
+                "remove it, or use the task multi-label-classification",
+            );
         }
         Some(delimiter)
     }
@@ -240,7 +177,12 @@ impl SplitSpec {
             return Some(Split::Column(column.clone()));
         }
         if self.development.is_none() && self.test.is_none() {
-            context.key(FIELD, MISSING_FIELD, "the split says nothing", "add test: 10%, or remove it for the default");
+            context.key(
+                FIELD,
+                MISSING_FIELD,
+                "the split says nothing",
+                "add test: 10%, or remove it for the default",
+            );
             return None;
         }
         let development = part(context, "spec.split.development", self.development.as_ref());
@@ -285,47 +227,6 @@ fn part(context: &mut Context<'_>, field: &str, raw: Option<&SplitPart>) -> Opti
     }
 }
 
-impl ChecksSpec {
-    fn given(&self) -> [(&'static str, Option<Level>); 16] {
-        [
-            ("unreadable", self.unreadable),
-            ("wrong-type", self.wrong_type),
-            ("invalid-utf8", self.invalid_utf8),
-            ("nul-character", self.nul_character),
-            ("empty-row", self.empty_row),
-            ("missing-label", self.missing_label),
-            ("one-class", self.one_class),
-            ("duplicate", self.duplicate),
-            ("leakage", self.leakage),
-            ("near-duplicate", self.near_duplicate),
-            ("label-conflict", self.label_conflict),
-            ("small-class", self.small_class),
-            ("undeclared-label", self.undeclared_label),
-            ("undeclared-language", self.undeclared_language),
-            ("translation-leakage", self.translation_leakage),
-            ("class-shares", self.class_shares),
-        ]
-    }
-
-    fn validate(&self, context: &mut Context<'_>) -> BTreeMap<String, Option<Severity>> {
-        let mut checks = BTreeMap::new();
-        for (name, level) in self.given() {
-            let Some(level) = level else { continue };
-            if FIXED_CHECKS.contains(&name) && level != Level::Error {
-                let message = format!("{name} always stops the run: the data could not be trusted");
-                context.value(&format!("spec.checks.{name}"), INVALID_VALUE, message, "remove it and mend the data");
-            }
-            let severity = match level {
-                Level::Error => Some(Severity::Error),
-                Level::Warning => Some(Severity::Warning),
-                Level::Off => None,
-            };
-            checks.insert(name.to_owned(), severity);
-        }
-        checks
-    }
-}
-
 impl<'de> Deserialize<'de> for Languages {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Shapes;
@@ -341,7 +242,8 @@ impl<'de> Deserialize<'de> for Languages {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Languages, A::Error> {
-                BTreeMap::<String, String>::deserialize(MapAccessDeserializer::new(map)).map(|_| Languages::Pair)
+                BTreeMap::<String, String>::deserialize(MapAccessDeserializer::new(map))
+                    .map(|_| Languages::Pair)
             }
         }
         deserializer.deserialize_any(Shapes)

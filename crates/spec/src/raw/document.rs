@@ -65,7 +65,12 @@ pub(crate) fn read_name(context: &mut Context<'_>, field: &str, text: &str) -> O
     match Name::new(text) {
         Ok(name) => Some(name),
         Err(error) => {
-            context.value(field, INVALID_VALUE, error.to_string(), format!("write for example {}", as_name(text)));
+            context.value(
+                field,
+                INVALID_VALUE,
+                error.to_string(),
+                format!("write for example {}", as_name(text)),
+            );
             None
         }
     }

@@ -66,6 +66,7 @@ struct Portion {
 /// What of the machine the endpoint may use.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "EndpointResources")]
 struct ResourcesSpec {
     /// Threads; the server's when left out. Set it to keep endpoints of one server from slowing each other.
     #[schemars(range(min = 1, max = 4096))]
@@ -164,15 +165,23 @@ impl EndpointSpec {
         ];
         for (field, present) in fields {
             if present {
-                context.later_field(field, "remove it; one model version answers, with its own task and labels");
+                context
+                    .later_field(field, "remove it; one model version answers, with its own task and labels");
             }
         }
         let Some(resources) = &self.resources else { return };
         if resources.memory.is_some() {
-            context.later_field("spec.resources.memory", "remove it; the memory of an endpoint is not bounded yet");
+            context.later_field(
+                "spec.resources.memory",
+                "remove it; the memory of an endpoint is not bounded yet",
+            );
         }
         if let Some(gpu) = resources.gpu.filter(|gpu| *gpu > 0) {
-            context.later_value("spec.resources.gpu", gpu, "write 0 or remove it; models answer on the processor");
+            context.later_value(
+                "spec.resources.gpu",
+                gpu,
+                "write 0 or remove it; models answer on the processor",
+            );
         }
     }
 }
@@ -208,7 +217,8 @@ impl RequestsSpec {
         }
         let defaults = Requests::default();
         Requests {
-            timeout: span(context, "spec.requests.timeout", self.timeout.as_deref()).unwrap_or(defaults.timeout),
+            timeout: span(context, "spec.requests.timeout", self.timeout.as_deref())
+                .unwrap_or(defaults.timeout),
             max_queue: self.max_queue.unwrap_or(defaults.max_queue),
             max_inputs: self.max_inputs.unwrap_or(defaults.max_inputs),
             max_length: self.max_length,

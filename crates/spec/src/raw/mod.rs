@@ -4,6 +4,7 @@
 //! Required fields are options here: that they are there is checked against the schema, and what else is wrong with
 //! a resource that lacks one can still be found.
 
+pub(crate) mod checks;
 mod columns;
 pub(crate) mod dataset;
 mod document;

@@ -78,12 +78,12 @@ impl Source {
         }
         let given = [self.path.is_some(), self.files.is_some(), self.url.is_some(), self.kafka.is_some()];
         match given.iter().filter(|given| **given).count() {
-            0 => context.key(field, MISSING_FIELD, format!("{field} names no data"), "add path: data/rows.jsonl"),
+            0 => context.key(field, MISSING_FIELD, "no data is named", "add path: data/rows.jsonl"),
             1 => {}
             _ => context.key(
                 field,
                 INVALID_VALUE,
-                format!("{field} names data in more than one way"),
+                "data is named in more than one way",
                 "keep one of path and files",
             ),
         }
@@ -112,7 +112,7 @@ impl Source {
 
 fn check_path(context: &mut Context<'_>, field: &str, path: &str) {
     if let Some((scheme, _)) = path.split_once("://") {
-        let message = format!("{field}: data behind {scheme}:// is not yet supported; local files are");
+        let message = format!("data behind {scheme}:// is not yet supported; local files are");
         context.value(field, NOT_YET_SUPPORTED, message, LOCAL);
     }
 }
@@ -141,7 +141,8 @@ impl<'de> Deserialize<'de> for SplitPart {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SplitPart, A::Error> {
-                Source::deserialize(MapAccessDeserializer::new(map)).map(|source| SplitPart::Files(Box::new(source)))
+                Source::deserialize(MapAccessDeserializer::new(map))
+                    .map(|source| SplitPart::Files(Box::new(source)))
             }
         }
         deserializer.deserialize_any(Shapes)

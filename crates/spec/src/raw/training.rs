@@ -11,8 +11,10 @@ use crate::problem::{Context, INVALID_VALUE, NOT_YET_SUPPORTED, UNKNOWN_RESOURCE
 use crate::resource::training::{Constraints, Family, Promote, Search, Training};
 use crate::{Bytes, Metric, Name, Span, Task};
 
-const TRAINED: &str =
-    "supported: text-classification, multi-label-classification, language-identification";
+const TRAINED: &str = "supported: text-classification, multi-label-classification, language-identification";
+
+/// Longest duration taken: far enough for any run, near enough for clocks to count to.
+const LONGEST: Duration = Duration::from_secs(3650 * 86400);
 
 /// Task, data set, metric and budget of a search for a model.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -101,6 +103,7 @@ struct ConstraintsSpec {
 /// What of this machine training may use.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "TrainingResources")]
 struct ResourcesSpec {
     /// Threads; all of the machine when left out. The result does not depend on it.
     #[schemars(range(min = 1, max = 4096))]
@@ -196,7 +199,8 @@ impl TrainingSpec {
             task,
             Task::TextClassification | Task::MultiLabelClassification | Task::LanguageIdentification
         ) {
-            let message = format!("training on the task {} of its data set is not yet supported", task.as_str());
+            let message =
+                format!("training on the task {} of its data set is not yet supported", task.as_str());
             context.value("spec.dataset", NOT_YET_SUPPORTED, message, TRAINED);
         }
         let allowed = task.metrics();
@@ -204,14 +208,8 @@ impl TrainingSpec {
             None => allowed.first().copied(),
             Some(metric) if allowed.contains(&metric) => Some(metric),
             Some(metric) => {
-                let words: Vec<&str> = allowed.iter().map(|metric| metric.as_str()).collect();
-                let message = format!(
-                    "{} is no metric of {}; allowed: {}",
-                    metric.as_str(),
-                    task.as_str(),
-                    words.join(", ")
-                );
-                context.value(FIELD, INVALID_VALUE, message, suggestion(metric.as_str(), &words));
+                let (message, remedy) = unfit_metric(metric.as_str(), task);
+                context.value(FIELD, INVALID_VALUE, message, remedy);
                 None
             }
         }
@@ -232,7 +230,11 @@ impl TrainingSpec {
         if let Some(gpu) = self.resources.as_ref().and_then(|raw| raw.gpu)
             && gpu > 0
         {
-            context.later_value("spec.resources.gpu", gpu, "write 0 or remove it; training runs on the processor");
+            context.later_value(
+                "spec.resources.gpu",
+                gpu,
+                "write 0 or remove it; training runs on the processor",
+            );
         }
     }
 }
@@ -262,20 +264,51 @@ impl ConstraintsSpec {
     }
 }
 
+/// Why `found` can't be the metric of `task`, and what to write.
+pub(crate) fn unfit_metric(found: &str, task: Task) -> (String, String) {
+    let words: Vec<&str> = task.metrics().iter().map(|metric| metric.as_str()).collect();
+    let message = format!("{found:?} is no metric of {}; allowed: {}", task.as_str(), words.join(", "));
+    (message, suggestion(found, &words))
+}
+
+impl TrainingSpec {
+    /// Name of the data set as it is written.
+    pub(crate) fn dataset_name(&self) -> Option<&str> {
+        self.dataset.as_deref()
+    }
+}
+
 /// Reads a duration longer than nothing.
 pub(crate) fn span(context: &mut Context<'_>, field: &str, text: Option<&str>) -> Option<Duration> {
-    let Span(duration) = context.read(field, Span::parse(text?), "write for example 30s")?;
+    let text = text?;
+    let Span(duration) = context.read(field, Span::parse(text), "write for example 30s")?;
     if duration.is_zero() {
-        context.value(field, INVALID_VALUE, format!("{field} is no time at all"), "write a duration above 0");
+        context.value(
+            field,
+            INVALID_VALUE,
+            format!("{text:?} is no time at all"),
+            "write a duration above 0",
+        );
+        return None;
+    }
+    if duration > LONGEST {
+        let message = format!("found {text:?}; allowed: at most 3650d");
+        context.value(field, INVALID_VALUE, message, "write a shorter duration, or remove it");
         return None;
     }
     Some(duration)
 }
 
 fn bytes(context: &mut Context<'_>, field: &str, text: Option<&str>) -> Option<Bytes> {
-    let size = context.read(field, Bytes::parse(text?), "write for example 20MB")?;
+    let text = text?;
+    let size = context.read(field, Bytes::parse(text), "write for example 20MB")?;
     if size.0 == 0 {
-        context.value(field, INVALID_VALUE, format!("{field} leaves no room at all"), "write a size above 0");
+        context.value(
+            field,
+            INVALID_VALUE,
+            format!("{text:?} leaves no room at all"),
+            "write a size above 0",
+        );
         return None;
     }
     Some(size)

@@ -1,0 +1,237 @@
+//! What resource files mean when nothing is wrong with them.
+
+use std::time::Duration;
+
+use loquat_spec::{
+    Bytes, Family, Format, Metric, ModelReference, Name, Promote, Requests, Resources, Severity, Share,
+    SourceText, Split, SplitPart, Task, parse, to_yaml_endpoint,
+};
+
+const HEAD: &str = "apiVersion: loquat.dev/v1alpha1\n";
+
+fn read(text: &str) -> Resources {
+    let file = SourceText { path: "resources.yaml".into(), text: text.to_owned() };
+    parse(&[file]).unwrap_or_else(|findings| panic!("{findings:#?}\n{text}"))
+}
+
+fn dataset(spec: &str) -> loquat_spec::Dataset {
+    let text = format!("{HEAD}kind: Dataset\nmetadata: {{ name: d }}\nspec:\n{spec}");
+    read(&text).datasets.remove(0).value
+}
+
+fn training(spec: &str) -> loquat_spec::Training {
+    let text = format!(
+        "{HEAD}kind: Dataset\nmetadata: {{ name: d }}\nspec: {{ task: text-classification, source: {{ path: a.csv }} }}\n---\n\
+         {HEAD}kind: Training\nmetadata: {{ name: t }}\nspec:\n  dataset: d\n{spec}"
+    );
+    read(&text).trainings.remove(0).value
+}
+
+fn endpoint(spec: &str) -> loquat_spec::Endpoint {
+    let text = format!("{HEAD}kind: Endpoint\nmetadata: {{ name: e }}\nspec:\n  model: m\n{spec}");
+    read(&text).endpoints.remove(0).value
+}
+
+fn share(text: &str) -> Share {
+    Share::parse(text).expect("a share")
+}
+
+#[test]
+fn reads_a_whole_dataset() {
+    let read = dataset(
+        r#"
+  task: multi-label-classification
+  languages: [de, en]
+  source: { path: "data/*.jsonl.gz", format: jsonl, delimiter: ";" }
+  columns: { text: body, labels: intents, language: lang, group: customer, id: id, weight: weight }
+  split: { development: 10%, test: 20% }
+  checks: { leakage: error, duplicate: off, label-conflict: warning, one-class: error, near-duplicate: off }
+"#,
+    );
+    assert_eq!(read.task, Task::MultiLabelClassification);
+    assert_eq!(read.languages, ["de", "en"]);
+    assert_eq!(read.files.len(), 1);
+    assert_eq!(read.files[0].format, Some(Format::Jsonl));
+    assert_eq!(read.delimiter.as_deref(), Some(";"));
+    assert_eq!(read.columns.get("text"), Some("body"));
+    assert_eq!(read.columns.get("group"), Some("customer"));
+    assert_eq!(read.columns.roles.len(), 6);
+    assert_eq!(read.split, Split::Hash { development: share("10%"), test: share("20%") });
+    let checks: Vec<_> = read.checks.iter().map(|(name, severity)| (name.as_str(), *severity)).collect();
+    assert_eq!(
+        checks,
+        [
+            ("duplicate", None),
+            ("label-conflict", Some(Severity::Warning)),
+            ("leakage", Some(Severity::Error))
+        ]
+    );
+}
+
+#[test]
+fn dataset_defaults_are_the_roles_of_the_task_and_a_tenth_for_testing() {
+    let read = dataset("  task: text-pair-classification\n  source: { path: pairs.tsv }\n");
+    let roles: Vec<_> =
+        read.columns.roles.iter().map(|(role, column)| (role.as_str(), column.as_str())).collect();
+    assert_eq!(roles, [("hypothesis", "hypothesis"), ("label", "label"), ("premise", "premise")]);
+    assert_eq!(read.split, Split::Hash { development: Share::default(), test: share("10%") });
+    assert!(read.languages.is_empty() && read.checks.is_empty() && read.delimiter.is_none());
+}
+
+#[test]
+fn token_data_takes_tokens_and_tags_or_text_and_spans() {
+    let tokens = dataset("  task: token-classification\n  source: { path: a.conll }\n");
+    assert_eq!(tokens.columns.get("tags"), Some("tags"));
+    let spans = dataset(
+        "  task: token-classification\n  source: { path: a.jsonl }\n  columns: { text: body, spans: entities }\n",
+    );
+    assert_eq!(spans.columns.get("spans"), Some("entities"));
+    assert_eq!(spans.columns.get("tokens"), None);
+}
+
+#[test]
+fn several_files_carry_constants_and_inherit_the_format() {
+    let read = dataset(
+        "  task: language-identification\n  source:\n    format: csv\n    files:\n      - { path: da.txt, language: da }\n      \
+         - { path: de.tsv, language: de, format: tsv }\n",
+    );
+    let files: Vec<_> =
+        read.files.iter().map(|file| (file.path.as_str(), file.format, file.language.as_deref())).collect();
+    assert_eq!(files, [("da.txt", Some(Format::Csv), Some("da")), ("de.tsv", Some(Format::Tsv), Some("de"))]);
+}
+
+#[test]
+fn splits_take_files_shares_or_a_column() {
+    let head = "  task: text-classification\n  source: { path: a.csv }\n";
+    let read = dataset(&format!("{head}  split: {{ development: 5%, test: {{ path: test.csv }} }}\n"));
+    let Split::Files { development, test: Some(SplitPart::Files(files)) } = read.split else {
+        panic!("{:?}", read.split)
+    };
+    assert_eq!(development, Some(SplitPart::Share(share("5%"))));
+    assert_eq!(files[0].path, "test.csv");
+    let read = dataset(&format!("{head}  split: {{ column: part }}\n"));
+    assert_eq!(read.split, Split::Column("part".to_owned()));
+}
+
+#[test]
+fn training_defaults_are_those_of_the_documentation() {
+    let read = training("");
+    assert_eq!((read.folds, read.search.trials, read.search.seed), (5, 40, 17));
+    assert_eq!(read.metric, Metric::MacroF1);
+    assert_eq!(read.search.families, [Family::Linear]);
+    assert_eq!(read.search.timeout, None);
+    assert_eq!(read.promote, Promote::IfBetter);
+    assert!(read.calibration);
+    assert_eq!(read.threads, None);
+}
+
+#[test]
+fn reads_a_whole_training() {
+    let read = training(
+        r"
+  metric: log-loss
+  crossValidation: { folds: 3 }
+  search: { families: [linear], trials: 7, timeout: 1.5m, seed: 9007199254740991 }
+  constraints: { artifact: 20MB, memory: 200MiB, latency: 5ms }
+  calibration: false
+  trimVocabulary: false
+  backbones: []
+  resources: { threads: 2, gpu: 0 }
+  promote: never
+",
+    );
+    assert_eq!(read.metric, Metric::LogLoss);
+    assert_eq!((read.folds, read.search.trials, read.search.seed), (3, 7, 9_007_199_254_740_991));
+    assert_eq!(read.search.timeout, Some(Duration::from_secs(90)));
+    assert_eq!(read.constraints.artifact, Some(Bytes(20_000_000)));
+    assert_eq!(read.constraints.memory, Some(Bytes(200 << 20)));
+    assert_eq!(read.constraints.latency, Some(Duration::from_millis(5)));
+    assert_eq!((read.calibration, read.threads, read.promote), (false, Some(2), Promote::Never));
+}
+
+#[test]
+fn reads_a_whole_endpoint() {
+    let read = endpoint(
+        r"
+  default: true
+  resources: { threads: 2, gpu: 0 }
+  scaling: { minReplicas: 1, maxReplicas: 1 }
+  requests: { timeout: 250ms, maxQueue: 64, maxLength: 512, maxInputs: 10 }
+  cascade: []
+",
+    );
+    assert_eq!(read.model.to_string(), "m@champion");
+    assert_eq!((read.default, read.threads), (true, Some(2)));
+    let expected = Requests {
+        timeout: Duration::from_millis(250),
+        max_queue: 64,
+        max_inputs: 10,
+        max_length: Some(512),
+    };
+    assert_eq!(read.requests, expected);
+    assert_eq!(endpoint("").requests, Requests::default());
+}
+
+#[test]
+fn documents_keep_their_place_and_text() {
+    let text = format!(
+        "# first\n{HEAD}kind: Endpoint\nmetadata: {{ name: a }}\nspec: {{ model: m }}\n---\n# second\n{HEAD}kind: Endpoint\n\
+         metadata: {{ name: b }}\nspec: {{ model: \"m:3\" }}\n---\n# nothing\n"
+    );
+    let endpoints = read(&text).endpoints;
+    assert_eq!(endpoints.len(), 2);
+    assert!(endpoints[0].text.starts_with("# first\napiVersion"), "{}", endpoints[0].text);
+    assert!(endpoints[0].text.ends_with("spec: { model: m }\n"), "{}", endpoints[0].text);
+    assert_eq!(endpoints[1].line, 6);
+    assert!(endpoints[1].text.starts_with("# second\n"), "{}", endpoints[1].text);
+    for endpoint in &endpoints {
+        let again = read(&endpoint.text).endpoints.remove(0);
+        assert_eq!(again.value, endpoint.value);
+    }
+}
+
+#[test]
+fn references_reach_across_files() {
+    let files = [
+        ("b.yaml", format!("{HEAD}kind: Training\nmetadata: {{ name: t }}\nspec: {{ dataset: d }}\n")),
+        (
+            "c.json",
+            r#"{"apiVersion": "loquat.dev/v1alpha1", "kind": "Dataset", "metadata": {"name": "d"},
+                "spec": {"task": "language-identification", "source": {"path": "x.parquet"}}}"#
+                .to_owned(),
+        ),
+    ]
+    .map(|(path, text)| SourceText { path: path.into(), text });
+    let resources = parse(&files).unwrap();
+    assert_eq!(resources.trainings[0].value.metric, Metric::Accuracy);
+    assert_eq!(resources.trainings[0].path.to_str(), Some("b.yaml"));
+}
+
+#[test]
+fn aliases_windows_lines_and_byte_order_marks_are_read() {
+    let text = format!(
+        "\u{feff}{HEAD}kind: Training\nmetadata: {{ name: &n d }}\nspec:\n  dataset: *n\n---\n{HEAD}kind: Dataset\nmetadata: {{ name: d }}\n\
+         spec: {{ task: text-classification, source: {{ path: a.csv }} }}\n"
+    )
+    .replace('\n', "\r\n");
+    assert_eq!(read(&text).trainings[0].value.dataset.as_str(), "d");
+}
+
+#[test]
+fn empty_files_hold_no_resources() {
+    for text in ["", "\n\n", "# nothing yet\n", "---\n---\n", "~\n"] {
+        assert_eq!(read(text), Resources::default(), "{text:?}");
+    }
+}
+
+#[test]
+fn written_endpoints_are_read_back_unedited() {
+    for (name, model) in
+        [("tickets", "tickets@champion"), ("a-1", "a-1:12"), ("null", "true"), ("1e5", "0x1f@1-2")]
+    {
+        let name = Name::new(name).unwrap();
+        let model: ModelReference = model.parse().unwrap();
+        let endpoint = read(&to_yaml_endpoint(&name, &model)).endpoints.remove(0).value;
+        assert_eq!((endpoint.name, endpoint.model), (name, model));
+    }
+}
