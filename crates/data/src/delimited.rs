@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 use crate::lines::{self, Lines};
 use crate::{DataError, Fault};
 
+/// A record's first line, its bytes and the header that names its fields.
+type Delivered = (u64, Vec<u8>, Arc<[String]>);
+
 /// A reader of delimited records.
 pub(crate) struct Delimited {
     lines: Lines,
@@ -45,7 +48,7 @@ impl Delimited {
     }
 
     /// The next record's first line, bytes and header. Blank lines are passed over.
-    pub(crate) fn next(&mut self) -> Option<Result<(u64, Vec<u8>, Arc<[String]>), DataError>> {
+    pub(crate) fn next(&mut self) -> Option<Result<Delivered, DataError>> {
         let header = match &self.header {
             Some(header) => Arc::clone(header),
             None => match self.read_header()? {

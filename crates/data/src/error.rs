@@ -113,11 +113,11 @@ pub enum DataError {
         source: Fault,
     },
     /// A Parquet file that can't be decoded; what follows the row is not read.
-    #[error("{file}: row {row}: not readable as Parquet: {reason}")]
+    #[error("{file}: {place}not readable as Parquet: {reason}", place = at_row(*row))]
     Parquet {
         /// The file.
         file: String,
-        /// The row, from 1.
+        /// The row, from 1; 0 where the file's metadata can't be read.
         row: u64,
         /// What the decoder says.
         reason: String,
@@ -196,7 +196,7 @@ impl DataError {
             | Self::InvalidUtf8 { line, .. }
             | Self::Nul { line, .. }
             | Self::Malformed { line, .. } => Some(*line),
-            Self::Parquet { row, .. } => Some(*row),
+            Self::Parquet { row, .. } if *row > 0 => Some(*row),
             _ => None,
         }
     }
@@ -252,4 +252,8 @@ impl DataError {
             other => other.to_string(),
         }
     }
+}
+
+fn at_row(row: u64) -> String {
+    if row == 0 { String::new() } else { format!("row {row}: ") }
 }

@@ -165,7 +165,7 @@ impl Loader<'_> {
     }
 
     fn fail_file(&mut self, error: &DataError, file: &PlannedFile) {
-        let place = Place { file: file.name.clone(), line: error.line().filter(|line| *line > 0), row: None };
+        let place = Place { file: file.name.clone(), line: error.line(), row: None };
         self.findings.add(sources::unreadable(error, &file.name, None), Some(place));
     }
 

@@ -13,6 +13,9 @@ use crate::DataError;
 /// Longest reason kept of a decoder's message, which may quote whole values.
 const REASON: usize = 200;
 
+/// A row's number, from 1, and the row.
+type Numbered = (u64, Map<String, Value>);
+
 /// A reader of rows.
 pub(crate) struct Parquet {
     reader: SerializedFileReader<File>,
@@ -31,7 +34,7 @@ impl Parquet {
     }
 
     /// The next row's number, from 1, and the row. Nothing is read after a failure.
-    pub(crate) fn next(&mut self) -> Option<Result<(u64, Map<String, Value>), DataError>> {
+    pub(crate) fn next(&mut self) -> Option<Result<Numbered, DataError>> {
         let row = match self.advance()? {
             Ok(row) => row,
             Err(reason) => {

@@ -90,7 +90,8 @@ pub(crate) fn normalised_key(normalised: &str) -> u64 {
 /// The part of a row with `key` ([`group_key`] of its group, else [`text_key`] of its text).
 ///
 /// `development` and `test` are fractions. Keys below `test` of the whole range are the test part, those in the next
-/// `development` of it the development part, the others training. So the test part does not change with the share of the development part.
+/// `development` of it the development part, the others training. So the test part does not change with the share of
+/// the development part.
 pub fn part_of(key: u64, development: f64, test: f64) -> Part {
     let place = key as f64 / 18_446_744_073_709_551_616.0;
     if place < test {

@@ -1,0 +1,596 @@
+//! What each check finds, and what it says.
+
+#[cfg(test)]
+mod support;
+
+use loquat_data::{CHECKS, DataError, Input, LoadOptions, Part, Table, load, small_classes};
+use loquat_spec::{Dataset, Finding, Severity, SourceFile, Split, SplitPart, Task};
+use serde_json::{Value, json};
+use support::{Folder, columns, dataset, found, hash_split, jsonl, source};
+
+/// A finding that is expected.
+struct Expected {
+    severity: Severity,
+    check: &'static str,
+    rows: &'static [usize],
+    /// Line of the first row.
+    line: Option<usize>,
+    /// Words of the message.
+    says: &'static [&'static str],
+}
+
+fn expect(found: &[&Finding], expected: &Expected) -> Result<(), String> {
+    let [finding] = found else { return Err(format!("{} findings of {}", found.len(), expected.check)) };
+    let matches = finding.severity == expected.severity
+        && finding.rows == expected.rows
+        && finding.line == expected.line
+        && finding.resource.as_deref() == Some("sample")
+        && !finding.remedy.is_empty()
+        && expected.says.iter().all(|words| finding.message.contains(words));
+    if matches { Ok(()) } else { Err(format!("{finding:#?}")) }
+}
+
+struct Case {
+    name: &'static str,
+    bytes: Vec<u8>,
+    adjust: fn(&mut Dataset),
+    expected: Expected,
+    /// Usable rows.
+    kept: usize,
+}
+
+fn rows(rows: &[Value]) -> Vec<u8> {
+    jsonl(rows).into_bytes()
+}
+
+fn pair(text: &str, label: &str) -> Value {
+    json!({"text": text, "label": label})
+}
+
+/// Two good rows, then `extra`.
+fn with(extra: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = rows(&[pair("good one", "x"), pair("good two", "y")]);
+    for line in extra {
+        bytes.extend_from_slice(line);
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+fn error(
+    check: &'static str,
+    rows: &'static [usize],
+    line: usize,
+    says: &'static [&'static str],
+) -> Expected {
+    Expected { severity: Severity::Error, check, rows, line: Some(line), says }
+}
+
+fn warning(
+    check: &'static str,
+    rows: &'static [usize],
+    line: usize,
+    says: &'static [&'static str],
+) -> Expected {
+    Expected { severity: Severity::Warning, check, rows, line: Some(line), says }
+}
+
+fn whole(check: &'static str, says: &'static [&'static str]) -> Expected {
+    Expected { severity: Severity::Error, check, rows: &[], line: None, says }
+}
+
+fn no_change(_: &mut Dataset) {}
+
+fn broken_rows() -> Vec<Case> {
+    let case = |name, bytes, expected, kept| Case { name, bytes, adjust: no_change, expected, kept };
+    vec![
+        case(
+            "invalid utf-8",
+            with(&[b"{\"text\":\"\xe9\"}"]),
+            error("invalid-utf8", &[2], 3, &["byte 10"]),
+            2,
+        ),
+        case("raw nul", with(&[b"{\"text\":\"\0\"}"]), error("nul", &[2], 3, &["byte 10"]), 2),
+        case(
+            "escaped nul",
+            with(&[br#"{"text":"a\u0000b","label":"x"}"#]),
+            error("nul", &[2], 3, &["column `text`"]),
+            2,
+        ),
+        case("not json", with(&[b"{", b"{}x"]), error("invalid-row", &[2, 3], 3, &["2 rows", "JSON"]), 2),
+        case(
+            "a number for text",
+            with(&[br#"{"text":7,"label":"x"}"#]),
+            error("wrong-type", &[2], 3, &["column `text`", "a number", "text is needed"]),
+            2,
+        ),
+        case(
+            "an object for a label",
+            with(&[br#"{"text":"a","label":{"b":1}}"#]),
+            error("wrong-type", &[2], 3, &["column `label`", "an object"]),
+            2,
+        ),
+        case(
+            "empty, blank and absent texts",
+            with(&[
+                br#"{"text":"","label":"x"}"#,
+                br#"{"text":" \u00a0\t","label":"x"}"#,
+                br#"{"label":"x"}"#,
+                br#"{"text":null,"label":"x"}"#,
+            ]),
+            warning("empty-row", &[2, 3, 4, 5], 3, &["4 rows", "dropped"]),
+            2,
+        ),
+        case(
+            "empty and absent labels",
+            with(&[br#"{"text":"a","label":" "}"#, br#"{"text":"b"}"#, br#"{"text":"c","label":null}"#]),
+            warning("missing-label", &[2, 3, 4], 3, &["3 rows", "dropped"]),
+            2,
+        ),
+        Case {
+            name: "weights",
+            bytes: rows(&[
+                json!({"text": "a", "label": "x", "w": 2}),
+                json!({"text": "b", "label": "y", "w": "0.5"}),
+                json!({"text": "c", "label": "y", "w": -1}),
+            ]),
+            adjust: |dataset| dataset.columns = columns(&[("weight", "w")]),
+            expected: error("invalid-weight", &[2], 3, &["column `w`", "-1"]),
+            kept: 2,
+        },
+        Case {
+            name: "parts",
+            bytes: rows(&[
+                json!({"text": "a", "label": "x", "fold": "train"}),
+                json!({"text": "b", "label": "y", "fold": "train"}),
+                json!({"text": "c", "label": "y", "fold": "exam"}),
+            ]),
+            adjust: |dataset| dataset.split = Split::Column("fold".to_owned()),
+            expected: error("unknown-split", &[2], 3, &["\"exam\""]),
+            kept: 2,
+        },
+    ]
+}
+
+fn content() -> Vec<Case> {
+    vec![
+        Case {
+            name: "a column that no row has",
+            bytes: rows(&[json!({"text": "a", "labl": "x"}), json!({"text": "b", "labl": "y"})]),
+            adjust: no_change,
+            expected: whole("missing-column", &["`label`", "did you mean `labl`", "`labl`, `text`"]),
+            kept: 0,
+        },
+        Case {
+            name: "an optional column that no row has",
+            bytes: with(&[]),
+            adjust: |dataset| dataset.columns = columns(&[("group", "customer")]),
+            expected: whole("missing-column", &["`customer`"]),
+            kept: 2,
+        },
+        Case {
+            name: "labels missing everywhere",
+            bytes: rows(&[pair("a", ""), pair("b", "")]),
+            adjust: no_change,
+            expected: whole("no-labels", &["no row has a label"]),
+            kept: 0,
+        },
+        Case {
+            name: "no text",
+            bytes: rows(&[pair("", "x"), pair(" ", "y")]),
+            adjust: no_change,
+            expected: whole("no-text", &["none of the 2 rows"]),
+            kept: 0,
+        },
+        Case {
+            name: "no row",
+            bytes: Vec::new(),
+            adjust: no_change,
+            expected: whole("no-text", &["no row"]),
+            kept: 0,
+        },
+        Case {
+            name: "one class",
+            bytes: rows(&[pair("a", "x"), pair("b", "x")]),
+            adjust: no_change,
+            expected: whole("one-class", &["\"x\""]),
+            kept: 2,
+        },
+        Case {
+            name: "duplicates after normalisation",
+            bytes: rows(&[pair("Ｈello  there", "x"), pair("b", "y"), pair(" hello there", "x")]),
+            adjust: no_change,
+            expected: warning("duplicate", &[2], 3, &["1 row"]),
+            kept: 3,
+        },
+        Case {
+            name: "conflicts",
+            bytes: rows(&[pair("a", "x"), pair("b", "y"), pair("A", "y")]),
+            adjust: no_change,
+            expected: warning("label-conflict", &[0, 2], 1, &["1 text in 2 rows"]),
+            kept: 3,
+        },
+        Case {
+            name: "spelling",
+            bytes: rows(&[pair("a", "Refund"), pair("b", "refund"), pair("c", "other")]),
+            adjust: no_change,
+            expected: warning("label-spelling", &[0, 1], 1, &["\"Refund\" and \"refund\""]),
+            kept: 3,
+        },
+        Case {
+            name: "undeclared languages",
+            bytes: rows(&[
+                json!({"text": "a", "label": "x", "lang": "en"}),
+                json!({"text": "b", "label": "y", "lang": "EN"}),
+            ]),
+            adjust: |dataset| {
+                dataset.columns = columns(&[("language", "lang")]);
+                dataset.languages = vec!["en".to_owned()];
+            },
+            expected: warning("undeclared-language", &[1], 2, &["`EN`", "did you mean `en`"]),
+            kept: 2,
+        },
+        Case {
+            name: "undeclared labels",
+            bytes: rows(&[pair("a", "en"), pair("b", "de")]),
+            adjust: |dataset| {
+                dataset.task = Task::LanguageIdentification;
+                dataset.languages = vec!["en".to_owned()];
+            },
+            expected: warning("undeclared-label", &[1], 2, &["`de`"]),
+            kept: 2,
+        },
+        Case {
+            name: "tags",
+            bytes: rows(&[
+                json!({"tokens": ["a", "b"], "tags": ["O", "B-LOC"]}),
+                json!({"tokens": ["a", "b"], "tags": ["O"]}),
+            ]),
+            adjust: |dataset| dataset.task = Task::TokenClassification,
+            expected: error("invalid-tags", &[1], 2, &["1 tags for 2 tokens"]),
+            kept: 1,
+        },
+        Case {
+            name: "spans",
+            bytes: rows(&[
+                json!({"text": "über", "spans": [{"start": 0, "end": 4, "label": "X"}]}),
+                json!({"text": "über", "spans": [{"start": 0, "end": 5, "label": "X"}]}),
+            ]),
+            adjust: |dataset| {
+                dataset.task = Task::TokenClassification;
+                dataset.columns = columns(&[("spans", "spans")]);
+            },
+            expected: error("invalid-spans", &[1], 2, &["4 characters"]),
+            kept: 1,
+        },
+    ]
+}
+
+#[test]
+fn every_fault_is_found_with_its_rows_and_place() {
+    let mut failures = Vec::new();
+    for case in broken_rows().into_iter().chain(content()) {
+        let folder = Folder::new();
+        folder.write("a.jsonl", case.bytes);
+        let mut dataset = dataset(Task::TextClassification, "a.jsonl");
+        (case.adjust)(&mut dataset);
+        let table = folder.load(&dataset);
+        if let Err(reason) = expect(&found(&table, case.expected.check), &case.expected) {
+            failures.push(format!("{}: {reason}", case.name));
+        }
+        if table.rows.len() != case.kept {
+            failures.push(format!("{}: {} rows kept", case.name, table.rows.len()));
+        }
+        let is_error = case.expected.severity == Severity::Error;
+        if table.has_errors() != is_error {
+            failures.push(format!("{}: {:#?}", case.name, table.findings));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn load_one(rows: &[Value], adjust: impl FnOnce(&mut Dataset)) -> Table {
+    let folder = Folder::new();
+    folder.write("a.jsonl", jsonl(rows));
+    let mut dataset = dataset(Task::TextClassification, "a.jsonl");
+    adjust(&mut dataset);
+    folder.load(&dataset)
+}
+
+#[test]
+fn good_rows_give_class_shares_and_nothing_else() {
+    let table = load_one(&[pair("a", "x"), pair("b", "y"), pair("c", "y")], no_change);
+    let [shares] = table.findings.as_slice() else { panic!("{:#?}", table.findings) };
+    assert_eq!((shares.check, shares.severity), ("class-shares", Severity::Info));
+    assert_eq!(shares.message, "train: 3 rows, 2 classes: y 66.7 %, x 33.3 %");
+}
+
+#[test]
+fn severities_follow_the_dataset() {
+    let rows = [pair("a", "x"), pair("a", "x"), pair("b", "y"), pair("", "y")];
+    let table = load_one(&rows, |dataset| {
+        dataset.checks.insert("duplicate".to_owned(), Some(Severity::Error));
+        dataset.checks.insert("empty-row".to_owned(), None);
+        dataset.checks.insert("class-shares".to_owned(), None);
+    });
+    let [duplicate] = table.findings.as_slice() else { panic!("{:#?}", table.findings) };
+    assert_eq!((duplicate.check, duplicate.severity), ("duplicate", Severity::Error));
+    assert_eq!((table.rows.len(), table.rows_read), (3, 4));
+}
+
+#[test]
+fn checks_that_do_not_exist_or_are_fixed_are_refused() {
+    let table = load_one(&[pair("a", "x"), pair("b", "y")], |dataset| {
+        dataset.checks.insert("duplicates".to_owned(), None);
+        dataset.checks.insert("one-class".to_owned(), None);
+    });
+    let findings = found(&table, "unknown-check");
+    assert_eq!(findings.len(), 2);
+    assert!(findings[0].message.contains("did you mean `duplicate`"), "{}", findings[0].message);
+    assert_eq!(findings[1].field.as_deref(), Some("spec.checks.one-class"));
+    assert!(table.has_errors());
+}
+
+#[test]
+fn names_of_checks_are_kebab_case_and_unique() {
+    let mut names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+    assert!(
+        names
+            .iter()
+            .all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
+    );
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), CHECKS.len());
+}
+
+#[test]
+fn resources_may_name_exactly_the_checks_that_exist() {
+    let own = CHECKS.iter().map(|check| check.name).filter(|name| *name != "unknown-check");
+    // Refused by resources until it exists.
+    let later = "near-duplicate";
+    let mut own: Vec<&str> = own.chain([later]).collect();
+    let mut declared = loquat_spec::CHECKS.to_vec();
+    own.sort_unstable();
+    declared.sort_unstable();
+    assert_eq!(own, declared);
+}
+
+#[test]
+fn compressed_parquet_is_unpacked_into_the_cache_and_leaves_nothing_there() {
+    let folder = Folder::new();
+    let plain = folder.path().join("a.parquet");
+    support::parquet(&plain, &[Some(b"one"), None, Some(b"two")], support::codecs()[1]);
+    folder.write("b.parquet.zst", support::zstd(&std::fs::read(&plain).unwrap()));
+    let mut dataset = dataset(Task::MultiLabelClassification, "b.parquet.zst");
+    dataset.columns = columns(&[("id", "number"), ("group", "raw")]);
+    let cache = folder.path().join("cache");
+    let options = LoadOptions { base: folder.path().to_owned(), threads: 1, cache: Some(cache.clone()) };
+    let table = load(&dataset, &options).unwrap();
+    assert_eq!((table.rows.len(), table.labels.len()), (2, 2));
+    assert_eq!((table.rows[0].id.as_deref(), table.rows[0].group.as_deref()), (Some("0"), Some("Käse")));
+    assert_eq!(found(&table, "empty-row")[0].rows, [1]);
+    assert_eq!(std::fs::read_dir(cache).unwrap().count(), 0);
+}
+
+#[test]
+fn files_that_can_not_be_found_are_all_named() {
+    let folder = Folder::new();
+    folder.write("tickets.jsonl", jsonl(&[pair("a", "x")]));
+    folder.write("notes.docx", "x");
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    let mut dataset = dataset(Task::TextClassification, "ticket.jsonl");
+    dataset.files.extend(["*.csv", "folder", "notes.docx", "gone/a.jsonl", "a[.jsonl"].map(source));
+    let table = folder.load(&dataset);
+    let findings = found(&table, "unreadable");
+    let says = |file: &str| {
+        let finding = findings.iter().find(|finding| finding.file.as_deref() == Some(file));
+        finding.unwrap_or_else(|| panic!("{file}: {findings:#?}")).message.clone()
+    };
+    assert_eq!(says("ticket.jsonl"), "ticket.jsonl: no such file (did you mean `tickets.jsonl`?)");
+    assert_eq!(says("*.csv"), "*.csv: matches no file");
+    assert!(says("folder").contains("folder/*.jsonl"));
+    assert!(says("notes.docx").contains("format"));
+    assert!(says("gone/a.jsonl").contains("its folder"));
+    assert!(says("a[.jsonl").contains("not a valid glob"));
+    assert!(table.has_errors() && table.rows.is_empty());
+}
+
+#[test]
+fn a_file_of_the_source_and_of_a_split_is_read_as_the_splits() {
+    let folder = Folder::new();
+    folder.write("a.jsonl", jsonl(&[pair("a", "x"), pair("b", "y")]));
+    folder.write("test.jsonl", jsonl(&[pair("c", "x")]));
+    let mut dataset = dataset(Task::TextClassification, "*.jsonl");
+    dataset.files.push(source("a.jsonl"));
+    dataset.split =
+        Split::Files { development: None, test: Some(SplitPart::Files(vec![source("test.jsonl")])) };
+    let table = folder.load(&dataset);
+    assert_eq!(found(&table, "overlapping-files").len(), 2, "{:#?}", table.findings);
+    assert_eq!(table.rows.len(), 3);
+    assert_eq!(table.indices(Part::Test), [2]);
+}
+
+#[test]
+fn leaked_rows_are_marked_and_counted() {
+    let folder = Folder::new();
+    folder.write("train.jsonl", jsonl(&[pair("a", "x"), pair("b", "y")]));
+    folder.write("dev.jsonl", jsonl(&[pair("A ", "x"), pair("c", "y")]));
+    folder.write("test.jsonl", jsonl(&[pair("d", "x"), pair("B", "y"), pair("c", "y"), pair("new", "z")]));
+    let mut dataset = dataset(Task::TextClassification, "train.jsonl");
+    dataset.split = Split::Files {
+        development: Some(SplitPart::Files(vec![source("dev.jsonl")])),
+        test: Some(SplitPart::Files(vec![source("test.jsonl")])),
+    };
+    let table = folder.load(&dataset);
+    let leaked: Vec<usize> = table.rows.iter().filter(|row| row.leaked).map(|row| row.number).collect();
+    assert_eq!(leaked, [2, 5, 6]);
+    let [development, test] = found(&table, "leakage")[..] else { panic!("{:#?}", table.findings) };
+    assert_eq!((development.rows.as_slice(), development.file.as_deref()), (&[2][..], Some("dev.jsonl")));
+    assert_eq!((test.rows.as_slice(), test.line), (&[5, 6][..], Some(2)));
+    assert!(test.message.starts_with("2 of 4 test rows"), "{}", test.message);
+    let [unseen] = found(&table, "unseen-label")[..] else { panic!("{:#?}", table.findings) };
+    assert_eq!(unseen.rows, [7]);
+}
+
+#[test]
+fn groups_across_given_parts_are_found() {
+    let folder = Folder::new();
+    let row = |text: &str, label: &str, who: i64| json!({"text": text, "label": label, "who": who});
+    folder.write("train.jsonl", jsonl(&[row("a", "x", 1), row("b", "y", 2)]));
+    folder.write("test.jsonl", jsonl(&[row("c", "x", 1), row("d", "y", 3)]));
+    let mut dataset = dataset(Task::TextClassification, "train.jsonl");
+    dataset.columns = columns(&[("group", "who")]);
+    dataset.split =
+        Split::Files { development: None, test: Some(SplitPart::Files(vec![source("test.jsonl")])) };
+    let table = folder.load(&dataset);
+    let [finding] = found(&table, "group-leakage")[..] else { panic!("{:#?}", table.findings) };
+    assert_eq!(finding.rows, [2]);
+    assert!(table.has_groups() && table.rows.iter().all(|row| !row.leaked));
+}
+
+#[test]
+fn parts_that_stay_empty_are_reported() {
+    let table =
+        load_one(&[pair("a", "x"), pair("b", "y")], |dataset| dataset.split = hash_split("0%", "0.001%"));
+    assert_eq!(found(&table, "empty-split").len(), 1);
+    let table =
+        load_one(&[pair("a", "x"), pair("b", "y")], |dataset| dataset.split = hash_split("0%", "100%"));
+    assert_eq!(found(&table, "no-text")[0].message, "no row is left for training");
+}
+
+#[test]
+fn classes_smaller_than_the_folds_are_named_and_kept() {
+    let mut rows: Vec<Value> = (0..6).map(|n| pair(&format!("a{n}"), "big")).collect();
+    rows.extend([pair("b", "small"), pair("c", "small")]);
+    let table = load_one(&rows, no_change);
+    let finding = small_classes(&table, 5, &Default::default()).unwrap();
+    assert_eq!(finding.rows, [6, 7]);
+    assert_eq!(finding.line, Some(7));
+    assert!(
+        finding.message.contains("1 class") && finding.message.contains("small (2)"),
+        "{}",
+        finding.message
+    );
+    assert!(small_classes(&table, 2, &Default::default()).is_none());
+    let off = [("small-class".to_owned(), None)].into_iter().collect();
+    assert!(small_classes(&table, 5, &off).is_none());
+    assert_eq!(table.rows.len(), 8);
+}
+
+/// Rows in three languages; `id` is shared by the versions of a text when `parallel`, else each language counts anew.
+fn languages(parallel: bool) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for (shift, language) in ["en", "de", "fr"].into_iter().enumerate() {
+        for id in 0..60_usize {
+            let topic = if parallel { id } else { id * 7 + shift * 31 + id / 9 };
+            rows.push(json!({
+                "text": format!("{language} text {id}"), "label": format!("topic {}", topic % 4), "topic": topic % 4,
+                "lang": language, "id": id, "note": format!("{language}{id}"),
+            }));
+        }
+    }
+    rows
+}
+
+#[test]
+fn translations_without_a_group_propose_the_column() {
+    let roles = [("language", "lang"), ("id", "id")];
+    let table = load_one(&languages(true), |dataset| dataset.columns = columns(&roles));
+    let [finding] = found(&table, "translation-leakage")[..] else { panic!("{:#?}", table.findings) };
+    assert!(finding.message.contains("180 of 180 rows share their `id`"), "{}", finding.message);
+    assert!(finding.message.contains("translations of each other across folds"));
+    assert!(finding.remedy.contains("`group: id`"));
+    assert_eq!((finding.rows.len(), finding.line), (180, Some(1)));
+
+    let grouped = [("language", "lang"), ("group", "id")];
+    let table = load_one(&languages(true), |dataset| dataset.columns = columns(&grouped));
+    assert!(found(&table, "translation-leakage").is_empty());
+}
+
+#[test]
+fn running_numbers_and_shared_attributes_are_no_translations() {
+    let table = load_one(&languages(false), |dataset| dataset.columns = columns(&[("language", "lang")]));
+    assert!(found(&table, "translation-leakage").is_empty(), "{:#?}", table.findings);
+    let table = load_one(&languages(true), |_| ());
+    assert!(found(&table, "translation-leakage").is_empty());
+}
+
+#[test]
+fn translations_are_found_across_files_with_a_language_each() {
+    let folder = Folder::new();
+    let mut dataset = dataset(Task::TextClassification, "en.csv");
+    dataset.files.clear();
+    for language in ["en", "de"] {
+        let rows: String = (0..40).map(|n| format!("{language} {n},l{},s{n}\n", n % 3)).collect();
+        folder.write(&format!("{language}.csv"), format!("text,label,sentence\n{rows}"));
+        dataset
+            .files
+            .push(SourceFile { language: Some(language.to_owned()), ..source(&format!("{language}.csv")) });
+    }
+    let table = folder.load(&dataset);
+    assert_eq!(table.languages, ["de", "en"]);
+    assert!(found(&table, "translation-leakage")[0].remedy.contains("`group: sentence`"));
+}
+
+#[test]
+fn row_numbers_are_bounded_and_counts_are_not() {
+    let mut rows = vec![pair("a", "x"), pair("b", "y")];
+    rows.extend((0..1500).map(|_| pair("", "x")));
+    let table = load_one(&rows, no_change);
+    let [finding] = found(&table, "empty-row")[..] else { panic!("{:#?}", table.findings) };
+    assert_eq!(finding.rows.len(), 1000);
+    assert!(finding.message.starts_with("1500 rows"));
+}
+
+#[test]
+fn labels_are_read_as_lists_and_as_delimited_text() {
+    let rows = [
+        json!({"text": "a", "labels": ["y", "x", "x"]}),
+        json!({"text": "b", "labels": "z; x"}),
+        json!({"text": "c", "labels": []}),
+        json!({"text": "d", "labels": [1]}),
+    ];
+    let table = load_one(&rows, |dataset| {
+        dataset.task = Task::MultiLabelClassification;
+        dataset.delimiter = Some(";".to_owned());
+    });
+    assert_eq!(table.labels, ["1", "x", "y", "z"]);
+    let labels: Vec<&[u32]> = table.rows.iter().map(|row| row.labels.as_slice()).collect();
+    assert_eq!(labels, [&[1, 2][..], &[1, 3], &[], &[0]]);
+    assert!(!table.has_errors(), "{:#?}", table.findings);
+}
+
+#[test]
+fn pairs_and_sentences_are_read() {
+    let rows = [
+        json!({"premise": "a", "hypothesis": "b", "label": "x"}),
+        json!({"premise": "a", "hypothesis": "", "label": "x"}),
+        json!({"premise": "a b", "hypothesis": "c", "label": "y"}),
+        json!({"premise": "a", "hypothesis": "b c", "label": "y"}),
+    ];
+    let table = load_one(&rows, |dataset| dataset.task = Task::TextPairClassification);
+    assert_eq!(found(&table, "empty-row")[0].rows, [1]);
+    assert!(
+        matches!(&table.rows[1].input, Input::Pair { premise, hypothesis } if premise == "a b" && hypothesis == "c")
+    );
+    assert!(found(&table, "label-conflict").is_empty() && found(&table, "duplicate").is_empty());
+
+    let folder = Folder::new();
+    folder.write("a.conll", "New\tB-LOC\nYork\tI-LOC\n\nhi\tO\n");
+    let table = folder.load(&dataset(Task::TokenClassification, "a.conll"));
+    assert_eq!((table.labels.as_slice(), table.rows.len()), (&["LOC".to_owned()][..], 2));
+    assert_eq!((table.rows[1].location.line, table.rows[1].labels.len()), (4, 0));
+}
+
+#[test]
+fn tasks_without_a_reader_are_refused() {
+    let folder = Folder::new();
+    folder.write("a.jsonl", "{}");
+    let options = LoadOptions { base: folder.path().to_owned(), threads: 1, cache: None };
+    for task in [Task::Embedding, Task::Translation, Task::ZeroShotClassification] {
+        let error = load(&dataset(task, "a.jsonl"), &options).unwrap_err();
+        assert!(matches!(error, DataError::UnsupportedTask { .. }));
+        assert!(error.to_string().contains("not yet supported"), "{error}");
+    }
+}
