@@ -9,6 +9,7 @@ use crate::Prepared;
 
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 const WORD_SEED: u64 = 0x5851_F42D_4C95_7F2D;
+const SKIP_SEED: u64 = 0x2545_F491_4F6C_DD1D;
 const CHARACTER_SEED: u64 = 0x1405_7B7E_F767_814F;
 
 /// A kind of n-gram and its lengths.
@@ -26,6 +27,11 @@ pub enum Ngrams {
         min: u8,
         /// Longest run.
         max: u8,
+    },
+    /// Pairs of words with one to `gap` words between them.
+    SkipPairs {
+        /// Most words between.
+        gap: u8,
     },
 }
 
@@ -45,7 +51,8 @@ impl Ngrams {
     pub fn for_each(self, prepared: &Prepared, emit: impl FnMut(u32, u32, u32)) {
         match self {
             Self::Words { max } => words(prepared, usize::from(max), emit),
-            Self::Characters { min, max } => characters(prepared, usize::from(min), usize::from(max), emit),
+            Self::Characters { min, max } => characters(prepared, (min, max), emit),
+            Self::SkipPairs { gap } => skip_pairs(prepared, usize::from(gap), emit),
         }
     }
 }
@@ -65,17 +72,32 @@ fn words(prepared: &Prepared, max: usize, mut emit: impl FnMut(u32, u32, u32)) {
 }
 
 #[inline]
-fn characters(prepared: &Prepared, min: usize, max: usize, mut emit: impl FnMut(u32, u32, u32)) {
+fn characters(prepared: &Prepared, (min, max): (u8, u8), mut emit: impl FnMut(u32, u32, u32)) {
     for &(first, last) in &prepared.chunks {
         let (first, last) = (first as usize - 1, last as usize + 1);
         for start in first..last {
             let mut hash = CHARACTER_SEED;
-            for (length, character) in prepared.characters[start..last].iter().take(max).enumerate() {
+            let window = prepared.characters[start..last].iter().take(usize::from(max));
+            for (length, character) in window.enumerate() {
                 hash = step(hash, u64::from(u32::from(*character)));
-                if length + 1 >= min {
+                if length + 1 >= usize::from(min) {
                     emit(finish(hash), start as u32, (start + length + 1) as u32);
                 }
             }
+        }
+    }
+}
+
+#[inline]
+fn skip_pairs(prepared: &Prepared, gap: usize, mut emit: impl FnMut(u32, u32, u32)) {
+    let word = |hash: u64, (first, end): (u32, u32)| {
+        let characters = prepared.characters[first as usize..end as usize].iter();
+        step(characters.fold(hash, |hash, c| step(hash, u64::from(u32::from(*c)))), u64::from(u32::from(' ')))
+    };
+    for (index, &left) in prepared.words.iter().enumerate() {
+        let hash = word(SKIP_SEED, left);
+        for &right in prepared.words[index + 1..].iter().skip(1).take(gap) {
+            emit(finish(word(hash, right)), left.0, right.1);
         }
     }
 }

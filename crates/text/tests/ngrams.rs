@@ -61,6 +61,13 @@ fn word_pairs_differ_from_joined_words() {
 }
 
 #[test]
+fn skip_pairs_leave_words_out() {
+    assert_eq!(spans("a b c d", Ngrams::SkipPairs { gap: 1 }), ["a b c", "b c d"]);
+    assert_eq!(spans("a b c d", Ngrams::SkipPairs { gap: 2 }), ["a b c", "a b c d", "b c d"]);
+    assert_eq!(hashes("a x c", Ngrams::SkipPairs { gap: 1 }), hashes("a y c", Ngrams::SkipPairs { gap: 1 }));
+}
+
+#[test]
 fn hashes_never_move() {
     // Golden: a stored model is useless when these change.
     assert_eq!(hashes("ab", Ngrams::Words { max: 1 }), GOLDEN_WORD);
@@ -75,7 +82,7 @@ proptest! {
     fn offsets_slice_the_text_as_sent(text in "\\PC{0,60}") {
         let length = text.chars().count();
         let prepared = prepared(&text);
-        for ngrams in [Ngrams::Words { max: 3 }, Ngrams::Characters { min: 1, max: 5 }] {
+        for ngrams in [Ngrams::Words { max: 3 }, Ngrams::SkipPairs { gap: 2 }, Ngrams::Characters { min: 1, max: 5 }] {
             ngrams.for_each(&prepared, |_, start, end| {
                 if let Some((start, end)) = prepared.source_span(start, end) {
                     assert!(start < end && end <= length, "{start}..{end} of {length}");

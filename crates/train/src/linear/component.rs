@@ -67,7 +67,8 @@ pub(super) fn build(
     let idf = chosen.iter().map(|(f, _)| features.idf[*f]).collect();
     Ok(Component {
         features: config.features.clone(),
-        vocabulary: Vocabulary::new(hashes, idf).expect("features ascend by hash and pruning keeps their order"),
+        vocabulary: Vocabulary::new(hashes, idf)
+            .expect("features ascend by hash and pruning keeps their order"),
         rows: Component::number_rows(chosen.iter().map(|(_, weighted)| *weighted)),
         weights: quantised,
         scales,

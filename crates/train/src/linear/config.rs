@@ -86,7 +86,9 @@ impl LinearConfig {
             "complement-bayes" => Solver::ComplementBayes { smoothing: smoothing()? },
             "multinomial-bayes" => Solver::MultinomialBayes { smoothing: smoothing()? },
             "embedding" => Solver::Embedding {
-                dimensions: text("dimensions")?.parse().map_err(|_| LinearError::Parameter { name: "dimensions" })?,
+                dimensions: text("dimensions")?
+                    .parse()
+                    .map_err(|_| LinearError::Parameter { name: "dimensions" })?,
                 rate: number("rate")? as f32,
                 epochs: text("epochs")?.parse().map_err(|_| LinearError::Parameter { name: "epochs" })?,
             },
@@ -118,12 +120,15 @@ impl LinearConfig {
     }
 }
 
-/// Reads `words2+characters2-5`.
+/// Reads `words2+characters2-5+skips1`.
 fn ngrams(text: &str) -> Result<Vec<Ngrams>, LinearError> {
     let invalid = LinearError::Parameter { name: "ngrams" };
     let group = |part: &str| {
         if let Some(max) = part.strip_prefix("words") {
             return Some(Ngrams::Words { max: max.parse().ok()? });
+        }
+        if let Some(gap) = part.strip_prefix("skips") {
+            return Some(Ngrams::SkipPairs { gap: gap.parse().ok()? });
         }
         let (min, max) = part.strip_prefix("characters")?.split_once('-')?;
         Some(Ngrams::Characters { min: min.parse().ok()?, max: max.parse().ok()? })

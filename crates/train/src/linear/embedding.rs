@@ -86,7 +86,8 @@ impl Layers {
             let embedding = &self.embeddings[f * dimensions..][..dimensions];
             for c in 0..classes {
                 let output = &self.output[c * dimensions..][..dimensions];
-                weights.values[f * weights.stride + c] = embedding.iter().zip(output).map(|(e, o)| e * o).sum();
+                weights.values[f * weights.stride + c] =
+                    embedding.iter().zip(output).map(|(e, o)| e * o).sum();
             }
         }
         weights

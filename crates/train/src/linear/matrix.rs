@@ -55,7 +55,11 @@ pub(super) struct FeatureRequest<'a> {
 }
 
 impl FoldFeatures {
-    pub(super) fn new(corpus: &Corpus<'_>, request: &FeatureRequest<'_>, train: &[usize]) -> Result<Self, LinearError> {
+    pub(super) fn new(
+        corpus: &Corpus<'_>,
+        request: &FeatureRequest<'_>,
+        train: &[usize],
+    ) -> Result<Self, LinearError> {
         let groups: Vec<_> =
             request.config.groups.iter().map(|g| corpus.counts(request.config.normalisation, *g)).collect();
         let mut found: Vec<(u32, u32)> = Vec::new();

@@ -31,7 +31,13 @@ fn ln(value: f32) -> f32 {
 }
 
 /// Multinomial naive Bayes. Single-label: joint log-likelihood of each class; multi-label: its ratio to the rest.
-pub(super) fn multinomial(matrix: &Matrix, rows: &Rows, features: usize, smoothing: f32, against_rest: bool) -> Weights {
+pub(super) fn multinomial(
+    matrix: &Matrix,
+    rows: &Rows,
+    features: usize,
+    smoothing: f32,
+    against_rest: bool,
+) -> Weights {
     let Sums { by_class, all } = sums(matrix, rows, features);
     let (classes, stride) = (rows.classes, rows.stride);
     let total: f32 = rows.weights.iter().sum();
@@ -100,7 +106,13 @@ impl Ratio {
 
     /// Margins and squared lengths of one row with scaled features.
     #[inline(always)]
-    pub(super) fn margins_into(&self, weights: &Weights, row: &[(u32, f32)], margins: &mut [f32], length: &mut [f32]) {
+    pub(super) fn margins_into(
+        &self,
+        weights: &Weights,
+        row: &[(u32, f32)],
+        margins: &mut [f32],
+        length: &mut [f32],
+    ) {
         margins.copy_from_slice(&weights.bias);
         length.fill(1.0);
         for &(feature, value) in row {

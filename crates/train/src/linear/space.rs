@@ -28,23 +28,16 @@ const SINGLE: &[&str] =
 const MULTI: &[&str] = &["logistic", "svm", "bayes-logistic", "bayes-svm", "multinomial-bayes"];
 const WITH_COST: &[&str] = &["svm", "bayes-svm", "logistic", "bayes-logistic", "softmax"];
 const BAYES: &[&str] = &["complement-bayes", "multinomial-bayes"];
-const NOT_EMBEDDING: &[&str] = &[
-    "svm",
-    "softmax",
-    "complement-bayes",
-    "bayes-svm",
-    "logistic",
-    "bayes-logistic",
-    "multinomial-bayes",
-];
+const NOT_EMBEDDING: &[&str] =
+    &["svm", "softmax", "complement-bayes", "bayes-svm", "logistic", "bayes-logistic", "multinomial-bayes"];
 const NGRAMS: &[&str] = &[
     "words2+characters2-5",
     "words1+characters1-5",
+    "words2+characters2-5+skips1",
     "words2",
     "characters1-5",
-    "words2+characters1-4",
     "words3+characters2-6",
-    "characters2-6",
+    "words2+characters1-6+skips2",
 ];
 const LANGUAGE_NGRAMS: &[&str] = &[
     "words1+characters1-5",
@@ -72,7 +65,10 @@ pub(crate) fn space(task: Task, multi_label: bool) -> Vec<Dimension> {
         Dimension { active_when: Some(("solver", &["embedding"])), ..choice("epochs", &["10", "20", "40"]) },
         real("rate", 0.1, 2.0, &["embedding"]),
         choice("term-frequency", &["sublinear", "binary", "count"]),
-        Dimension { active_when: Some(("solver", NOT_EMBEDDING)), ..choice("class-weight", &["none", "root", "balanced"]) },
+        Dimension {
+            active_when: Some(("solver", NOT_EMBEDDING)),
+            ..choice("class-weight", &["none", "root", "balanced"])
+        },
         choice("idf", &["yes", "no"]),
         choice("min-rows", &["2", "1", "3"]),
         choice("case", &["fold", "keep"]),

@@ -73,7 +73,8 @@ fn every_solver_learns_words_that_decide() {
     for solver in SOLVERS {
         let config = LinearConfig::from_parameters(&parameters(solver, &[])).expect(solver);
         let margins = workspace.margins(&config, &train, &eval, 1).expect(solver);
-        let right = eval.iter().zip(margins.chunks(3)).filter(|(row, m)| labels[**row][0] as usize == best(m));
+        let right =
+            eval.iter().zip(margins.chunks(3)).filter(|(row, m)| labels[**row][0] as usize == best(m));
         let accuracy = right.count() as f64 / eval.len() as f64;
         assert!(accuracy > 0.9, "{solver}: {accuracy}");
     }

@@ -120,7 +120,8 @@ impl<'t> Workspace<'t> {
             inverse_document_frequency: config.inverse_document_frequency,
             classes: self.targets.classes,
         };
-        let made = cell.get_or_init(|| FoldFeatures::new(&self.corpus, &request, train).map(Arc::new)).clone();
+        let made =
+            cell.get_or_init(|| FoldFeatures::new(&self.corpus, &request, train).map(Arc::new)).clone();
         self.trim();
         made
     }
@@ -163,7 +164,9 @@ impl<'t> Workspace<'t> {
         let matrix: &Matrix = &features.matrix;
         let ratio = |wanted: bool| wanted.then(|| Ratio::new(matrix, &rows, features.len()));
         let mut weights = match config.solver {
-            Solver::Svm { cost, bayes_ratio } => svm::fit(matrix, &rows, cost, ratio(bayes_ratio).as_ref(), seed),
+            Solver::Svm { cost, bayes_ratio } => {
+                svm::fit(matrix, &rows, cost, ratio(bayes_ratio).as_ref(), seed)
+            }
             Solver::Logistic { cost, bayes_ratio } => {
                 logistic::fit(matrix, &rows, cost, ratio(bayes_ratio).as_ref(), seed)
             }
