@@ -1,1 +1,50 @@
-//! Trials, nested cross-validation, search, calibration, evaluation, report.
+//! Training: nested cross-validation, search, calibration, evaluation, report.
+//!
+//! [`train`] takes a validated resource and a checked table through the whole line: a search in rounds of fixed size (a tree-structured
+//! Parzen estimator with successive halving over folds), each outer fold with a search of its own, the refit on all training rows, one look
+//! at the sealed test split through the pipeline that serves, the report, and the registry. The same resource, data, seed and [`Cuts`]
+//! give the same weights bit for bit, whatever the number of threads and however often the run was killed.
+
+mod artifact;
+mod assemble;
+mod bootstrap;
+mod budget;
+mod calibrate;
+mod cancel;
+mod cuts;
+mod error;
+mod evaluate;
+mod folds;
+mod halving;
+mod journal;
+mod languages;
+mod linear;
+mod markdown;
+mod metrics;
+mod model_card;
+mod nested;
+mod noise;
+mod problem;
+mod progress;
+mod promote;
+mod random;
+mod recipe;
+mod report;
+mod request;
+mod run;
+mod search;
+mod summary;
+mod thresholds;
+mod tpe;
+mod train;
+
+pub use cancel::Cancel;
+pub use cuts::{Cuts, Plan, Stopped};
+pub use error::TrainError;
+pub use progress::{Progress, Silent};
+pub use report::{
+    CalibrationBin, CalibrationReport, ClassReport, Cost, DatasetReport, FindingReport, LanguageReport,
+    LengthReport, NoiseReport, OuterReport, ParetoRow, Report, Score, TestReport, TrialReport, TrialState,
+};
+pub use request::{InputsHash, Outcome, Request, Trained, inputs_hash};
+pub use train::{Reproduction, is_unfinished, reproduce, train};

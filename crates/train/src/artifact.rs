@@ -1,0 +1,241 @@
+//! Building the artifact of a recipe: fitted on all training rows, with golden examples, measured, and held against the constraints.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+use loquat_models::{Golden, Manifest, Model};
+use loquat_spec::Constraints;
+use loquat_store::Staging;
+use serde_json::json;
+
+use crate::error::{Halt, TrainError};
+use crate::metrics::utility;
+use crate::random::mix;
+use crate::recipe::Recipe;
+use crate::report::{Cost, ParetoRow};
+use crate::run::Run;
+
+const GOLDEN: usize = 8;
+/// Characters of a golden input.
+const GOLDEN_LENGTH: std::ops::RangeInclusive<usize> = 8..=120;
+/// Bytes kept for what is no weight: labels, golden examples, configuration.
+const BESIDES_WEIGHTS: u64 = 24_000;
+/// Candidates built for the Pareto table.
+const CANDIDATES: usize = 4;
+const TIMED_SINGLY: usize = 200;
+const TIMED_TOGETHER: usize = 1000;
+
+/// The artifact chosen, in its staging folder.
+pub(crate) struct Built {
+    pub(crate) staging: Staging,
+    pub(crate) cost: Cost,
+    /// Its place among the recipes.
+    pub(crate) place: usize,
+    pub(crate) pareto: Vec<ParetoRow>,
+}
+
+/// Builds recipes in order of merit until one meets the constraints.
+pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Halt> {
+    let constraints = &run.request.training.constraints;
+    let constrained = *constraints != Constraints::default();
+    let fixed = run.replay.as_ref().map(|cuts| cuts.candidate);
+    let mut chosen: Option<(usize, Staging, Cost)> = None;
+    let mut pareto = Vec::new();
+    for (place, recipe) in recipes.iter().enumerate() {
+        if fixed.is_some_and(|fixed| fixed != place) {
+            continue;
+        }
+        if chosen.is_some() && (!constrained || place >= CANDIDATES) {
+            break;
+        }
+        if run.request.cancel.level() > 1 {
+            return Err(Halt::Cancelled);
+        }
+        let staging = run.request.store.stage()?;
+        build(run, recipe, staging.path())?;
+        let cost = measure(run, staging.path())?;
+        let exceeds = exceeded(constraints, &cost);
+        let takes = chosen.is_none() && (exceeds.is_empty() || fixed.is_some());
+        pareto.push(ParetoRow {
+            trials: recipe.ingredients.iter().map(|part| part.trial).collect(),
+            score: utility(run.problem.metric, recipe.utility),
+            cost,
+            exceeds,
+            dominated: false,
+            chosen: takes,
+        });
+        if takes {
+            chosen = Some((place, staging, cost));
+        }
+    }
+    mark_dominated(&mut pareto, run.problem.metric.lower_is_better());
+    let Some((place, staging, cost)) = chosen else { return Err(Halt::NoModel(nothing_fits(&pareto))) };
+    Ok(Built { staging, cost, place, pareto: if constrained { pareto } else { Vec::new() } })
+}
+
+fn nothing_fits(pareto: &[ParetoRow]) -> String {
+    let tries: Vec<String> = pareto
+        .iter()
+        .map(|row| format!("trial {:?} exceeds {}", row.trials, row.exceeds.join(" and ")))
+        .collect();
+    if tries.is_empty() {
+        return "no trial gave a model; see the failures of the trials".to_owned();
+    }
+    format!("no candidate meets spec.constraints: {}; raise the limit", tries.join("; "))
+}
+
+/// Fits `recipe` on all training rows and writes the artifact into `folder`.
+pub(crate) fn build(run: &Run<'_>, recipe: &Recipe, folder: &Path) -> Result<(), TrainError> {
+    let problem = &run.problem;
+    let limit = run.request.training.constraints.artifact;
+    let most = limit.map(|limit| limit.0.saturating_sub(BESIDES_WEIGHTS).max(limit.0 / 2));
+    let components = recipe.components(run, &problem.pool, most)?;
+    let languages: BTreeSet<u32> =
+        problem.pool.iter().filter_map(|row| problem.table.rows[*row].language).collect();
+    let languages =
+        languages.into_iter().map(|index| problem.table.languages[index as usize].clone()).collect();
+    let mut manifest = Manifest::new(problem.table.task, problem.table.labels.clone(), languages);
+    manifest.thresholds = recipe.thresholds.clone();
+    manifest.provenance = json!({
+        "name": run.request.training.name.as_str(),
+        "dataHash": problem.table.hash,
+        "codeVersion": run.request.code_version,
+        "metric": problem.metric.as_str(),
+        "seed": run.seed(),
+        "trials": recipe.ingredients.iter().map(|part| &part.parameters).collect::<Vec<_>>(),
+    });
+    Model::new(manifest, components).save(folder)?;
+    // Golden outputs come from the artifact as it is read back, so that they prove what serving will load.
+    let mut saved = Model::load(folder)?;
+    let inputs = golden_inputs(run);
+    let texts: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let scores = saved.probabilities(&texts, 1);
+    saved.manifest_mut().golden =
+        inputs.into_iter().zip(scores).map(|(input, scores)| Golden { input, scores }).collect();
+    Ok(saved.save(folder)?)
+}
+
+/// Short training texts, of different labels as far as possible.
+fn golden_inputs(run: &Run<'_>) -> Vec<String> {
+    let problem = &run.problem;
+    let text = |row: usize| problem.table.rows[row].text();
+    let fits = |row: &usize| GOLDEN_LENGTH.contains(&text(*row).chars().count());
+    let mut rows: Vec<usize> = problem.pool.iter().copied().filter(fits).collect();
+    if rows.is_empty() {
+        rows.clone_from(&problem.pool);
+    }
+    rows.sort_by_key(|row| (mix(run.seed(), &[problem.table.rows[*row].key]), *row));
+    let mut seen = BTreeSet::new();
+    let (first, rest): (Vec<usize>, Vec<usize>) =
+        rows.into_iter().partition(|row| seen.insert(problem.labels()[*row].first().copied()));
+    let mut texts: Vec<String> = Vec::new();
+    for row in first.into_iter().chain(rest) {
+        if texts.len() < GOLDEN && !texts.iter().any(|known| known == text(row)) {
+            texts.push(text(row).to_owned());
+        }
+    }
+    texts
+}
+
+/// Size, memory and speed of the artifact in `folder`, on one thread.
+fn measure(run: &Run<'_>, folder: &Path) -> Result<Cost, TrainError> {
+    let problem = &run.problem;
+    let model = Model::load(folder)?;
+    let texts: Vec<&str> =
+        problem.pool.iter().take(TIMED_TOGETHER).map(|row| problem.table.rows[*row].text()).collect();
+    let start = Instant::now();
+    model.probabilities(&texts, 1);
+    let together = start.elapsed().as_secs_f64() * 1e6 / texts.len().max(1) as f64;
+    let mut singly: Vec<f64> = texts
+        .iter()
+        .take(TIMED_SINGLY)
+        .map(|text| {
+            let start = Instant::now();
+            model.probabilities(&[text], 1);
+            start.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
+    singly.sort_by(f64::total_cmp);
+    let slow = singly.get(singly.len() * 95 / 100).copied().unwrap_or(together);
+    Ok(Cost {
+        artifact_bytes: folder_bytes(folder)?,
+        resident_bytes: model.resident_bytes(),
+        microseconds_per_text: together,
+        single_microseconds: slow,
+    })
+}
+
+fn folder_bytes(folder: &Path) -> Result<u64, TrainError> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(folder).map_err(TrainError::file("list", folder))? {
+        let entry = entry.map_err(TrainError::file("list", folder))?;
+        sum += entry.metadata().map_err(TrainError::file("read", &entry.path()))?.len();
+    }
+    Ok(sum)
+}
+
+fn exceeded(constraints: &Constraints, cost: &Cost) -> Vec<String> {
+    let mut exceeds = Vec::new();
+    if let Some(limit) = constraints.artifact.filter(|limit| cost.artifact_bytes > limit.0) {
+        exceeds.push(format!("artifact: {} bytes of {}", cost.artifact_bytes, limit.0));
+    }
+    if let Some(limit) = constraints.memory.filter(|limit| cost.resident_bytes > limit.0) {
+        exceeds.push(format!("memory: {} bytes of {}", cost.resident_bytes, limit.0));
+    }
+    if let Some(limit) =
+        constraints.latency.filter(|limit| cost.single_microseconds > limit.as_secs_f64() * 1e6)
+    {
+        exceeds.push(format!(
+            "latency: {:.0} µs of {:.0}",
+            cost.single_microseconds,
+            limit.as_secs_f64() * 1e6
+        ));
+    }
+    exceeds
+}
+
+fn mark_dominated(rows: &mut [ParetoRow], lower_is_better: bool) {
+    let costs = |row: &ParetoRow| {
+        let score = if lower_is_better { row.score } else { -row.score };
+        [score, row.cost.artifact_bytes as f64, row.cost.resident_bytes as f64, row.cost.single_microseconds]
+    };
+    let all: Vec<[f64; 4]> = rows.iter().map(costs).collect();
+    let beats = |a: &[f64; 4], b: &[f64; 4]| a.iter().zip(b).all(|(a, b)| a <= b) && a != b;
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.dominated = all.iter().any(|other| beats(other, &all[index]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(score: f64, bytes: u64, microseconds: f64) -> ParetoRow {
+        let cost = Cost {
+            artifact_bytes: bytes,
+            resident_bytes: bytes,
+            microseconds_per_text: microseconds,
+            single_microseconds: microseconds,
+        };
+        ParetoRow { trials: vec![0], score, cost, exceeds: vec![], dominated: false, chosen: false }
+    }
+
+    #[test]
+    fn worse_and_dearer_candidates_are_dominated() {
+        let mut rows = [row(0.9, 100, 10.0), row(0.8, 50, 5.0), row(0.8, 100, 10.0), row(0.9, 100, 10.0)];
+        mark_dominated(&mut rows, false);
+        assert_eq!(rows.map(|row| row.dominated), [false, false, true, false]);
+    }
+
+    #[test]
+    fn each_constraint_is_named() {
+        let constraints = Constraints {
+            artifact: Some(loquat_spec::Bytes(99)),
+            memory: Some(loquat_spec::Bytes(100)),
+            latency: Some(std::time::Duration::from_micros(9)),
+        };
+        let exceeds = exceeded(&constraints, &row(0.9, 100, 10.0).cost);
+        assert_eq!(exceeds, ["artifact: 100 bytes of 99", "latency: 10 µs of 9"]);
+    }
+}

@@ -1,0 +1,280 @@
+//! Puts together what was measured into the report.
+
+use std::collections::BTreeMap;
+
+use loquat_data::Part;
+
+use crate::cuts::Cuts;
+use crate::evaluate::Measured;
+use crate::languages::Comparison;
+use crate::metrics::{Answers, row_loss, utility};
+use crate::nested::Outer;
+use crate::noise::doubts;
+use crate::problem::Problem;
+use crate::recipe::Recipe;
+use crate::report::{
+    ClassReport, DatasetReport, FindingReport, LanguageReport, LengthReport, NoiseReport, OuterReport,
+    Report, TrialReport, TrialState,
+};
+use crate::request::Outcome;
+use crate::run::Run;
+use crate::search::{Search, Trial};
+
+/// Doubtful rows that the report names.
+const NAMED_DOUBTS: usize = 100;
+/// Characters shown of a doubtful row.
+const SHOWN: usize = 120;
+/// Shortest texts of each step of length, in characters.
+const LENGTHS: [usize; 6] = [0, 20, 50, 100, 200, 500];
+
+/// The report with everything that is known before there is a model.
+pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cuts) -> Report {
+    let problem = &run.problem;
+    let best =
+        search.trials.iter().filter(|trial| trial.is_complete()).filter_map(Trial::mean).reduce(f64::max);
+    let refit_on = if problem.has_development() { "train+development" } else { "train" };
+    Report {
+        format_version: Report::FORMAT_VERSION.to_owned(),
+        name: run.request.training.name.as_str().to_owned(),
+        version: None,
+        task: problem.table.task,
+        metric: problem.metric,
+        outcome: Outcome::Failed,
+        test: None,
+        outer: outer_report(run, outer, cuts),
+        best_search: best.map(|best| utility(problem.metric, best)),
+        optimism_gap: None,
+        baseline: None,
+        measured_on: "nothing".to_owned(),
+        per_class: Vec::new(),
+        per_language: Vec::new(),
+        per_length: Vec::new(),
+        trials: search.trials.iter().map(|trial| trial_report(problem, trial)).collect(),
+        chosen: Vec::new(),
+        calibration: Default::default(),
+        dataset: dataset(problem),
+        label_noise: Vec::new(),
+        label_noise_rows: 0,
+        cost: None,
+        pareto: Vec::new(),
+        seconds: run.elapsed(),
+        seed: run.seed(),
+        refit_on: refit_on.to_owned(),
+        cuts: cuts.clone(),
+        promotion: None,
+        notes: notes(run, search, outer, cuts),
+    }
+}
+
+/// Sets the gap between the best search score and the outer mean; positive means the search flattered itself.
+pub(crate) fn set_best(report: &mut Report, best: f64) {
+    report.best_search = Some(best);
+    let sign = utility(report.metric, 1.0);
+    report.optimism_gap = report.outer.mean.map(|mean| sign * (best - mean));
+}
+
+fn outer_report(run: &Run<'_>, outer: &Outer, cuts: &Cuts) -> OuterReport {
+    let folds: Vec<f64> = outer.folds.iter().map(|(_, answers)| answers.value).collect();
+    let count = folds.len() as f64;
+    let mean = (!folds.is_empty()).then(|| folds.iter().sum::<f64>() / count);
+    let deviation =
+        |mean: f64| libm::sqrt(folds.iter().map(|f| (f - mean) * (f - mean)).sum::<f64>() / (count - 1.0));
+    OuterReport {
+        std: mean.filter(|_| folds.len() > 1).map(deviation),
+        mean,
+        folds,
+        wanted: run.request.training.folds,
+        inner_trials: outer.folds.iter().map(|(_, answers)| answers.trials).collect(),
+        inner_folds: cuts.plan.map_or(0, |plan| plan.inner_folds),
+        best_inner: outer.folds.iter().map(|(_, answers)| answers.best_inner).collect(),
+    }
+}
+
+fn trial_report(problem: &Problem<'_>, trial: &Trial) -> TrialReport {
+    let state = match (&trial.failure, trial.is_complete()) {
+        (Some(_), _) => TrialState::Failed,
+        (None, true) => TrialState::Complete,
+        (None, false) => TrialState::Pruned,
+    };
+    TrialReport {
+        number: trial.number,
+        family: "linear".to_owned(),
+        parameters: trial.parameters.clone(),
+        score: trial.mean().map(|mean| utility(problem.metric, mean)),
+        folds: trial.met().len(),
+        seconds: trial.seconds,
+        state,
+        failure: trial.failure.clone(),
+    }
+}
+
+fn dataset(problem: &Problem<'_>) -> DatasetReport {
+    let table = problem.table;
+    let parts = [(Part::Train, "train"), (Part::Development, "development"), (Part::Test, "test")];
+    DatasetReport {
+        name: table.name.clone(),
+        rows: table.rows.len(),
+        parts: parts.into_iter().map(|(part, name)| (name.to_owned(), table.indices(part).len())).collect(),
+        hash: table.hash.clone(),
+        findings: table.findings.iter().map(FindingReport::from).collect(),
+    }
+}
+
+fn notes(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cuts) -> Vec<String> {
+    let mut notes = Vec::new();
+    let wanted = run.request.training.folds;
+    if search.folds().count() < wanted {
+        notes.push(format!("the rows fill only {} of {wanted} folds", search.folds().count()));
+    }
+    if search.folds().pinned() > 0 {
+        let pinned = search.folds().pinned();
+        notes.push(format!(
+            "{pinned} rows of classes with fewer than {wanted} rows were always trained on and never held out"
+        ));
+    }
+    if run.problem.test.is_empty() {
+        notes.push(
+            "there is no test split: the outer scores are the only honest ones; add spec.split.test"
+                .to_owned(),
+        );
+    }
+    if outer.folds.len() < wanted {
+        let finished = outer.folds.len();
+        notes.push(format!(
+            "the nested cross-validation finished {finished} of {wanted} outer folds in its time"
+        ));
+    }
+    if let Some(plan) = cuts.plan.filter(|_| !outer.folds.is_empty()) {
+        notes.push(format!(
+            "outer scores come from smaller searches: at most {} trials on {} folds each, the final search had {} on {}",
+            plan.inner_trials,
+            plan.inner_folds,
+            search.trials.len(),
+            search.folds().count()
+        ));
+    }
+    if cuts.by_timeout {
+        let (trials, most) = (search.trials.len(), run.request.training.search.trials);
+        notes.push(format!(
+            "the timeout ended the final search after {} rounds, {trials} of {most} trials",
+            cuts.rounds
+        ));
+    }
+    notes
+}
+
+/// The rows on which the report measures classes, languages and lengths, where there is no test split.
+pub(crate) fn outer_measured(problem: &Problem<'_>, search: &Search<'_>, outer: &Outer) -> Measured {
+    let mut rows = Vec::new();
+    let mut answers =
+        Answers { classes: problem.classes, multi_label: problem.multi_label, ..Answers::default() };
+    for (fold, part) in &outer.folds {
+        rows.extend(search.folds().eval(*fold));
+        answers.predicted.extend(part.predicted.iter().cloned());
+        answers.losses.extend(&part.losses);
+    }
+    answers.truth = problem.truth(&rows).into_iter().map(<[u32]>::to_vec).collect();
+    Measured { rows, answers, probabilities: Vec::new() }
+}
+
+/// Adds the scores by class, language and length, and what the majority class would reach.
+pub(crate) fn set_measured(report: &mut Report, problem: &Problem<'_>, measured: &Measured, on: &str) {
+    if measured.rows.is_empty() {
+        return;
+    }
+    report.measured_on = on.to_owned();
+    let labels = &problem.table.labels;
+    report.per_class = labels
+        .iter()
+        .zip(measured.answers.per_class())
+        .map(|(label, scores)| ClassReport {
+            label: label.clone(),
+            precision: scores.precision,
+            recall: scores.recall,
+            f1: scores.f1,
+            support: scores.support,
+        })
+        .collect();
+    report.per_length = per_length(problem, measured);
+    report.baseline = baseline(problem, measured);
+}
+
+fn per_length(problem: &Problem<'_>, measured: &Measured) -> Vec<LengthReport> {
+    let step = |place: usize| {
+        let characters = problem.table.rows[measured.rows[place]].text().chars().count();
+        LENGTHS.partition_point(|least| *least <= characters) - 1
+    };
+    let steps: Vec<usize> = (0..measured.rows.len()).map(step).collect();
+    let report = |(index, least): (usize, &usize)| {
+        let answers = measured.answers.subset(|place| steps[place] == index);
+        let characters = match LENGTHS.get(index + 1) {
+            Some(next) => format!("{least}-{}", next - 1),
+            None => format!("{least}+"),
+        };
+        let value = answers.value(problem.metric);
+        (answers.len() > 0).then_some(LengthReport { characters, rows: answers.len(), value })
+    };
+    LENGTHS.iter().enumerate().filter_map(report).collect()
+}
+
+/// Adds the scores by language.
+pub(crate) fn set_languages(
+    report: &mut Report,
+    problem: &Problem<'_>,
+    measured: &Measured,
+    comparisons: &BTreeMap<u32, Comparison>,
+) {
+    for (name, index) in problem.table.languages.iter().zip(0u32..) {
+        let is_own = |place: usize| problem.table.rows[measured.rows[place]].language == Some(index);
+        let answers = measured.answers.subset(is_own);
+        if answers.len() == 0 {
+            continue;
+        }
+        let comparison = comparisons.get(&index);
+        report.per_language.push(LanguageReport {
+            language: name.clone(),
+            rows: answers.len(),
+            value: answers.value(problem.metric),
+            joint: comparison.map(|both| both.joint),
+            separate: comparison.map(|both| both.separate),
+        });
+    }
+}
+
+fn baseline(problem: &Problem<'_>, measured: &Measured) -> Option<f64> {
+    let mut counts = vec![0usize; problem.classes];
+    problem.truth(&problem.pool).into_iter().flatten().for_each(|label| counts[*label as usize] += 1);
+    let most = (0..problem.classes).max_by_key(|label| (counts[*label], std::cmp::Reverse(*label)))?;
+    let total: usize = counts.iter().sum();
+    let share = |label: &u32| counts[*label as usize] as f32 / total.max(1) as f32;
+    let truth = &measured.answers.truth;
+    let losses =
+        truth.iter().map(|labels| labels.first().map_or(0.0, |label| row_loss(share(label)))).collect();
+    let predicted = vec![vec![most as u32]; truth.len()];
+    let answers = Answers { predicted, losses, ..measured.answers.clone() };
+    Some(answers.value(problem.metric))
+}
+
+/// Adds the rows whose labels are doubtful, by the recipe's held-out probabilities.
+pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Recipe) {
+    let truth = problem.truth(&recipe.rows);
+    let found = doubts(&recipe.probabilities, &truth, problem.classes, problem.multi_label);
+    report.label_noise_rows = found.len();
+    let name = |label: u32| problem.table.labels[label as usize].clone();
+    report.label_noise = found
+        .iter()
+        .take(NAMED_DOUBTS)
+        .map(|doubt| {
+            let row = &problem.table.rows[recipe.rows[doubt.position]];
+            NoiseReport {
+                row: row.number,
+                id: row.id.clone(),
+                text: row.text().chars().take(SHOWN).collect(),
+                label: doubt.given.map(name),
+                suggested: doubt.suggested.map(name),
+                probability: doubt.given_probability,
+                suggested_probability: doubt.suggested_probability,
+            }
+        })
+        .collect();
+}

@@ -1,0 +1,267 @@
+//! The report in Markdown.
+
+use crate::report::{Report, Score};
+use crate::summary::{bytes, seconds, weakest_classes, weakest_languages};
+
+/// Doubtful labels and trials shown.
+const SHOWN: usize = 20;
+
+pub(crate) fn markdown(report: &Report) -> String {
+    let mut parts = vec![head(report), scores(report), outer(report)];
+    parts.push(classes(report, usize::MAX));
+    parts.push(languages(report));
+    parts.push(lengths(report));
+    parts.push(calibration(report));
+    parts.push(noise(report));
+    parts.push(findings(report));
+    parts.push(pareto(report));
+    parts.push(trials(report));
+    parts.push(notes(report));
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
+}
+
+/// A table; cells have their pipes escaped.
+pub(crate) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let line = |cells: Vec<String>| {
+        let cells: Vec<String> = cells
+            .iter()
+            .map(|cell| cell.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " "))
+            .collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let mut text = line(header.iter().map(|cell| (*cell).to_owned()).collect());
+    text.push_str(&format!("|{}\n", " --- |".repeat(header.len())));
+    rows.for_each(|row| text.push_str(&line(row)));
+    text
+}
+
+fn head(report: &Report) -> String {
+    let version = report.version.map_or(String::new(), |version| format!(":{version}"));
+    format!(
+        "# {}{version}\n\n{}, optimised for {}; {} in {}, seed {}.\n",
+        report.name,
+        report.task.as_str(),
+        report.metric.as_str(),
+        report.outcome.as_str(),
+        seconds(report.seconds),
+        report.seed
+    )
+}
+
+pub(crate) fn scores(report: &Report) -> String {
+    let Some(test) = &report.test else {
+        return "## Test\n\nThere is no test split. The scores of the nested cross-validation below are the honest ones.\n".to_owned();
+    };
+    let one = |(name, score): (&String, &Score)| {
+        let clean = test.without_leaked.as_ref().and_then(|clean| clean.metrics.get(name));
+        let mut cells = vec![
+            name.clone(),
+            format!("{:.4}", score.value),
+            format!("{:.4} to {:.4}", score.low, score.high),
+        ];
+        if test.without_leaked.is_some() {
+            cells.push(clean.map_or("-".to_owned(), |score| format!("{:.4}", score.value)));
+        }
+        cells
+    };
+    let mut header = vec!["metric", "value", "95 % interval"];
+    let mut text = format!("## Test\n\n{} rows", test.rows);
+    if let Some(clean) = &test.without_leaked {
+        header.push("without leaked rows");
+        text.push_str(&format!(", {} of them not in training too", clean.rows));
+    }
+    if let Some(baseline) = report.baseline {
+        text.push_str(&format!(
+            "; the most frequent label alone reaches {} {baseline:.4}",
+            report.metric.as_str()
+        ));
+    }
+    format!("{text}.\n\n{}", table(&header, test.metrics.iter().map(one)))
+}
+
+pub(crate) fn outer(report: &Report) -> String {
+    let outer = &report.outer;
+    let Some(mean) = outer.mean else {
+        return "## Nested cross-validation\n\nNo outer fold was finished.\n".to_owned();
+    };
+    let folds: Vec<String> = outer.folds.iter().map(|fold| format!("{fold:.4}")).collect();
+    let mut text = format!(
+        "## Nested cross-validation\n\n{} of {} outer folds: {}. Mean {mean:.4}",
+        outer.folds.len(),
+        outer.wanted,
+        folds.join(", ")
+    );
+    if let Some(std) = outer.std {
+        text.push_str(&format!(", standard deviation {std:.4}"));
+    }
+    if let (Some(best), Some(gap)) = (report.best_search, report.optimism_gap) {
+        text.push_str(&format!(". Best search score {best:.4}; optimism gap {gap:+.4}"));
+    }
+    text + ".\n"
+}
+
+pub(crate) fn classes(report: &Report, most: usize) -> String {
+    let classes = weakest_classes(report);
+    if classes.is_empty() {
+        return String::new();
+    }
+    let row = |class: &&crate::report::ClassReport| {
+        vec![
+            class.label.clone(),
+            format!("{:.3}", class.precision),
+            format!("{:.3}", class.recall),
+            format!("{:.3}", class.f1),
+            class.support.to_string(),
+        ]
+    };
+    let rows = classes.iter().take(most).map(row);
+    format!(
+        "## Labels, weakest first ({})\n\n{}",
+        report.measured_on,
+        table(&["label", "precision", "recall", "F1", "rows"], rows)
+    )
+}
+
+pub(crate) fn languages(report: &Report) -> String {
+    let languages = weakest_languages(report);
+    if languages.is_empty() {
+        return String::new();
+    }
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+    let rows = languages.iter().map(|language| {
+        vec![
+            language.language.clone(),
+            language.rows.to_string(),
+            format!("{:.3}", language.value),
+            number(language.joint),
+            number(language.separate),
+        ]
+    });
+    format!(
+        "## Languages, weakest first ({})\n\nThe last two columns compare the joint model with one trained on the language alone, out of fold on training \
+         rows.\n\n{}",
+        report.measured_on,
+        table(&["language", "rows", report.metric.as_str(), "joint", "one per language"], rows)
+    )
+}
+
+fn lengths(report: &Report) -> String {
+    if report.per_length.is_empty() {
+        return String::new();
+    }
+    let rows = report.per_length.iter().map(|length| {
+        vec![length.characters.clone(), length.rows.to_string(), format!("{:.3}", length.value)]
+    });
+    format!(
+        "## Lengths ({})\n\n{}",
+        report.measured_on,
+        table(&["characters", "rows", report.metric.as_str()], rows)
+    )
+}
+
+fn calibration(report: &Report) -> String {
+    let Some(ece) = report.calibration.ece else { return String::new() };
+    let rows = report.calibration.bins.iter().filter(|bin| bin.count > 0).map(|bin| {
+        vec![
+            format!("{:.1} to {:.1}", bin.low, bin.high),
+            bin.count.to_string(),
+            format!("{:.3}", bin.confidence),
+            format!("{:.3}", bin.accuracy),
+        ]
+    });
+    format!(
+        "## Calibration\n\nExpected calibration error {ece:.4}.\n\n{}",
+        table(&["confidence", "answers", "mean confidence", "share right"], rows)
+    )
+}
+
+fn noise(report: &Report) -> String {
+    if report.label_noise.is_empty() {
+        return String::new();
+    }
+    let rows = report.label_noise.iter().take(SHOWN).map(|noise| {
+        vec![
+            noise.row.to_string(),
+            noise.label.clone().unwrap_or_default(),
+            noise.suggested.clone().unwrap_or_default(),
+            format!("{:.2}", noise.suggested_probability),
+            noise.text.clone(),
+        ]
+    });
+    format!(
+        "## Labels that look wrong\n\n{} by confident learning on held-out predictions.\n\n{}",
+        report.label_noise_rows,
+        table(&["row", "label", "suggested", "probability", "text"], rows)
+    )
+}
+
+fn findings(report: &Report) -> String {
+    if report.dataset.findings.is_empty() {
+        return String::new();
+    }
+    let rows = report.dataset.findings.iter().map(|finding| {
+        let severity = format!("{:?}", finding.severity).to_lowercase();
+        vec![severity, finding.check.clone(), finding.message.clone(), finding.remedy.clone()]
+    });
+    format!("## Findings in the data\n\n{}", table(&["severity", "check", "what", "remedy"], rows))
+}
+
+fn pareto(report: &Report) -> String {
+    if report.pareto.is_empty() {
+        return String::new();
+    }
+    let rows = report.pareto.iter().map(|row| {
+        let trials: Vec<String> = row.trials.iter().map(usize::to_string).collect();
+        let verdict = match (row.chosen, row.exceeds.is_empty(), row.dominated) {
+            (true, ..) => "chosen".to_owned(),
+            (_, false, _) => format!("exceeds {}", row.exceeds.join(", ")),
+            (.., true) => "dominated".to_owned(),
+            _ => String::new(),
+        };
+        vec![
+            trials.join("+"),
+            format!("{:.4}", row.score),
+            bytes(row.cost.artifact_bytes),
+            format!("{:.0}", row.cost.single_microseconds),
+            bytes(row.cost.resident_bytes),
+            verdict,
+        ]
+    });
+    let header = ["trials", report.metric.as_str(), "bytes", "microseconds", "memory", ""];
+    format!("## Candidates under the constraints\n\n{}", table(&header, rows))
+}
+
+fn trials(report: &Report) -> String {
+    let mut sorted: Vec<_> = report.trials.iter().collect();
+    let better = |score: f64| if report.metric.lower_is_better() { score } else { -score };
+    sorted.sort_by(|a, b| {
+        let key = |trial: &crate::report::TrialReport| trial.score.map_or(f64::INFINITY, better);
+        (b.folds.cmp(&a.folds)).then(key(a).total_cmp(&key(b)))
+    });
+    let rows = sorted.iter().take(SHOWN).map(|trial| {
+        let parameters: Vec<String> =
+            trial.parameters.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
+        vec![
+            trial.number.to_string(),
+            trial.score.map_or("failed".to_owned(), |score| format!("{score:.4}")),
+            trial.folds.to_string(),
+            format!("{:.2}", trial.seconds),
+            parameters.join(" "),
+        ]
+    });
+    let header = ["trial", report.metric.as_str(), "folds", "seconds", "parameters"];
+    format!("## Trials ({} in all)\n\n{}", report.trials.len(), table(&header, rows))
+}
+
+pub(crate) fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+pub(crate) fn notes(report: &Report) -> String {
+    if report.notes.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = report.notes.iter().map(|note| format!("- {note}\n")).collect();
+    format!("## Notes\n\n{}", lines.concat())
+}

@@ -1,0 +1,230 @@
+//! The data of one training, seen as rows, labels, groups and a metric.
+
+use std::collections::BTreeMap;
+
+use loquat_data::{Part, Row, Table};
+use loquat_models::Calibration;
+use loquat_spec::{Metric, Task, Training};
+
+use crate::calibrate::{self, Margins};
+use crate::error::TrainError;
+use crate::folds::{FoldInput, Folds};
+use crate::linear::{Targets, Workspace};
+use crate::metrics::{Answers, row_loss, utility};
+use crate::thresholds::{self, Probabilities};
+
+const SUPPORTED: &str = "text-classification, multi-label-classification, language-identification";
+
+/// What is trained on what, and how it is scored.
+pub(crate) struct Problem<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) metric: Metric,
+    pub(crate) multi_label: bool,
+    pub(crate) calibration: bool,
+    pub(crate) classes: usize,
+    /// Rows to train on: training and development together.
+    pub(crate) pool: Vec<usize>,
+    pub(crate) test: Vec<usize>,
+    /// Group of each row of the table: its group, else its text.
+    pub(crate) groups: Vec<u32>,
+    pub(crate) workspace: Workspace<'a>,
+}
+
+/// How margins become answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Decision {
+    pub(crate) calibration: Calibration,
+    /// Threshold per label, for sets of labels.
+    pub(crate) thresholds: Option<Vec<f32>>,
+}
+
+impl<'a> Problem<'a> {
+    pub(crate) fn new(training: &Training, table: &'a Table) -> Result<Self, TrainError> {
+        let supported =
+            [Task::TextClassification, Task::MultiLabelClassification, Task::LanguageIdentification];
+        if !supported.contains(&table.task) {
+            return Err(TrainError::Task { task: table.task, supported: SUPPORTED });
+        }
+        if !training.search.families.contains(&loquat_spec::Family::Linear) {
+            return Err(TrainError::Family);
+        }
+        let multi_label = table.task == Task::MultiLabelClassification;
+        let targets = Targets {
+            classes: table.labels.len(),
+            multi_label,
+            labels: table.rows.iter().map(|row| row.labels.clone()).collect(),
+            weights: table.rows.iter().map(|row| row.weight).collect(),
+        };
+        Ok(Self {
+            table,
+            metric: training.metric,
+            multi_label,
+            calibration: training.calibration,
+            classes: table.labels.len(),
+            pool: (0..table.rows.len()).filter(|row| table.rows[*row].part != Part::Test).collect(),
+            test: table.indices(Part::Test),
+            groups: group_numbers(&table.rows),
+            workspace: Workspace::new(table.rows.iter().map(Row::text).collect(), targets),
+        })
+    }
+
+    /// Whether a development split was trained on too.
+    pub(crate) fn has_development(&self) -> bool {
+        self.pool.iter().any(|row| self.table.rows[*row].part == Part::Development)
+    }
+
+    pub(crate) fn labels(&self) -> &[Vec<u32>] {
+        &self.workspace.targets().labels
+    }
+
+    /// Folds of `pool`, stratified and grouped.
+    pub(crate) fn folds(&self, pool: &[usize], folds: usize, seed: u64) -> Result<Folds, TrainError> {
+        let input = FoldInput { labels: self.labels(), groups: &self.groups, classes: self.classes };
+        Folds::new(input, pool, folds, seed).ok_or_else(|| {
+            let groups: std::collections::BTreeSet<u32> = pool.iter().map(|row| self.groups[*row]).collect();
+            TrainError::TooFewRows { rows: pool.len(), groups: groups.len(), folds }
+        })
+    }
+
+    pub(crate) fn truth(&self, rows: &[usize]) -> Vec<&[u32]> {
+        rows.iter().map(|row| self.labels()[*row].as_slice()).collect()
+    }
+
+    /// Probabilities `[rows, classes]` under `calibration`.
+    pub(crate) fn probabilities(&self, calibration: &Calibration, margins: &[f32]) -> Vec<f32> {
+        calibrate::apply(calibration, margins, self.classes)
+    }
+
+    /// The calibration that the resource asks for, fitted on the margins of `rows`.
+    pub(crate) fn calibrate(&self, rows: &[usize], margins: &[f32]) -> Calibration {
+        if !self.calibration {
+            return calibrate::identity(self.classes, self.multi_label);
+        }
+        let truth = self.truth(rows);
+        calibrate::fit(Margins { values: margins, truth: &truth, classes: self.classes }, self.multi_label)
+    }
+
+    /// The calibrations of the parts of an average; `margins` are those of `rows`, part after part.
+    pub(crate) fn calibrate_blend(&self, rows: &[usize], own: &[&Calibration], margins: &[&[f32]]) -> Vec<Calibration> {
+        if !self.calibration {
+            return own.iter().map(|calibration| (*calibration).clone()).collect();
+        }
+        let truth = self.truth(rows);
+        let with_truth = |values| Margins { values, truth: &truth, classes: self.classes };
+        let parts: Vec<(&Calibration, Margins<'_>)> =
+            own.iter().zip(margins).map(|(calibration, values)| (*calibration, with_truth(*values))).collect();
+        calibrate::sharpen(&parts, self.multi_label)
+    }
+
+    /// Thresholds fitted on the probabilities of `rows`; none for single labels.
+    pub(crate) fn thresholds(&self, rows: &[usize], probabilities: &[f32]) -> Option<Vec<f32>> {
+        let truth = self.truth(rows);
+        let values = Probabilities { values: probabilities, truth: &truth, classes: self.classes };
+        self.multi_label.then(|| thresholds::fit(values, self.metric))
+    }
+
+    /// What is answered for `rows` with their `probabilities`.
+    pub(crate) fn answers(
+        &self,
+        rows: &[usize],
+        probabilities: &[f32],
+        thresholds: Option<&[f32]>,
+    ) -> Answers {
+        let truth = self.truth(rows);
+        let by_row = probabilities.chunks_exact(self.classes);
+        let predicted = by_row.clone().map(|row| answer(row, thresholds)).collect();
+        let loss = |(row, truth): (&[f32], &&[u32])| {
+            truth.first().map_or(0.0, |label| row_loss(row[*label as usize]))
+        };
+        let losses = if self.multi_label { Vec::new() } else { by_row.zip(&truth).map(loss).collect() };
+        Answers {
+            classes: self.classes,
+            multi_label: self.multi_label,
+            truth: truth.into_iter().map(<[u32]>::to_vec).collect(),
+            predicted,
+            losses,
+        }
+    }
+
+    /// The metric of margins of held-out `rows`, larger is better.
+    ///
+    /// What the metric needs besides margins (a calibration for log-loss, thresholds for sets of labels) is fitted on one half of
+    /// the rows and used on the other, and the other way around, so that no row is scored with what it helped to fit.
+    pub(crate) fn fold_utility(&self, rows: &[usize], margins: &[f32]) -> f64 {
+        let needs_fit = self.multi_label || self.metric == Metric::LogLoss;
+        let answers = if needs_fit {
+            self.cross_fitted(rows, margins)
+        } else {
+            let predicted = margins.chunks_exact(self.classes).map(|row| answer(row, None)).collect();
+            let truth = self.truth(rows).into_iter().map(<[u32]>::to_vec).collect();
+            Answers { classes: self.classes, multi_label: false, truth, predicted, losses: Vec::new() }
+        };
+        utility(self.metric, answers.value(self.metric))
+    }
+
+    fn cross_fitted(&self, rows: &[usize], margins: &[f32]) -> Answers {
+        let half = |parity: usize| -> (Vec<usize>, Vec<f32>) {
+            let places = (0..rows.len()).filter(|place| place % 2 == parity);
+            let values =
+                places.clone().flat_map(|place| &margins[place * self.classes..][..self.classes]).copied();
+            (places.map(|place| rows[place]).collect(), values.collect())
+        };
+        let halves = [half(0), half(1)];
+        let mut whole =
+            Answers { classes: self.classes, multi_label: self.multi_label, ..Answers::default() };
+        for (fitted, scored) in [(1, 0), (0, 1)] {
+            let decision = self.decide(&halves[fitted].0, &halves[fitted].1);
+            let probabilities = self.probabilities(&decision.calibration, &halves[scored].1);
+            let part = self.answers(&halves[scored].0, &probabilities, decision.thresholds.as_deref());
+            whole.truth.extend(part.truth);
+            whole.predicted.extend(part.predicted);
+            whole.losses.extend(part.losses);
+        }
+        whole
+    }
+
+    /// Calibration and thresholds fitted on the margins of `rows`.
+    pub(crate) fn decide(&self, rows: &[usize], margins: &[f32]) -> Decision {
+        let calibration = self.calibrate(rows, margins);
+        let thresholds = self.thresholds(rows, &self.probabilities(&calibration, margins));
+        Decision { calibration, thresholds }
+    }
+}
+
+/// The labels answered for one row of probabilities (or margins, where only the best label counts).
+pub(crate) fn answer(row: &[f32], thresholds: Option<&[f32]>) -> Vec<u32> {
+    if let Some(thresholds) = thresholds {
+        return thresholds::over(row, thresholds);
+    }
+    let mut best = 0;
+    for (label, value) in row.iter().enumerate() {
+        if *value > row[best] {
+            best = label;
+        }
+    }
+    vec![best as u32]
+}
+
+fn group_numbers(rows: &[Row]) -> Vec<u32> {
+    #[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
+    enum Key<'r> {
+        Group(&'r str),
+        Text(u64),
+    }
+    let keys: Vec<Key<'_>> =
+        rows.iter().map(|row| row.group.as_deref().map_or(Key::Text(row.key), Key::Group)).collect();
+    let mut numbers: BTreeMap<Key<'_>, u32> = keys.iter().map(|key| (*key, 0)).collect();
+    numbers.values_mut().zip(0..).for_each(|(number, index)| *number = index);
+    keys.iter().map(|key| numbers[key]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equal_labels_is_answered() {
+        assert_eq!(answer(&[0.2, 0.4, 0.4], None), [1]);
+        assert_eq!(answer(&[0.2, 0.4, 0.4], Some(&[0.1, 0.5, 0.4])), [0, 2]);
+    }
+}

@@ -1,0 +1,74 @@
+//! What all parts of one run share.
+
+use std::time::Instant;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::cuts::Cuts;
+use crate::error::TrainError;
+use crate::journal::{Journal, Past};
+use crate::problem::Problem;
+use crate::request::{Request, inputs_hash};
+
+/// Name of the journal in the run's folder.
+pub(crate) const JOURNAL: &str = "journal.jsonl";
+
+/// A run: its request, its data, what earlier attempts finished, and its clock.
+pub(crate) struct Run<'r> {
+    pub(crate) request: &'r Request<'r>,
+    pub(crate) problem: Problem<'r>,
+    pub(crate) journal: Journal,
+    pub(crate) past: Past,
+    pub(crate) pool: ThreadPool,
+    /// Decisions of the run to repeat, when one is.
+    pub(crate) replay: Option<Cuts>,
+    started: Instant,
+}
+
+impl<'r> Run<'r> {
+    /// Opens the journal, continuing what it holds.
+    pub(crate) fn begin(request: &'r Request<'r>) -> Result<Self, TrainError> {
+        let started = Instant::now();
+        let problem = Problem::new(request.training, request.table)?;
+        std::fs::create_dir_all(&request.run_dir).map_err(TrainError::file("create", &request.run_dir))?;
+        let inputs = inputs_hash(request.training, &request.table.hash, request.code_version).total;
+        let (journal, past) = Journal::open(&request.run_dir.join(JOURNAL), &inputs)?;
+        Ok(Self { request, problem, journal, past, pool: pool(request.threads)?, replay: None, started })
+    }
+
+    /// A run that repeats `cuts` and keeps no journal.
+    pub(crate) fn repeat(request: &'r Request<'r>, cuts: Cuts) -> Result<Self, TrainError> {
+        Ok(Self {
+            request,
+            problem: Problem::new(request.training, request.table)?,
+            journal: Journal::none(),
+            past: Past::default(),
+            pool: pool(request.threads)?,
+            replay: Some(cuts),
+            started: Instant::now(),
+        })
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.request.training.search.seed
+    }
+
+    /// Seconds spent, earlier attempts included.
+    pub(crate) fn elapsed(&self) -> f64 {
+        self.past.elapsed + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Whether the user asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.request.cancel.level() > 0
+    }
+}
+
+fn pool(threads: usize) -> Result<ThreadPool, TrainError> {
+    let threads = threads.max(1);
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("train-{index}"))
+        .build()
+        .map_err(|source| TrainError::Threads { threads, source })
+}
