@@ -1,0 +1,16 @@
+//! What the command line accepts. Parsing only: every command's work lies in `commands`.
+
+mod command;
+mod environment;
+mod global;
+mod hosting;
+mod models;
+
+pub(crate) use command::{
+    Check, Cli, Command, ConfigCommand, FindingFormat, Init, Predict, Report, ReportFormat, RowFormat, Serve,
+    Train, Up,
+};
+pub(crate) use environment::command;
+pub(crate) use global::{Global, Kernels};
+pub(crate) use hosting::Hosting;
+pub(crate) use models::{ModelsCommand, TableFormat};

@@ -1,0 +1,89 @@
+//! `loquat check`: resources, then data.
+
+use std::path::Path;
+
+use loquat_spec::{Dataset, ErrorCode, Finding, Resources, Severity};
+
+use crate::arguments::{Check, FindingFormat};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::findings::Checked;
+use crate::{output, resources, table};
+
+/// The check that reports data which can't be read at all.
+const UNREADABLE: &str = "unreadable";
+
+/// Exit status when errors were found.
+const FOUND_ERRORS: u8 = 1;
+
+/// Checks the folder and prints what was found; the status is 1 when errors were.
+pub(crate) fn run(context: &Context, arguments: &Check) -> Result<u8, Failure> {
+    if arguments.fix.is_some() {
+        return Err(Failure::not_yet_supported("--fix", "mend the rows that the findings name"));
+    }
+    let folder = context.folder(arguments.folder.as_deref());
+    let checked = match resources::read(folder)? {
+        Err(findings) => Checked { resources: 0, rows: 0, findings },
+        Ok(resources) => data(context, folder, &resources, arguments.dataset.as_deref())?,
+    };
+    let text = match arguments.format {
+        FindingFormat::Text => checked.text(context.style.stdout),
+        FindingFormat::Json => output::json(&checked)?,
+        FindingFormat::Sarif => output::json(&checked.sarif())?,
+    };
+    output::answer(&text)?;
+    Ok(if checked.has_errors() { FOUND_ERRORS } else { 0 })
+}
+
+fn data(
+    context: &Context,
+    folder: &Path,
+    resources: &Resources,
+    only: Option<&str>,
+) -> Result<Checked, Failure> {
+    let number = resources::count(resources);
+    if number == 0 {
+        return Err(resources::none_in(folder));
+    }
+    let mut checked = Checked { resources: number, rows: 0, findings: Vec::new() };
+    for dataset in chosen(resources, only)? {
+        match table::load(context, folder, dataset) {
+            Ok(table) => {
+                checked.rows += table.rows_read;
+                checked.findings.extend(table.findings);
+            }
+            Err(failure) if failure.code == ErrorCode::Unsupported => return Err(failure),
+            Err(failure) => checked.findings.push(unreadable(dataset, &failure)),
+        }
+    }
+    Ok(checked)
+}
+
+fn chosen<'a>(resources: &'a Resources, only: Option<&str>) -> Result<Vec<&'a Dataset>, Failure> {
+    let datasets = resources.datasets.iter().map(|located| &located.value);
+    let chosen: Vec<&Dataset> =
+        datasets.filter(|dataset| only.is_none_or(|only| dataset.name.as_str() == only)).collect();
+    match only {
+        Some(only) if chosen.is_empty() => {
+            let names: Vec<&str> =
+                resources.datasets.iter().map(|located| located.value.name.as_str()).collect();
+            Err(Failure::unknown("Dataset", only, &names))
+        }
+        _ => Ok(chosen),
+    }
+}
+
+fn unreadable(dataset: &Dataset, failure: &Failure) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        check: UNREADABLE,
+        resource: Some(dataset.name.to_string()),
+        file: None,
+        line: None,
+        column: None,
+        field: Some("spec.source".to_owned()),
+        rows: Vec::new(),
+        message: failure.text().unwrap_or("the data can't be read").to_owned(),
+        remedy: "name files that exist and can be read".to_owned(),
+    }
+}

@@ -1,0 +1,232 @@
+//! `loquat predict`: rows in, one JSON object a line out, order kept.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use loquat_data::{ReaderFormat, Record};
+use loquat_infer::{Input, Pipeline};
+use loquat_spec::{Columns, ErrorCode, PredictParameters, Prediction, SourceText};
+use serde_json::Value;
+
+use crate::arguments::{Predict, RowFormat};
+use crate::context::Context;
+use crate::failure::{Failure, chain};
+use crate::output;
+use crate::rows::{Row, Rows};
+use crate::stores;
+
+/// The role, and the column's name where the model does not know another.
+const TEXT: &str = "text";
+/// The same for what identifies a row.
+const ID: &str = "id";
+
+/// Exit status when rows could not be predicted.
+const SOME_FAILED: u8 = 1;
+
+/// Predicts every row; the status is 1 when some could not be.
+pub(crate) fn run(context: &Context, arguments: &Predict) -> Result<u8, Failure> {
+    refuse_missing(&arguments.files)?;
+    let (store, resolved) = stores::resolve(context, &arguments.model)?;
+    let pipeline = Pipeline::from_store(&store, &arguments.model)?;
+    let parameters = parameters(arguments);
+    pipeline.check_parameters(&parameters).map_err(|error| {
+        Failure::new(
+            ErrorCode::Invalid,
+            format!("{}: {}; {}", flag(&error.field), error.reason, error.remedy),
+        )
+    })?;
+    let columns = columns(&resolved.record.resource);
+    let rows = Rows::start(arguments.files.clone(), arguments.input_format.map(reader_format))?;
+    let mut out = output::destination(arguments.output.as_deref())?;
+    let mut work = Work {
+        pipeline: &pipeline,
+        parameters,
+        columns,
+        files: &arguments.files,
+        threads: context.threads(),
+        bar: bar(context, arguments),
+        failed: 0,
+    };
+    while let Some(chunk) = rows.next_chunk() {
+        work.predict_chunk(chunk, out.as_mut())?;
+    }
+    out.flush()?;
+    work.bar.finish_and_clear();
+    Ok(if work.failed > 0 { SOME_FAILED } else { 0 })
+}
+
+/// What every chunk needs.
+struct Work<'a> {
+    pipeline: &'a Pipeline,
+    parameters: PredictParameters,
+    columns: Columns,
+    files: &'a [PathBuf],
+    threads: usize,
+    bar: ProgressBar,
+    failed: usize,
+}
+
+/// Where a row stands and what identifies it.
+struct Origin {
+    file: usize,
+    line: u64,
+    id: Option<Value>,
+}
+
+impl Work<'_> {
+    fn predict_chunk(&mut self, chunk: Vec<Row>, out: &mut dyn Write) -> Result<(), Failure> {
+        let rows = chunk.len();
+        let mut origins = Vec::with_capacity(rows);
+        let mut inputs = Vec::with_capacity(rows);
+        for row in chunk {
+            match row {
+                Row::Bad(problem) => self.complain(&problem),
+                Row::Read(file, record) => match self.input(file, record) {
+                    Ok((origin, input)) => {
+                        origins.push(origin);
+                        inputs.push(input);
+                    }
+                    Err(problem) => self.complain(&problem),
+                },
+            }
+        }
+        self.answer(&origins, &inputs, out)?;
+        out.flush()?;
+        self.bar.inc(rows as u64);
+        Ok(())
+    }
+
+    /// Predicts all at once; where that fails, one by one, so that only the row at fault is lost.
+    fn answer(&mut self, origins: &[Origin], inputs: &[Input], out: &mut dyn Write) -> Result<(), Failure> {
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        if let Ok(predictions) = self.pipeline.predict(inputs, &self.parameters, self.threads) {
+            return write_lines(origins, &predictions, out);
+        }
+        for (origin, input) in origins.iter().zip(inputs) {
+            match self.pipeline.predict(std::slice::from_ref(input), &self.parameters, 1) {
+                Ok(predictions) => write_lines(std::slice::from_ref(origin), &predictions, out)?,
+                Err(error) => {
+                    let problem = format!("{}: {}", self.place(origin.file, origin.line), chain(&error));
+                    self.complain(&problem);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn input(&self, file: usize, mut record: Record) -> Result<(Origin, Input), String> {
+        let named = self.columns.get(TEXT).filter(|column| record.value.contains_key(*column));
+        let column = named.unwrap_or(TEXT);
+        let Some(value) = record.value.swap_remove(column) else {
+            let expected = self.columns.get(TEXT).unwrap_or(TEXT);
+            let found: Vec<&str> = record.value.keys().map(String::as_str).collect();
+            return Err(format!(
+                "{}: column {expected:?} is missing (found {}); name the text {expected:?}",
+                self.place(file, record.line),
+                found.join(", ")
+            ));
+        };
+        let id = self.columns.get(ID).and_then(|column| record.value.swap_remove(column));
+        let id = id.or_else(|| record.value.swap_remove(ID)).filter(|id| !id.is_null());
+        let origin = Origin { file, line: record.line, id };
+        if let Value::String(text) = value {
+            return Ok((origin, Input::new(text)));
+        }
+        let reason = match self.pipeline.parse_inputs(&value) {
+            Err(error) => error.reason,
+            Ok(_) => "is not a text".to_owned(),
+        };
+        Err(format!("{}: column {column:?} {reason}; give it a string", self.place(file, record.line)))
+    }
+
+    fn place(&self, file: usize, line: u64) -> String {
+        match self.files.get(file) {
+            Some(file) => format!("{}: line {line}", file.display()),
+            None => format!("standard input: line {line}"),
+        }
+    }
+
+    fn complain(&mut self, problem: &str) {
+        self.failed += 1;
+        self.bar.suspend(|| output::say(&format!("error: {problem}")));
+    }
+}
+
+/// One line a prediction; the row's id stands first where it has one.
+fn write_lines(origins: &[Origin], predictions: &[Prediction], out: &mut dyn Write) -> Result<(), Failure> {
+    let mut line = Vec::with_capacity(256);
+    for (origin, prediction) in origins.iter().zip(predictions) {
+        line.clear();
+        serde_json::to_writer(&mut line, prediction).map_err(|error| Failure::json(&error))?;
+        if let Some(id) = &origin.id {
+            out.write_all(b"{\"id\":")?;
+            out.write_all(id.to_string().as_bytes())?;
+            out.write_all(b",")?;
+            out.write_all(&line[1..])?;
+        } else {
+            out.write_all(&line)?;
+        }
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn parameters(arguments: &Predict) -> PredictParameters {
+    PredictParameters {
+        top_k: arguments.top_k,
+        explain: arguments.explain,
+        labels: arguments.labels.clone(),
+        template: arguments.template.clone(),
+        threshold: arguments.threshold,
+    }
+}
+
+/// The flag that sets a parameter of a request.
+fn flag(field: &str) -> String {
+    format!("--{}", field.trim_start_matches("parameters.").replace('_', "-"))
+}
+
+/// The columns of the data that the model was trained on, so that the same files can be predicted.
+fn columns(resource: &str) -> Columns {
+    let source = SourceText { path: PathBuf::from("record.yaml"), text: resource.to_owned() };
+    let parsed = loquat_spec::parse(&[source]).ok();
+    parsed
+        .and_then(|resources| resources.datasets.into_iter().next())
+        .map_or_else(Columns::default, |d| d.value.columns)
+}
+
+fn reader_format(format: RowFormat) -> ReaderFormat {
+    match format {
+        RowFormat::Jsonl => ReaderFormat::Jsonl,
+        RowFormat::Csv => ReaderFormat::Csv,
+        RowFormat::Tsv => ReaderFormat::Tsv,
+        RowFormat::Parquet => ReaderFormat::Parquet,
+        RowFormat::Lines => ReaderFormat::Lines,
+    }
+}
+
+/// A missing file is bad usage, told before anything is predicted.
+fn refuse_missing(files: &[PathBuf]) -> Result<(), Failure> {
+    let missing: Vec<&Path> = files.iter().map(PathBuf::as_path).filter(|file| !file.exists()).collect();
+    match missing.first() {
+        None => Ok(()),
+        Some(file) => Err(Failure::new(ErrorCode::NotFound, format!("{}: no such file", file.display()))),
+    }
+}
+
+/// A count with its rate on terminals, unless the answers themselves go to the terminal.
+fn bar(context: &Context, arguments: &Predict) -> ProgressBar {
+    if !context.bars || (arguments.output.is_none() && std::io::stdout().is_terminal()) {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}, {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}

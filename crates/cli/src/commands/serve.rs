@@ -1,0 +1,96 @@
+//! `loquat serve`: hosts the endpoints of the folder and the models of the store.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use loquat_serve::ServeConfig;
+use loquat_spec::{Endpoint, ErrorCode};
+
+use crate::arguments::{Hosting, Serve};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::{self, Colour, paint};
+use crate::{call, resources};
+
+/// Longest time that requests in flight get after the signal.
+const DRAIN: Duration = Duration::from_secs(30);
+/// Largest request body in bytes.
+const MAX_BODY: usize = 16 << 20;
+
+/// What is hosted.
+#[derive(Debug)]
+pub(crate) struct Hosted<'a> {
+    /// The folder of resources.
+    pub(crate) folder: &'a Path,
+    /// Its endpoints.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// Endpoints with a text that a call may be shown with.
+    pub(crate) calls: Vec<(String, String)>,
+}
+
+/// Serves until a signal.
+pub(crate) fn run(context: &Context, arguments: &Serve) -> Result<u8, Failure> {
+    refuse_unsupported(&arguments.hosting)?;
+    let folder = context.folder(arguments.folder.as_deref());
+    let resources = resources::load_if_any(context, folder)?;
+    let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
+    let interrupt = Interrupt::watch()?;
+    host(context, &interrupt, Hosted { folder, endpoints, calls: Vec::new() }, &arguments.hosting)
+}
+
+/// Refuses flags whose part does not exist yet.
+pub(crate) fn refuse_unsupported(hosting: &Hosting) -> Result<(), Failure> {
+    match hosting.unsupported().first() {
+        None => Ok(()),
+        Some(flag) => Err(Failure::not_yet_supported(flag, "leave it out")),
+    }
+}
+
+/// Serves what is hosted until a signal, then drains.
+pub(crate) fn host(
+    context: &Context,
+    interrupt: &Interrupt,
+    hosted: Hosted<'_>,
+    hosting: &Hosting,
+) -> Result<u8, Failure> {
+    let store = context.store_path(hosted.folder);
+    let config = ServeConfig {
+        listen: hosting.listen,
+        store: store.clone(),
+        endpoints: hosted.endpoints,
+        threads: context.threads(),
+        insecure: hosting.insecure,
+        drain: DRAIN,
+        max_body: MAX_BODY,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(context.threads())
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(ErrorCode::Unavailable, format!("cannot start the server's threads: {error}"))
+        })?;
+    let stop = interrupt.serving();
+    let colour = context.style.stdout;
+    let ready = |address: SocketAddr| announce(address, &store, &hosted.calls, colour);
+    runtime.block_on(loquat_serve::serve(config, ready, async move { stop.notified().await }))?;
+    output::say("drained");
+    Ok(0)
+}
+
+/// Says where the server listens and shows a call. A closed standard output does not end a server.
+fn announce(address: SocketAddr, store: &Path, calls: &[(String, String)], colour: bool) {
+    let url = paint(&format!("http://{}", call::reachable(address)), Colour::Bold, colour);
+    let mut text = format!("serving {} on {url}; end with Ctrl-C\n", store.display());
+    if !calls.is_empty() {
+        text.push_str("try\n");
+    }
+    for (endpoint, input) in calls {
+        text.push_str(&format!("  {}\n", call::curl(address, endpoint, input)));
+    }
+    if let Err(failure) = output::answer(&text) {
+        output::say(failure.text().unwrap_or("nobody reads standard output; the server goes on"));
+    }
+}

@@ -1,0 +1,129 @@
+//! What every command works with: the global flags with their sources, and the folders that follow from them.
+
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, FromArgMatches};
+use loquat_spec::ErrorCode;
+
+use crate::arguments::{Global, Kernels};
+use crate::failure::Failure;
+use crate::output::Style;
+
+/// Folder of state in a resource folder.
+const STATE: &str = ".loquat";
+
+/// The global flags, resolved.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The flags as parsed.
+    pub(crate) global: Global,
+    /// Colours.
+    pub(crate) style: Style,
+    /// Whether progress bars may be drawn: standard error is a terminal.
+    pub(crate) bars: bool,
+    /// Whether `--threads` was given, which then wins over the resource's own number.
+    #[cfg(feature = "train")]
+    threads_given: bool,
+    store: Option<PathBuf>,
+}
+
+impl Context {
+    /// Reads the global flags from the matches of the innermost command, starts the logger.
+    pub(crate) fn new(matches: &ArgMatches) -> Result<Self, Failure> {
+        let innermost = innermost(matches);
+        let global = Global::from_arg_matches(innermost).map_err(|error| {
+            Failure::new(ErrorCode::Invalid, error.to_string().trim_start_matches("error: ").trim_end())
+        })?;
+        let style = Style::new(global.color);
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(style.stderr)
+            .with_target(false)
+            .with_max_level(global.log.filter())
+            .init();
+        if let Kernels::Avx512 | Kernels::Avx2 = global.kernels {
+            return Err(Failure::not_yet_supported("choosing AVX kernels", "use --kernels auto or portable"));
+        }
+        let store = global.store.as_deref().map(local_path).transpose()?;
+        #[cfg(feature = "train")]
+        let threads_given =
+            innermost.value_source("threads").is_some_and(|s| s != clap::parser::ValueSource::DefaultValue);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(global.threads.map_or(0, NonZeroUsize::get));
+        pool.build_global().map_err(|error| {
+            Failure::new(ErrorCode::Unavailable, format!("cannot start the worker threads: {error}"))
+        })?;
+        let bars = std::io::stderr().is_terminal();
+        Ok(Self {
+            global,
+            style,
+            bars,
+            #[cfg(feature = "train")]
+            threads_given,
+            store,
+        })
+    }
+
+    /// The folder of resources: the command's own argument, else `--dir`.
+    pub(crate) fn folder<'a>(&'a self, argument: Option<&'a Path>) -> &'a Path {
+        argument.unwrap_or(&self.global.dir)
+    }
+
+    /// The registry that goes with a folder of resources.
+    pub(crate) fn store_path(&self, folder: &Path) -> PathBuf {
+        self.store.clone().unwrap_or_else(|| state_folder(folder).join("store"))
+    }
+
+    /// Whether `--store` names the registry.
+    pub(crate) fn store_given(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// Number of threads to use.
+    pub(crate) fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.global.threads.unwrap_or_else(all).get()
+    }
+
+    /// Threads for a resource that may name its own number: flag before file before all.
+    #[cfg(feature = "train")]
+    pub(crate) fn threads_for(&self, resource: Option<usize>) -> usize {
+        if self.threads_given { self.threads() } else { resource.unwrap_or_else(|| self.threads()) }
+    }
+}
+
+/// Folder of journals and reports of one training.
+#[cfg(feature = "train")]
+pub(crate) fn run_folder(folder: &Path, name: &str) -> PathBuf {
+    state_folder(folder).join("runs").join(name)
+}
+
+/// Folder of what may be deleted at any time.
+pub(crate) fn cache_folder(folder: &Path) -> PathBuf {
+    state_folder(folder).join("cache")
+}
+
+/// Folder of all state; written as a person would, without `./` before it.
+fn state_folder(folder: &Path) -> PathBuf {
+    folder.strip_prefix(".").unwrap_or(folder).join(STATE)
+}
+
+/// The matches of the command at the end of the chain of subcommands.
+pub(crate) fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    let mut matches = matches;
+    while let Some((_, inner)) = matches.subcommand() {
+        matches = inner;
+    }
+    matches
+}
+
+fn local_path(url: &str) -> Result<PathBuf, Failure> {
+    match url.split_once("://") {
+        None => Ok(PathBuf::from(url)),
+        Some(("file", path)) => Ok(PathBuf::from(path)),
+        Some((scheme, _)) => {
+            Err(Failure::not_yet_supported(&format!("a store at {scheme}://"), "name a folder with --store"))
+        }
+    }
+}

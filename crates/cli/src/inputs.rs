@@ -1,0 +1,82 @@
+//! Whether a training's inputs changed since its newest version, and which.
+
+use std::path::PathBuf;
+
+use loquat_spec::{Dataset, Located, SourceText, Training};
+use loquat_store::{Store, VersionRecord};
+use loquat_train::InputsHash;
+
+use crate::failure::Failure;
+
+/// Outcome of a version whose training ran to its end.
+const COMPLETED: &str = "completed";
+
+/// Version of the code, as versions record it.
+pub(crate) const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why a training runs, or why it does not.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Decision {
+    /// There is no version yet.
+    First,
+    /// The newest version did not run to its end.
+    Unfinished(u32),
+    /// These inputs differ from those of the newest version.
+    Changed(u32, Vec<String>),
+    /// The inputs are those of the newest version.
+    Unchanged(Box<VersionRecord>),
+}
+
+impl Decision {
+    /// In words that follow the training's name and a colon.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::First => "no version yet".to_owned(),
+            Self::Unfinished(version) => format!("version {version} was stopped early"),
+            Self::Changed(version, parts) => format!("{} changed since version {version}", parts.join(", ")),
+            Self::Unchanged(record) => format!("unchanged since version {}", record.version),
+        }
+    }
+}
+
+/// Text of a training's resources as versions record it: the data set and the training.
+pub(crate) fn resource_text(dataset: &Located<Dataset>, training: &Located<Training>) -> String {
+    format!("{}\n---\n{}\n", body(&dataset.text), body(&training.text))
+}
+
+fn body(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix("---").unwrap_or(text).trim_end_matches("---").trim()
+}
+
+/// Holds the inputs against the newest version that was trained, not imported.
+pub(crate) fn decide(store: &Store, training: &Training, inputs: &InputsHash) -> Result<Decision, Failure> {
+    if !store.names()?.contains(&training.name) {
+        return Ok(Decision::First);
+    }
+    let versions = store.model(&training.name)?.versions;
+    let Some(newest) = versions.into_iter().rev().find(|version| !version.inputs_hash.is_empty()) else {
+        return Ok(Decision::First);
+    };
+    if newest.inputs_hash != inputs.total {
+        return Ok(Decision::Changed(newest.version, changed(&newest, inputs)));
+    }
+    if newest.outcome != COMPLETED {
+        return Ok(Decision::Unfinished(newest.version));
+    }
+    Ok(Decision::Unchanged(Box::new(newest)))
+}
+
+/// Names of the inputs that differ. Those of the old version follow from its record.
+fn changed(old: &VersionRecord, new: &InputsHash) -> Vec<String> {
+    let parsed =
+        loquat_spec::parse(&[SourceText { path: PathBuf::from("record.yaml"), text: old.resource.clone() }]);
+    let training = parsed.ok().and_then(|resources| resources.trainings.into_iter().next());
+    let Some(training) = training else {
+        return vec!["the inputs".to_owned()];
+    };
+    let old = loquat_train::inputs_hash(&training.value, &old.data_hash, &old.code_version);
+    let differ = |(part, hash): &(&String, &String)| old.parts.get(*part) != Some(*hash);
+    let parts: Vec<String> = new.parts.iter().filter(differ).map(|(part, _)| part.clone()).collect();
+    if parts.is_empty() { vec!["the inputs".to_owned()] } else { parts }
+}

@@ -1,0 +1,90 @@
+//! Reads the resource files of a folder.
+
+use std::path::{Path, PathBuf};
+
+use loquat_spec::{ErrorCode, Finding, Resources, SourceText};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::findings;
+
+/// Endings of resource files.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// Reads and validates the resources of the folder itself, its files in order of their names. Hidden files are no
+/// resources. The inner error holds every problem of every file.
+pub(crate) fn read(folder: &Path) -> Result<Result<Resources, Vec<Finding>>, Failure> {
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    for path in paths(folder)? {
+        let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        match SourceText::from_bytes(path, bytes) {
+            Ok(file) => files.push(file),
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    let parsed = loquat_spec::parse(&files);
+    if problems.is_empty() {
+        return Ok(parsed);
+    }
+    problems.extend(parsed.err().unwrap_or_default());
+    Ok(Err(problems))
+}
+
+/// Reads and validates the resources of the folder, of which there must be some; problems are shown and end the
+/// command.
+#[cfg(feature = "train")]
+pub(crate) fn load(context: &Context, folder: &Path) -> Result<Resources, Failure> {
+    let resources = load_if_any(context, folder)?;
+    if count(&resources) == 0 { Err(none_in(folder)) } else { Ok(resources) }
+}
+
+/// Like [`load`], but a folder without resources is an empty set of resources.
+pub(crate) fn load_if_any(context: &Context, folder: &Path) -> Result<Resources, Failure> {
+    read(folder)?.map_err(|found| {
+        findings::say(&found, context.style.stderr);
+        Failure::silent(ErrorCode::Invalid)
+    })
+}
+
+/// Number of resources.
+pub(crate) fn count(resources: &Resources) -> usize {
+    resources.datasets.len() + resources.trainings.len() + resources.endpoints.len()
+}
+
+/// The failure of a folder without resources.
+pub(crate) fn none_in(folder: &Path) -> Failure {
+    Failure::new(
+        ErrorCode::NotFound,
+        format!(
+            "no resource file (*.yaml, *.yml, *.json) in {0}: `loquat init text-classification {0}` writes a starter",
+            folder.display()
+        ),
+    )
+}
+
+fn paths(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| Failure::file("read", folder, &error))?.path();
+        // Shown as a person would write it, without `./` before it.
+        let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if !hidden && ending.is_some_and(|ending| ENDINGS.contains(&ending)) && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn unreadable(folder: &Path, error: &std::io::Error) -> Failure {
+    let failure = Failure::file("read the folder", folder, error);
+    let hint = "the first argument is a folder of resources; names of resources follow it";
+    match failure.text() {
+        Some(text) => Failure::new(failure.code, format!("{text}: {hint}")),
+        None => failure,
+    }
+}
