@@ -79,7 +79,8 @@ pub(crate) async fn read(request: Request<Body>, limit: usize, deadline: Instant
             Err(too_large(limit, None))
         }
         Ok(Err(error)) => {
-            Err(Problem::malformed(format!("the body broke off or is not framed as announced: {error}")).field("body"))
+            Err(Problem::malformed(format!("the body broke off or is not framed as announced: {error}"))
+                .field("body"))
         }
         Err(_) => Err(Problem::slow_body("the body did not arrive within the time that the endpoint allows")
             .field("body")
@@ -157,7 +158,8 @@ fn json_problem(text: &str, error: &serde_json::Error) -> Problem {
     let reason = full.strip_suffix(&suffix).unwrap_or(&full);
     match error.classify() {
         serde_json::error::Category::Data => {
-            Problem::new(ErrorCode::Invalid, format!("the body is not a JSON object: {reason} ({place})")).field("body")
+            Problem::new(ErrorCode::Invalid, format!("the body is not a JSON object: {reason} ({place})"))
+                .field("body")
         }
         _ => Problem::malformed(format!("the body is not JSON: {reason} at {place}")).field("body"),
     }
@@ -188,7 +190,11 @@ impl<'de> Deserialize<'de> for Members {
 impl Members {
     /// Takes the members named in `known`, in that order; any other or repeated member is a problem at its place
     /// below `path`.
-    pub(crate) fn take<const N: usize>(self, path: &str, known: [&str; N]) -> Result<[Option<Value>; N], Problem> {
+    pub(crate) fn take<const N: usize>(
+        self,
+        path: &str,
+        known: [&str; N],
+    ) -> Result<[Option<Value>; N], Problem> {
         let mut taken = [const { None }; N];
         for (name, value) in self.0 {
             let Some(place) = known.iter().position(|known| *known == name) else {

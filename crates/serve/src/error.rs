@@ -33,7 +33,7 @@ pub enum ServeError {
         root: PathBuf,
         /// What the store said.
         #[source]
-        source: loquat_store::StoreError,
+        source: Box<loquat_store::StoreError>,
     },
     /// A thread can't be started.
     #[error("can't start the thread that follows the store: {source}")]

@@ -33,7 +33,8 @@ impl RequestId {
     fn fresh() -> Self {
         static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = mix(SEED.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let number =
+            mix(SEED.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let mut digits = [0_u8; 16];
         for (place, digit) in digits.iter_mut().enumerate() {
             *digit = b"0123456789abcdef"[(number >> (60 - 4 * place)) as usize & 15];
@@ -78,21 +79,34 @@ impl Exchange {
 
 /// The kinds of route, as metrics and logs name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is the path that `as_str` gives")]
 pub(crate) enum Route {
+    /// `/models/{endpoint}/predict`
     Predict,
+    /// `/models`
     Models,
+    /// `/health`
     Health,
+    /// `/health/live`
     Live,
+    /// `/health/ready`
     Ready,
+    /// `/metrics`
     Metrics,
+    /// `/openapi.json`
     OpenApi,
+    /// `/v2`
     V2Server,
+    /// `/v2/health/live`
     V2Live,
+    /// `/v2/health/ready`
     V2Ready,
+    /// `/v2/models/{model}`, with or without a version
     V2Model,
+    /// `/v2/models/{model}/ready`, with or without a version
     V2ModelReady,
+    /// `/v2/models/{model}/infer`, with or without a version
     V2Infer,
+    /// Everything else.
     Other,
 }
 

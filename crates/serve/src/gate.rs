@@ -117,12 +117,17 @@ pub(crate) async fn run<T: Send + 'static>(
     let allowed = limit.map_or(host.requests.timeout, |limit| limit.min(host.requests.timeout));
     let deadline = start + allowed;
     host.metrics.inputs.record_count(inputs.len());
-    let done = if is_small(&inputs) { inline(host, &inputs, &work) } else { queued(host, inputs, deadline, work).await };
+    let done = if is_small(&inputs) {
+        inline(host, &inputs, &work)
+    } else {
+        queued(host, inputs, deadline, work).await
+    };
     done.map_err(|refusal| explain(host, refusal, allowed))
 }
 
 fn is_small(inputs: &[Input]) -> bool {
-    inputs.len() <= INLINE_INPUTS && inputs.iter().map(|input| input.text.len()).sum::<usize>() <= INLINE_BYTES
+    inputs.len() <= INLINE_INPUTS
+        && inputs.iter().map(|input| input.text.len()).sum::<usize>() <= INLINE_BYTES
 }
 
 fn inline<T>(host: &Host, inputs: &[Input], work: &impl Work<T>) -> Result<Vec<T>, Refusal> {
@@ -158,7 +163,12 @@ async fn queued<T: Send + 'static>(
     }
 }
 
-fn chunks<T>(inputs: &[Input], threads: usize, deadline: Instant, work: &impl Work<T>) -> Result<Vec<T>, Refusal> {
+fn chunks<T>(
+    inputs: &[Input],
+    threads: usize,
+    deadline: Instant,
+    work: &impl Work<T>,
+) -> Result<Vec<T>, Refusal> {
     let mut done = Vec::with_capacity(inputs.len());
     for chunk in inputs.chunks(CHUNK * threads) {
         if Instant::now() >= deadline {
@@ -173,7 +183,8 @@ fn explain(host: &Host, refusal: Refusal, allowed: Duration) -> Problem {
     match refusal {
         Refusal::Full => {
             host.metrics.refused.fetch_add(1, Ordering::Relaxed);
-            let detail = format!("endpoint {} already holds {} waiting requests", host.name, host.gate.most_waiting);
+            let detail =
+                format!("endpoint {} already holds {} waiting requests", host.name, host.gate.most_waiting);
             Problem::new(ErrorCode::Overloaded, detail)
                 .remedy("send again after the time in header retry-after, or raise requests.maxQueue")
         }
@@ -193,5 +204,107 @@ fn explain(host: &Host, refusal: Refusal, allowed: Duration) -> Problem {
             tracing::error!(endpoint = %host.name, "prediction panicked");
             Problem::new(ErrorCode::Internal, format!("endpoint {} failed on this input", host.name))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use loquat_spec::{ModelReference, Requests};
+
+    use super::*;
+    use crate::metrics::HostMetrics;
+    use crate::problem::Form;
+
+    fn host(threads: usize, max_queue: usize, timeout: Duration) -> Host {
+        let reference: ModelReference = "m".parse().expect("a reference");
+        Host {
+            name: "m".to_owned(),
+            reference,
+            default: false,
+            implicit: false,
+            requests: Requests { timeout, max_queue, ..Requests::default() },
+            gate: Arc::new(Gate::new(threads, max_queue)),
+            metrics: Arc::new(HostMetrics::new()),
+            pipeline: None,
+            failure: None,
+            versions: Vec::new(),
+        }
+    }
+
+    fn inputs(count: usize) -> Vec<Input> {
+        (0..count).map(|number| Input { text: number.to_string() }).collect()
+    }
+
+    fn lengths(inputs: &[Input], _threads: usize) -> Result<Vec<usize>, InferError> {
+        Ok(inputs.iter().map(|input| input.text.len()).collect())
+    }
+
+    fn slowly(inputs: &[Input], threads: usize) -> Result<Vec<usize>, InferError> {
+        std::thread::sleep(Duration::from_millis(100));
+        lengths(inputs, threads)
+    }
+
+    fn status<T>(done: Result<T, Problem>) -> u16 {
+        done.map_or_else(|problem| problem.response(Form::Problem, "").status().as_u16(), |_| 200)
+    }
+
+    #[tokio::test]
+    async fn keeps_the_order_across_chunks_and_threads() {
+        let host = host(2, 8, Duration::from_secs(5));
+        let texts = inputs(2000);
+        let expected: Vec<usize> = texts.iter().map(|input| input.text.len()).collect();
+        let done = run(&host, texts, Instant::now(), None, lengths).await.expect("an answer");
+        assert_eq!(done, expected);
+    }
+
+    #[tokio::test]
+    async fn a_request_past_its_deadline_is_answered_504_in_time() {
+        let host = host(1, 8, Duration::from_millis(20));
+        let start = Instant::now();
+        assert_eq!(status(run(&host, inputs(10), start, None, slowly).await), 504);
+        assert!(start.elapsed() < Duration::from_millis(95), "{:?}", start.elapsed());
+        assert_eq!(host.metrics.late.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_client_may_shorten_the_time_but_not_lengthen_it() {
+        let host = host(1, 8, Duration::from_millis(20));
+        let long = Some(Duration::from_secs(60));
+        assert_eq!(status(run(&host, inputs(10), Instant::now(), long, slowly).await), 504);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_queue_refuses_with_429_and_the_rest_is_answered() {
+        let host = Arc::new(host(1, 2, Duration::from_secs(5)));
+        let tasks: Vec<_> = (0..6)
+            .map(|_| {
+                let host = Arc::clone(&host);
+                tokio::spawn(
+                    async move { status(run(&host, inputs(10), Instant::now(), None, slowly).await) },
+                )
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for task in tasks {
+            answers.push(task.await.expect("no panic"));
+        }
+        assert_eq!(answers.iter().filter(|status| **status == 200).count(), 3, "{answers:?}");
+        assert_eq!(answers.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from([200, 429]));
+        assert_eq!(host.gate.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_500_inline_and_queued() {
+        fn panics(inputs: &[Input], _threads: usize) -> Result<Vec<usize>, InferError> {
+            assert!(inputs.is_empty(), "on purpose");
+            Ok(Vec::new())
+        }
+        let host = host(1, 8, Duration::from_secs(5));
+        for count in [1, 10] {
+            assert_eq!(status(run(&host, inputs(count), Instant::now(), None, panics).await), 500);
+        }
+        assert_eq!(status(run(&host, inputs(10), Instant::now(), None, lengths).await), 200);
     }
 }

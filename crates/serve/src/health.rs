@@ -75,7 +75,9 @@ pub(crate) async fn health(State(app): State<Arc<App>>, headers: HeaderMap) -> R
 
 /// Whether `text/plain` stands before JSON, by weight and then by order; a bare `*/*` means JSON.
 fn prefers_text(headers: &HeaderMap) -> bool {
-    let Some(accept) = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()) else { return false };
+    let Some(accept) = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()) else {
+        return false;
+    };
     let mut best = ("", 0.0);
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);

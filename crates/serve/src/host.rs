@@ -69,7 +69,8 @@ impl Table {
             return Ok(host);
         }
         if self.dormant.contains(name) {
-            let detail = format!("model {name} is registered, but no alias champion says which version answers");
+            let detail =
+                format!("model {name} is registered, but no alias champion says which version answers");
             let remedy = format!("run loquat models promote {name} VERSION");
             return Err(Problem::new(ErrorCode::NotFound, detail).field("endpoint").remedy(remedy));
         }
@@ -168,7 +169,11 @@ impl App {
     }
 
     /// The pipeline of `host`, or of one version of its model, loaded now where no request asked for it before.
-    pub(crate) async fn version(self: &Arc<Self>, host: &Host, version: Option<u32>) -> Result<Arc<Pipeline>, Problem> {
+    pub(crate) async fn version(
+        self: &Arc<Self>,
+        host: &Host,
+        version: Option<u32>,
+    ) -> Result<Arc<Pipeline>, Problem> {
         let Some(version) = version else { return host.pipeline().cloned() };
         if let Some(pipeline) = &host.pipeline
             && pipeline.version() == version
@@ -180,8 +185,7 @@ impl App {
             return Err(unknown_version(host, &version.to_string()));
         }
         let mut pinned = self.pinned.lock().await;
-        let found =
-            pinned.iter().position(|held| held.model() == name.as_str() && held.version() == version);
+        let found = pinned.iter().position(|held| held.model() == name.as_str() && held.version() == version);
         if let Some(place) = found {
             let pipeline = pinned.remove(place);
             pinned.push(Arc::clone(&pipeline));
@@ -199,8 +203,7 @@ impl App {
         let reference = ModelReference { name, selector: Selector::Version(version) };
         let app = Arc::clone(self);
         let shown = reference.to_string();
-        let loaded =
-            tokio::task::spawn_blocking(move || Pipeline::from_store(&app.store, &reference)).await;
+        let loaded = tokio::task::spawn_blocking(move || Pipeline::from_store(&app.store, &reference)).await;
         match loaded {
             Ok(Ok(pipeline)) => Ok(Arc::new(pipeline)),
             Ok(Err(error)) => {

@@ -32,9 +32,8 @@ const DURATIONS: [u64; 18] = [
 ];
 
 /// Upper bounds of the number of inputs in a request.
-const COUNTS: [u64; 18] = [
-    1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072,
-];
+const COUNTS: [u64; 18] =
+    [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
 
 /// The statuses that this server sends; any other counts as the last.
 const STATUSES: [u16; 15] = [200, 400, 404, 405, 408, 409, 413, 415, 422, 429, 431, 500, 503, 504, 0];
@@ -86,7 +85,10 @@ impl Histogram {
         }
         total += self.buckets[self.bounds.len()].load(Ordering::Relaxed);
         line(out, format_args!("{name}_bucket{{{label},le=\"+Inf\"}} {total}"));
-        line(out, format_args!("{name}_sum{{{label}}} {}", self.sum.load(Ordering::Relaxed) as f64 / self.scale));
+        line(
+            out,
+            format_args!("{name}_sum{{{label}}} {}", self.sum.load(Ordering::Relaxed) as f64 / self.scale),
+        );
         line(out, format_args!("{name}_count{{{label}}} {total}"));
     }
 }
@@ -155,7 +157,9 @@ impl Metrics {
                     let status = if *status == 0 { "other".to_owned() } else { status.to_string() };
                     line(
                         out,
-                        format_args!("loquat_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}"),
+                        format_args!(
+                            "loquat_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}"
+                        ),
                     );
                 }
             }
@@ -250,7 +254,9 @@ fn render_endpoints(out: &mut String, table: &Table) {
         ("loquat_requests_late_total", "requests that took longer than allowed", |host| &host.metrics.late),
         ("loquat_predictions_failed_total", "predictions that failed", |host| &host.metrics.failed),
         ("loquat_version_swaps_total", "versions taken into service", |host| &host.metrics.swaps),
-        ("loquat_version_load_failures_total", "versions refused at loading", |host| &host.metrics.load_failures),
+        ("loquat_version_load_failures_total", "versions refused at loading", |host| {
+            &host.metrics.load_failures
+        }),
     ];
     for (name, help, pick) in counters {
         head(out, name, "counter", help);

@@ -60,8 +60,7 @@ struct ModelMetadata<'a> {
 
 /// Answers `GET /v2`.
 pub(crate) async fn server() -> Response<Body> {
-    let body =
-        serde_json::json!({ "name": "loquat", "version": env!("CARGO_PKG_VERSION"), "extensions": EXTENSIONS });
+    let body = serde_json::json!({ "name": "loquat", "version": env!("CARGO_PKG_VERSION"), "extensions": EXTENSIONS });
     json(StatusCode::OK, &body, 96)
 }
 
@@ -134,7 +133,8 @@ pub(crate) async fn model_ready(
     if let Some(version) = version
         && !host.versions.contains(&version)
     {
-        return unknown_version(&host, &version.to_string()).response(Form::OpenInference, exchange.id.as_str());
+        return unknown_version(&host, &version.to_string())
+            .response(Form::OpenInference, exchange.id.as_str());
     }
     let ready = app.phase() != Phase::Draining && app.version(&host, version).await.is_ok();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -191,7 +191,8 @@ async fn answer(
     let (texts, reply) = request.into_parts();
     let inputs = parse_texts(&pipeline, texts)?;
     let worker = Arc::clone(&pipeline);
-    let work = move |inputs: &[Input], threads: usize| rows(&worker, inputs, &parameters, (threads, wants_scores));
+    let work =
+        move |inputs: &[Input], threads: usize| rows(&worker, inputs, &parameters, (threads, wants_scores));
     let rows = gate::run(&host, inputs, exchange.start, timeout, work).await?;
     let reply = reply.render(&host.name, pipeline.version(), pipeline.labels(), &rows)?;
     Ok(respond(reply))

@@ -43,7 +43,11 @@ fn own_paths() -> Map<String, Value> {
         "requestBody": body("PredictRequest"),
         "responses": { "200": answer("PredictResponse", "Predictions, in order.") }
     });
-    errors(&mut predict, Form::Problem, &["400", "404", "408", "413", "415", "422", "429", "500", "503", "504"]);
+    errors(
+        &mut predict,
+        Form::Problem,
+        &["400", "404", "408", "413", "415", "422", "429", "500", "503", "504"],
+    );
     object([
         ("/models/{endpoint}/predict", operation("post", "prediction", predict)),
         (
@@ -116,18 +120,31 @@ fn open_inference_paths() -> Map<String, Value> {
     let mut paths = object([
         ("/v2", tagged(get("v2Server", "Name, version and extensions of the server", "V2Server", None))),
         ("/v2/health/live", tagged(get("v2Live", "Whether the server is live", "V2Health", None))),
-        ("/v2/health/ready", tagged(get("v2Ready", "Whether every model is ready", "V2Health", Some("V2Health")))),
+        (
+            "/v2/health/ready",
+            tagged(get("v2Ready", "Whether every model is ready", "V2Health", Some("V2Health"))),
+        ),
     ]);
-    for (versioned, prefix) in [(false, "/v2/models/{model}"), (true, "/v2/models/{model}/versions/{version}")] {
+    for (versioned, prefix) in
+        [(false, "/v2/models/{model}"), (true, "/v2/models/{model}/versions/{version}")]
+    {
         for (suffix, mut operation, method) in [
             ("", get("v2Model", "Tensors of a model", "V2Model", None), "get"),
-            ("/ready", get("v2ModelReady", "Whether a model is ready", "V2ModelReady", Some("V2ModelReady")), "get"),
+            (
+                "/ready",
+                get("v2ModelReady", "Whether a model is ready", "V2ModelReady", Some("V2ModelReady")),
+                "get",
+            ),
             ("/infer", infer(), "post"),
         ] {
             let mut parameters = vec![parameter("model", "Name of an endpoint.")];
             if versioned {
-                parameters.push(parameter("version", "A registered version; it is loaded when first asked for."));
-                let id = operation["operationId"].as_str().unwrap_or_default().replace("v2Model", "v2ModelVersion");
+                parameters
+                    .push(parameter("version", "A registered version; it is loaded when first asked for."));
+                let id = operation["operationId"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .replace("v2Model", "v2ModelVersion");
                 let id = if id == "v2Infer" { "v2InferVersion".to_owned() } else { id };
                 operation["operationId"] = id.into();
             }
@@ -138,7 +155,10 @@ fn open_inference_paths() -> Map<String, Value> {
                 _ => &["404", "503"],
             };
             errors(&mut operation, Form::OpenInference, codes);
-            paths.insert(format!("{prefix}{suffix}"), self::operation(method, "open inference protocol", operation));
+            paths.insert(
+                format!("{prefix}{suffix}"),
+                self::operation(method, "open inference protocol", operation),
+            );
         }
     }
     paths
@@ -312,7 +332,8 @@ mod tests {
                 let id = operation["operationId"].as_str().expect("an id");
                 assert!(ids.insert(id.to_owned()), "{id} twice");
                 let in_path = |parameter: &&Value| parameter["in"] == "path";
-                let declared = operation["parameters"].as_array().map_or(0, |list| list.iter().filter(in_path).count());
+                let declared =
+                    operation["parameters"].as_array().map_or(0, |list| list.iter().filter(in_path).count());
                 assert_eq!(declared, path.matches('{').count(), "{path}");
             }
         }

@@ -127,7 +127,9 @@ pub(crate) fn check_length(host: &Host, text: &str, field: impl FnOnce() -> Stri
 
 /// The problem of an input or parameter that the pipeline refuses.
 pub(crate) fn input_problem(error: InputError) -> Problem {
-    Problem::new(ErrorCode::Invalid, error.reason).field(error.field).remedy(error.remedy)
+    Problem::new(error.code(), format!("{} {}", error.field, error.reason))
+        .field(error.field)
+        .remedy(error.remedy)
 }
 
 fn parse_parameters(value: Option<Value>) -> Result<PredictParameters, Problem> {
@@ -138,7 +140,8 @@ fn parse_parameters(value: Option<Value>) -> Result<PredictParameters, Problem> 
     };
     let taken = Members::of(object).take("parameters", PARAMETERS)?;
     // An explicit null means the same as leaving the member out.
-    let [top_k, explain, labels, template, threshold] = taken.map(|value| value.filter(|value| !value.is_null()));
+    let [top_k, explain, labels, template, threshold] =
+        taken.map(|value| value.filter(|value| !value.is_null()));
     Ok(PredictParameters {
         top_k: top_k.map(parse_top_k).transpose()?,
         explain: explain.map(parse_explain).transpose()?.unwrap_or_default(),

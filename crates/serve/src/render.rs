@@ -15,9 +15,11 @@ pub(crate) type Captured<T> = Result<axum::extract::Path<T>, PathRejection>;
 pub(crate) fn captured<T>(path: Captured<T>) -> Result<T, Problem> {
     match path {
         Ok(axum::extract::Path(value)) => Ok(value),
-        Err(error) => Err(Problem::new(ErrorCode::NotFound, format!("the path can't be read: {}", error.body_text()))
-            .field("path")
-            .remedy("percent-encode it as UTF-8")),
+        Err(error) => {
+            Err(Problem::new(ErrorCode::NotFound, format!("the path can't be read: {}", error.body_text()))
+                .field("path")
+                .remedy("percent-encode it as UTF-8"))
+        }
     }
 }
 

@@ -55,8 +55,8 @@ pub async fn serve(
     if !listen.ip().to_canonical().is_loopback() && !config.insecure {
         return Err(ServeError::Exposed { listen });
     }
-    let store =
-        Store::open(&config.store).map_err(|source| ServeError::Store { root: config.store.clone(), source })?;
+    let store = Store::open(&config.store)
+        .map_err(|source| ServeError::Store { root: config.store.clone(), source: Box::new(source) })?;
     let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Bind { listen, source })?;
     let address = listener.local_addr().map_err(|source| ServeError::Bind { listen, source })?;
     let app = Arc::new(App::new(store, config.max_body));

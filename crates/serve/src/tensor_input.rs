@@ -69,7 +69,8 @@ fn invalid(field: impl Into<String>, detail: impl Into<String>, remedy: impl Int
 impl InferRequest {
     /// Takes a body apart; `tail` holds the binary tensors behind its JSON.
     pub(crate) fn parse(members: Members, tail: &[u8], multi_label: bool) -> Result<Self, Problem> {
-        let [id, parameters, inputs, outputs] = members.take("", ["id", "parameters", "inputs", "outputs"])?;
+        let [id, parameters, inputs, outputs] =
+            members.take("", ["id", "parameters", "inputs", "outputs"])?;
         let id = match id {
             None | Some(Value::Null) => None,
             Some(Value::String(id)) => Some(id),
@@ -111,7 +112,13 @@ impl RequestParameters {
                 "binary_data_output" => parsed.binary = parse_flag(&field, &value)?,
                 known if IGNORED.contains(&known) || known.starts_with("triton_") => {}
                 known if STATEFUL.contains(&known) => refuse_state(&field, &value)?,
-                _ => return Err(unknown("parameters", &name, &["timeout", "threshold", "binary_data_output", "priority"])),
+                _ => {
+                    return Err(unknown(
+                        "parameters",
+                        &name,
+                        &["timeout", "threshold", "binary_data_output", "priority"],
+                    ));
+                }
             }
         }
         Ok(parsed)
@@ -136,7 +143,8 @@ fn parse_map(field: &str, value: Option<Value>) -> Result<Map<String, Value>, Pr
 /// Microseconds; 0 means no limit of the client's own.
 fn parse_timeout(field: &str, value: &Value) -> Result<Option<Duration>, Problem> {
     let microseconds = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    let microseconds = microseconds.ok_or_else(|| wrong_type(field, value, "a whole number of microseconds"))?;
+    let microseconds =
+        microseconds.ok_or_else(|| wrong_type(field, value, "a whole number of microseconds"))?;
     Ok((microseconds > 0).then(|| Duration::from_micros(microseconds)))
 }
 
@@ -159,15 +167,27 @@ fn refuse_state(field: &str, value: &Value) -> Result<(), Problem> {
 
 fn parse_inputs(value: Option<Value>, tail: &[u8]) -> Result<(Vec<String>, Vec<usize>), Problem> {
     let list = match value {
-        None => return Err(invalid("inputs", "member \"inputs\" is missing", "send one BYTES tensor called text")),
+        None => {
+            return Err(invalid(
+                "inputs",
+                "member \"inputs\" is missing",
+                "send one BYTES tensor called text",
+            ));
+        }
         Some(Value::Array(list)) => list,
         Some(other) => return Err(wrong_type("inputs", &other, "a list of tensors")),
     };
     let count = list.len();
     let Ok([tensor]) = <[Value; 1]>::try_from(list) else {
-        return Err(invalid("inputs", format!("{count} tensors where one is expected"), "send one BYTES tensor called text"));
+        return Err(invalid(
+            "inputs",
+            format!("{count} tensors where one is expected"),
+            "send one BYTES tensor called text",
+        ));
     };
-    let Value::Object(tensor) = tensor else { return Err(wrong_type("inputs[0]", &tensor, "a tensor object")) };
+    let Value::Object(tensor) = tensor else {
+        return Err(wrong_type("inputs[0]", &tensor, "a tensor object"));
+    };
     let known = ["name", "shape", "datatype", "parameters", "data"];
     let [name, shape, datatype, parameters, data] = Members::of(tensor).take("inputs[0]", known)?;
     check_name(name)?;
@@ -180,7 +200,9 @@ fn parse_inputs(value: Option<Value>, tail: &[u8]) -> Result<(Vec<String>, Vec<u
             return Err(invalid("inputs[0].data", "the tensor has both JSON and binary data", remedy));
         }
         (None, Some(data)) => parse_data(data)?,
-        (None, None) => return Err(invalid("inputs[0].data", "member \"data\" is missing", "send a list of strings")),
+        (None, None) => {
+            return Err(invalid("inputs[0].data", "member \"data\" is missing", "send a list of strings"));
+        }
     };
     check_shape(&shape, texts.len())?;
     Ok((texts, shape))
@@ -203,7 +225,11 @@ fn check_datatype(datatype: Option<Value>) -> Result<(), Problem> {
         Some(Value::String(datatype)) if datatype == "BYTES" => Ok(()),
         Some(Value::String(datatype)) => {
             let shown: String = datatype.chars().take(80).collect();
-            Err(invalid("inputs[0].datatype", format!("datatype {shown:?} where BYTES is expected"), "send texts as BYTES"))
+            Err(invalid(
+                "inputs[0].datatype",
+                format!("datatype {shown:?} where BYTES is expected"),
+                "send texts as BYTES",
+            ))
         }
         Some(other) => Err(wrong_type("inputs[0].datatype", &other, "a string")),
         None => Err(invalid("inputs[0].datatype", "member \"datatype\" is missing", "send BYTES")),
@@ -212,7 +238,9 @@ fn check_datatype(datatype: Option<Value>) -> Result<(), Problem> {
 
 fn parse_shape(shape: Option<Value>) -> Result<Vec<usize>, Problem> {
     let list = match shape {
-        None => return Err(invalid("inputs[0].shape", "member \"shape\" is missing", "send [n] for n texts")),
+        None => {
+            return Err(invalid("inputs[0].shape", "member \"shape\" is missing", "send [n] for n texts"));
+        }
         Some(Value::Array(list)) => list,
         Some(other) => return Err(wrong_type("inputs[0].shape", &other, "a list of whole numbers")),
     };
@@ -224,7 +252,11 @@ fn parse_shape(shape: Option<Value>) -> Result<Vec<usize>, Problem> {
         let field = || format!("inputs[0].shape[{place}]");
         let size = size.as_u64().and_then(|size| usize::try_from(size).ok());
         sizes.push(size.ok_or_else(|| {
-            invalid(field(), format!("{} where a whole number from 0 is expected", list[place]), "send [n] for n texts")
+            invalid(
+                field(),
+                format!("{} where a whole number from 0 is expected", list[place]),
+                "send [n] for n texts",
+            )
         })?);
     }
     Ok(sizes)
@@ -289,7 +321,11 @@ fn parse_binary(tail: &[u8], size: usize) -> Result<Vec<String>, Problem> {
     let field = "inputs[0].parameters.binary_data_size";
     if tail.len() != size {
         let detail = format!("{} bytes follow the JSON where {size} are announced", tail.len());
-        return Err(invalid(field, detail, "send header inference-header-content-length and exactly the bytes announced"));
+        return Err(invalid(
+            field,
+            detail,
+            "send header inference-header-content-length and exactly the bytes announced",
+        ));
     }
     let mut rest = tail;
     let mut texts = Vec::new();
@@ -301,7 +337,11 @@ fn parse_binary(tail: &[u8], size: usize) -> Result<Vec<String>, Problem> {
         let place = texts.len();
         let Some((element, after)) = element else {
             let detail = format!("element {place} is longer than the bytes left");
-            return Err(invalid(field, detail, "prefix each element with its length in 4 bytes, little-endian"));
+            return Err(invalid(
+                field,
+                detail,
+                "prefix each element with its length in 4 bytes, little-endian",
+            ));
         };
         let text = std::str::from_utf8(element).map_err(|error| {
             let detail = format!("not UTF-8: invalid byte at position {}", error.valid_up_to());
@@ -365,7 +405,11 @@ fn parse_output(path: &str, value: Value, all: &[OutputKind], binary: bool) -> R
     let Some(kind) = all.iter().copied().find(|kind| kind.name() == name) else {
         let shown: String = name.chars().take(80).collect();
         let names: Vec<&str> = all.iter().map(|kind| kind.name()).collect();
-        return Err(invalid(field, format!("no output is called {shown:?}"), format!("outputs are {}", names.join(", "))));
+        return Err(invalid(
+            field,
+            format!("no output is called {shown:?}"),
+            format!("outputs are {}", names.join(", ")),
+        ));
     };
     let mut output = Output { kind, classification: None, binary };
     let path = join(path, "parameters");
@@ -374,17 +418,25 @@ fn parse_output(path: &str, value: Value, all: &[OutputKind], binary: bool) -> R
         match name.as_str() {
             "binary_data" => output.binary = parse_flag(&field, &value)?,
             "classification" if kind == OutputKind::Scores => {
-                let count = value.as_u64().and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
+                let count =
+                    value.as_u64().and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
                 output.classification = Some(count.ok_or_else(|| {
-                    invalid(&field, format!("{value} where a whole number from 1 is expected"), "send how many labels to return")
+                    invalid(
+                        &field,
+                        format!("{value} where a whole number from 1 is expected"),
+                        "send how many labels to return",
+                    )
                 })?);
             }
             "classification" => {
-                return Err(invalid(field, "only output scores can be classified", "ask for it on output scores"));
+                return Err(invalid(
+                    field,
+                    "only output scores can be classified",
+                    "ask for it on output scores",
+                ));
             }
             _ => return Err(unknown(&path, &name, &["binary_data", "classification"])),
         }
     }
     Ok(output)
 }
-

@@ -58,7 +58,13 @@ struct InferResponse<'a> {
 
 impl Reply {
     /// The response body.
-    pub(crate) fn render(&self, model: &str, version: u32, labels: &[String], rows: &[Row]) -> Result<Rendered, Problem> {
+    pub(crate) fn render(
+        &self,
+        model: &str,
+        version: u32,
+        labels: &[String],
+        rows: &[Row],
+    ) -> Result<Rendered, Problem> {
         let mut tail = Vec::new();
         let mut binary = false;
         let mut outputs = Vec::with_capacity(self.outputs.len());
@@ -77,11 +83,16 @@ impl Reply {
                 outputs.push(OutputTensor { name, shape, datatype, parameters: None, data: Some(data) });
             }
         }
-        let response =
-            InferResponse { model_name: model, model_version: version.to_string(), id: self.id.as_deref(), outputs };
+        let response = InferResponse {
+            model_name: model,
+            model_version: version.to_string(),
+            id: self.id.as_deref(),
+            outputs,
+        };
         let mut bytes = Vec::with_capacity(192 + rows.len() * 32 + tail.len());
-        serde_json::to_writer(&mut bytes, &response)
-            .map_err(|error| Problem::new(ErrorCode::Internal, format!("the response can't be written: {error}")))?;
+        serde_json::to_writer(&mut bytes, &response).map_err(|error| {
+            Problem::new(ErrorCode::Internal, format!("the response can't be written: {error}"))
+        })?;
         let json_length = binary.then_some(bytes.len());
         bytes.extend_from_slice(&tail);
         Ok(Rendered { bytes, json_length })
@@ -95,7 +106,9 @@ impl Output {
             (OutputKind::Label | OutputKind::Labels, _) => {
                 (None, "BYTES", Data::Bytes(rows.iter().map(|row| row.label.as_str()).collect()))
             }
-            (OutputKind::Score, _) => (None, "FP32", Data::Floats(rows.iter().map(|row| row.score).collect())),
+            (OutputKind::Score, _) => {
+                (None, "FP32", Data::Floats(rows.iter().map(|row| row.score).collect()))
+            }
             (OutputKind::Scores, None) => {
                 let all = rows.iter().flat_map(|row| row.scores.iter().copied()).collect();
                 (Some(labels.len()), "FP32", Data::Floats(all))
@@ -132,7 +145,9 @@ impl Data<'_> {
         match self {
             Self::Bytes(texts) => texts.iter().for_each(|text| write_element(out, text)),
             Self::Owned(texts) => texts.iter().for_each(|text| write_element(out, text)),
-            Self::Floats(values) => values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes())),
+            Self::Floats(values) => {
+                values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()))
+            }
         }
     }
 }

@@ -90,7 +90,9 @@ pub(crate) fn follow(
         failed: BTreeMap::new(),
         seen: None,
     };
-    std::thread::Builder::new().name("loquat-follow".to_owned()).spawn(move || watcher.run(first, &stopped))?;
+    std::thread::Builder::new()
+        .name("loquat-follow".to_owned())
+        .spawn(move || watcher.run(first, &stopped))?;
     Ok((Follower { _stop: stop }, looked))
 }
 
@@ -171,8 +173,11 @@ impl Watcher {
 
     /// Declared endpoints, then registered models that no declared endpoint shadows.
     fn wanted(&self, models: &[ModelSummary]) -> Vec<Wanted> {
-        let mut wanted: Vec<Wanted> =
-            self.declared.iter().map(|endpoint| Wanted { endpoint: endpoint.clone(), implicit: false }).collect();
+        let mut wanted: Vec<Wanted> = self
+            .declared
+            .iter()
+            .map(|endpoint| Wanted { endpoint: endpoint.clone(), implicit: false })
+            .collect();
         for model in models {
             let declared = self.declared.iter().any(|endpoint| endpoint.name.as_str() == model.name);
             if declared || !model.aliases.contains_key(IMPLICIT_ALIAS) {
@@ -194,8 +199,11 @@ impl Watcher {
         let before = self.hosts.len();
         self.hosts.retain(|name, _| names.contains(name.as_str()));
         self.failed.retain(|name, _| names.contains(name.as_str()));
-        let dormant: BTreeSet<String> =
-            models.iter().map(|model| model.name.clone()).filter(|name| !names.contains(name.as_str())).collect();
+        let dormant: BTreeSet<String> = models
+            .iter()
+            .map(|model| model.name.clone())
+            .filter(|name| !names.contains(name.as_str()))
+            .collect();
         let changed = dormant != self.dormant || before != self.hosts.len();
         self.dormant = dormant;
         changed
@@ -237,7 +245,10 @@ impl Watcher {
             }
         };
         let Some(host) = self.hosts.get_mut(name) else { return false };
-        if host.pipeline.as_ref().is_some_and(|pipeline| pipeline.version() == target.0 && pipeline.digest() == target.1)
+        if host
+            .pipeline
+            .as_ref()
+            .is_some_and(|pipeline| pipeline.version() == target.0 && pipeline.digest() == target.1)
         {
             self.failed.remove(name);
             return host.failure.take().is_some();
@@ -273,7 +284,13 @@ impl Watcher {
         self.failed.remove(name);
         let Some(host) = self.hosts.get_mut(name) else { return false };
         let before = host.pipeline.as_ref().map(|pipeline| pipeline.version());
-        tracing::info!(endpoint = name, model = pipeline.model(), version = pipeline.version(), ?before, "version in service");
+        tracing::info!(
+            endpoint = name,
+            model = pipeline.model(),
+            version = pipeline.version(),
+            ?before,
+            "version in service"
+        );
         host.metrics.swaps.fetch_add(1, Ordering::Relaxed);
         host.pipeline = Some(pipeline);
         host.failure = None;
@@ -323,12 +340,15 @@ fn target<'a>(reference: &ModelReference, models: &'a [ModelSummary]) -> Result<
     };
     let version = match &reference.selector {
         Selector::Version(version) => *version,
-        Selector::Alias(alias) => *model.aliases.get(alias.as_str()).ok_or_else(|| {
-            format!("model {name} has no alias {alias}; set it with loquat models promote")
-        })?,
+        Selector::Alias(alias) => *model
+            .aliases
+            .get(alias.as_str())
+            .ok_or_else(|| format!("model {name} has no alias {alias}; set it with loquat models promote"))?,
     };
     let record = model.versions.iter().find(|record| record.version == version);
-    record.map(|record| (version, record.digest.as_str())).ok_or_else(|| format!("model {name} has no version {version}"))
+    record
+        .map(|record| (version, record.digest.as_str()))
+        .ok_or_else(|| format!("model {name} has no version {version}"))
 }
 
 /// The modification times of the folders whose entries change whenever a version or an alias does: the store

@@ -1,0 +1,33 @@
+//! Replays the corpora of the fuzz targets for request bodies.
+
+mod entry;
+#[expect(dead_code, reason = "the replay needs a part of the tests' client only")]
+#[path = "../server/harness.rs"]
+mod harness;
+
+use std::path::Path;
+
+use entry::{Edge, Route};
+
+fn replay(target: &str, route: Route) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let mut edge = Edge::start();
+    let mut replayed = 0;
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        eprintln!("{}", path.display());
+        edge.request(route, &std::fs::read(&path).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed > 0, "{} is empty", folder.display());
+}
+
+#[test]
+fn no_predict_request_of_the_corpus_is_answered_with_a_fault() {
+    replay("http_predict", Route::Predict);
+}
+
+#[test]
+fn no_infer_request_of_the_corpus_is_answered_with_a_fault() {
+    replay("http_infer", Route::Infer);
+}
