@@ -1,2 +1,94 @@
-//! Checks, figures and the services test.
-fn main() {}
+//! Checks, figures and the services test of the workspace; run as `cargo xtask COMMAND`.
+//!
+//! Nothing here is linked into the product: it drives `cargo`, the built `loquat` binary and real clients from outside.
+
+mod check;
+mod environment;
+mod figures;
+mod fuzz;
+mod process;
+mod services;
+mod stopwatch;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::check::Stage;
+use crate::figures::LoadPlan;
+use crate::workspace::Workspace;
+
+/// Checks, figures and the services test.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs every check, cheapest first, and stops at the first failure.
+    Check {
+        /// Start at this stage, taking the earlier ones as passed.
+        #[arg(long, value_enum)]
+        from: Option<Stage>,
+        /// Run this stage alone.
+        #[arg(long, value_enum, conflicts_with = "from")]
+        only: Option<Stage>,
+    },
+    /// Writes the generated files: JSON schemas and the command line reference.
+    Generate,
+    /// Drives a real server and its registry with the clients that users run.
+    ServicesTest,
+    /// Builds and tests the binary with nothing but serving; not part of the check.
+    ServeOnly,
+    /// Measures a named figure, prints its records and stores them in docs/figures.
+    Figure {
+        /// Name of the figure; without it, the names are listed.
+        name: Option<String>,
+    },
+    /// Searches for inputs that make a reader, the resource parser or the server panic; not part of the check.
+    Fuzz {
+        /// Name of the target; without it, all run one after another.
+        target: Option<String>,
+        /// Minutes for each target.
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+    },
+    /// Writes docs/benchmarks.md from the stored figures.
+    Benchmarks,
+    /// Sends requests at a constant rate and prints the latencies; `figure http-latency` starts it on a core of its own.
+    #[command(hide = true)]
+    GenerateLoad(LoadPlan),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match arguments.command {
+        Command::Check { from, only } => check::run(&workspace, from, only),
+        Command::Generate => check::generate(&workspace),
+        Command::ServicesTest => services::test(&workspace),
+        Command::ServeOnly => check::serve_only(&workspace),
+        Command::Figure { name: Some(name) } => figures::measure(&workspace, &name),
+        Command::Figure { name: None } => {
+            figures::list();
+            Ok(())
+        }
+        Command::Fuzz { target, minutes } => fuzz::run(&workspace, target.as_deref(), minutes),
+        Command::Benchmarks => figures::write_benchmarks(&workspace),
+        Command::GenerateLoad(plan) => figures::generate_load(&plan),
+    }
+}

@@ -1,0 +1,79 @@
+//! One function a fuzz target.
+//!
+//! What is checked stands beside the tests of the crate concerned (`tests/corpus/entry.rs`), whose replay of
+//! `fuzz/corpus` runs with `cargo test`. `cargo xtask fuzz` builds and runs the targets; an input that it finds at fault
+//! goes into the corpus together with the mending.
+//!
+//! Corpora are hand-written, at most 40 files of 2 kB a target; the Parquet files come from `--example parquet_seeds`.
+
+#[path = "../../crates/data/tests/corpus/entry.rs"]
+mod data;
+#[path = "../../crates/serve/tests/server/harness.rs"]
+#[expect(dead_code, reason = "the targets need a part of the tests' client only")]
+mod harness;
+#[path = "../../crates/serve/tests/corpus/entry.rs"]
+mod serve;
+#[path = "../../crates/spec/tests/corpus/entry.rs"]
+mod spec;
+
+use std::cell::RefCell;
+use std::sync::Once;
+
+use loquat_data::ReaderFormat;
+
+use crate::serve::{Edge, Route};
+
+/// A resource file.
+pub fn resources(bytes: &[u8]) {
+    spec::resources(bytes);
+}
+
+/// One JSON object a line.
+pub fn jsonl(bytes: &[u8]) {
+    data::records(bytes, ReaderFormat::Jsonl);
+}
+
+/// Comma-separated values.
+pub fn csv(bytes: &[u8]) {
+    data::records(bytes, ReaderFormat::Csv);
+}
+
+/// Tab-separated values.
+pub fn tsv(bytes: &[u8]) {
+    data::records(bytes, ReaderFormat::Tsv);
+}
+
+/// Token and tag a line.
+pub fn conll(bytes: &[u8]) {
+    data::records(bytes, ReaderFormat::Conll);
+}
+
+/// One text a line.
+pub fn lines(bytes: &[u8]) {
+    data::records(bytes, ReaderFormat::Lines);
+}
+
+/// A Parquet file. The decoder panics on some damaged files and the reader contains that, so only what escapes the
+/// reader counts here: the hook that ends the process at every panic is taken out.
+pub fn parquet(bytes: &[u8]) {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    data::records(bytes, ReaderFormat::Parquet);
+}
+
+/// A request to `/models/{endpoint}/predict`.
+pub fn http_predict(bytes: &[u8]) {
+    request(Route::Predict, bytes);
+}
+
+/// A request to `/v2/models/{model}/infer`.
+pub fn http_infer(bytes: &[u8]) {
+    request(Route::Infer, bytes);
+}
+
+fn request(route: Route, bytes: &[u8]) {
+    thread_local! {
+        static EDGE: RefCell<Edge> = RefCell::new(Edge::start());
+    }
+    EDGE.with_borrow_mut(|edge| edge.request(route, bytes));
+}

@@ -1,0 +1,115 @@
+//! docs/benchmarks.md, written from the stored records.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+
+use crate::figures::record::{Record, Target};
+use crate::figures::table::STORED;
+use crate::workspace::Workspace;
+
+const HEAD: &str = "# Benchmarks
+
+Written by `cargo xtask benchmarks` from the records in `docs/figures`; do not edit. Each is measured by
+`cargo xtask figure NAME` with the release binary; where there is a peer, it ran in the same run on the same machine.
+
+| figure | value | target | met | peer | times | runs | commit | date |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+";
+
+/// Writes the page.
+pub(crate) fn write(workspace: &Workspace) -> Result<()> {
+    let mut paths = std::fs::read_dir(workspace.path(STORED))
+        .with_context(|| format!("no records in {STORED}; measure one with `cargo xtask figure NAME`"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    let mut records: Vec<Record> = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path)?;
+        let found: Vec<Record> =
+            serde_json::from_str(&text).with_context(|| format!("{} holds no records", path.display()))?;
+        records.extend(found);
+    }
+    let page = workspace.path("docs/benchmarks.md");
+    std::fs::write(&page, render(&records)?)?;
+    println!("{}", page.display());
+    Ok(())
+}
+
+fn render(records: &[Record]) -> Result<String> {
+    let mut page = HEAD.to_owned();
+    for record in records {
+        writeln!(page, "{}", row(record))?;
+    }
+    let mut machines: Vec<&str> = records.iter().map(|record| record.cpu.as_str()).collect();
+    machines.sort_unstable();
+    machines.dedup();
+    writeln!(page, "\nMeasured on: {}.", machines.join("; "))?;
+    Ok(page)
+}
+
+fn row(record: &Record) -> String {
+    let unit = &record.unit;
+    let target = match record.target {
+        Some(Target::AtLeast(bound)) => format!("≥ {bound} {unit}"),
+        Some(Target::AtMost(bound)) => format!("≤ {bound} {unit}"),
+        None => String::new(),
+    };
+    let met = match record.met {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "",
+    };
+    let version = record.peer_version.as_deref().unwrap_or_default();
+    let peer = record.peer.map(|peer| format!("{} {unit} ({version})", number(peer))).unwrap_or_default();
+    let ratio = record.ratio.map(|ratio| format!("{ratio:.1}")).unwrap_or_default();
+    let cells = [
+        record.figure.clone(),
+        format!("{} {unit}", number(record.value)),
+        target,
+        met.to_owned(),
+        peer,
+        ratio,
+        record.runs.len().to_string(),
+        record.commit.clone(),
+        record.date.clone(),
+    ];
+    format!("| {} |", cells.join(" | "))
+}
+
+/// Four significant digits, which is more than repeats.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1000.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_shows_target_and_peer() {
+        let record = Record {
+            figure: "search/time".to_owned(),
+            value: 10.0,
+            unit: "s".to_owned(),
+            target: Some(Target::AtMost(20.0)),
+            met: Some(true),
+            peer: Some(80.0),
+            peer_version: Some("scikit-learn 1.9".to_owned()),
+            ratio: Some(8.0),
+            runs: vec![10.0],
+            cpu: "a processor".to_owned(),
+            commit: "0123456789ab".to_owned(),
+            date: "2026-01-01".to_owned(),
+            detail: serde_json::Value::Null,
+        };
+        let wanted = "| search/time | 10.0 s | ≤ 20 s | yes | 80.0 s (scikit-learn 1.9) | 8.0 | 1 | 0123456789ab | 2026-01-01 |";
+        assert_eq!(row(&record), wanted);
+    }
+}

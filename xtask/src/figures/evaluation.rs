@@ -1,0 +1,66 @@
+//! Quality on public evaluation sets: the resource a user would write, ten minutes, one look at the test split.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::figures::record::{Bench, Record, Target};
+use crate::figures::training::{Folder, number};
+
+/// One evaluation set.
+#[derive(Debug)]
+pub(crate) struct Evaluation {
+    /// Name of the resource file, the model and the figure.
+    pub(crate) name: &'static str,
+    /// The metric that is compared, as the report names it.
+    pub(crate) metric: &'static str,
+    /// What it should reach, in percent.
+    pub(crate) target: f64,
+}
+
+/// MASSIVE, English, 60 intents.
+pub(crate) const MASSIVE: Evaluation = Evaluation { name: "massive", metric: "accuracy", target: 86.5 };
+/// GoEmotions, 28 labels, several a text.
+pub(crate) const GOEMOTIONS: Evaluation = Evaluation { name: "goemotions", metric: "macro-f1", target: 48.0 };
+/// SIB-200, 7 topics in 25 languages, grouped by sentence.
+pub(crate) const SIB200: Evaluation = Evaluation { name: "sib200", metric: "accuracy", target: 77.0 };
+/// Tatoeba sentences, 87 languages.
+pub(crate) const TATOEBA_LANGID: Evaluation =
+    Evaluation { name: "tatoeba-langid", metric: "accuracy", target: 96.0 };
+
+/// Parts of the report that go into the record as they are.
+const KEPT: &[&str] = &[
+    "version",
+    "outcome",
+    "outer",
+    "bestSearch",
+    "optimismGap",
+    "cost",
+    "seconds",
+    "seed",
+    "refitOn",
+    "perLanguage",
+];
+
+/// Trains from nothing and reads the test metric from the report.
+pub(crate) fn measure(bench: &Bench, evaluation: &Evaluation) -> Result<Vec<Record>> {
+    let folder = Folder::open(bench, evaluation.name)?;
+    folder.clear()?;
+    let seconds = folder.train()?;
+    let report = folder.report(evaluation.name)?;
+    let pointer = format!("/test/metrics/{}/value", evaluation.metric);
+    let percent = number(&report, &pointer)? * 100.0;
+    let figure = format!("{}/{}", evaluation.name, evaluation.metric);
+    let target = Some(Target::AtLeast(evaluation.target));
+    let record = bench.record(&figure, "%", target, vec![percent]).with_detail(detail(&report, seconds));
+    Ok(vec![record])
+}
+
+fn detail(report: &Value, seconds: f64) -> Value {
+    let mut detail = json!({ "wallSeconds": seconds, "test": report.get("test") });
+    for key in KEPT {
+        detail[*key] = report.get(*key).cloned().unwrap_or(Value::Null);
+    }
+    detail["trials"] =
+        report.get("trials").and_then(Value::as_array).map_or(Value::Null, |trials| json!(trials.len()));
+    detail
+}

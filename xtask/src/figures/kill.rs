@@ -1,0 +1,63 @@
+//! `kill -9` of `train` at random moments: the next run completes, with the weights of an uninterrupted one.
+
+use std::hash::{BuildHasher, RandomState};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::figures::record::{Bench, Record, Target};
+use crate::figures::training::Folder;
+
+const ROUNDS: u32 = 20;
+const RESOURCE: &str = "kill";
+const MODEL: &str = "tickets";
+
+/// How many of the killed runs end with the weights of the uninterrupted one.
+pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
+    let scratch = tempfile::tempdir()?;
+    let folder = Folder::at(bench, RESOURCE, scratch.path().join("uninterrupted"))?;
+    let seconds = folder.train()?;
+    let wanted = folder.weights_digest(MODEL)?;
+    let mut rounds = Vec::new();
+    let mut same = 0_u32;
+    for round in 0..ROUNDS {
+        let folder = Folder::at(bench, RESOURCE, scratch.path().join(format!("round-{round}")))?;
+        let moment = Duration::from_secs_f64(seconds * random_share());
+        let killed = kill_after(&folder, moment)?;
+        let found = resume(&folder);
+        let equal = found.as_ref().is_ok_and(|digest| *digest == wanted);
+        same += u32::from(equal);
+        let error = found.err().map(|error| format!("{error:#}"));
+        rounds.push(json!({ "seconds": moment.as_secs_f64(), "killed": killed, "sameWeights": equal, "error": error }));
+    }
+    let detail =
+        json!({ "uninterruptedSeconds": seconds, "weights": wanted, "rounds": Value::Array(rounds) });
+    let target = Some(Target::AtLeast(f64::from(ROUNDS)));
+    let record = bench.record("kill/same-weights", "of 20", target, vec![f64::from(same)]);
+    Ok(vec![record.with_detail(detail)])
+}
+
+/// Starts a training and kills it at `moment`; false when it had ended by then.
+fn kill_after(folder: &Folder, moment: Duration) -> Result<bool> {
+    let end = Instant::now() + moment;
+    let mut process: Child = folder.train_command().stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    std::thread::sleep(end.saturating_duration_since(Instant::now()));
+    let running = process.try_wait()?.is_none();
+    // Child::kill is SIGKILL: nothing of the process gets to run after it.
+    process.kill().context("the training cannot be killed")?;
+    process.wait()?;
+    Ok(running)
+}
+
+fn resume(folder: &Folder) -> Result<String> {
+    folder.train()?;
+    folder.weights_digest(MODEL)
+}
+
+/// A share between 0 and 1, another each time.
+fn random_share() -> f64 {
+    let bits = RandomState::new().hash_one(Instant::now()) >> 32;
+    f64::from(u32::try_from(bits).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}

@@ -1,0 +1,19 @@
+//! `cargo xtask figure`: named measurements of the release binary, stored as records and printed as a page.
+
+mod artifact_size;
+mod benchmarks;
+mod bulk_predict;
+mod cold_build;
+mod evaluation;
+mod http_latency;
+mod kill;
+mod load;
+mod record;
+mod sklearn_search;
+mod table;
+mod training;
+
+pub(crate) use benchmarks::write as write_benchmarks;
+pub(crate) use load::{LoadPlan, generate as generate_load};
+pub(crate) use record::{Bench, Record, Target};
+pub(crate) use table::{STORED, list, measure};

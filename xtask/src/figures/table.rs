@@ -1,0 +1,107 @@
+//! The table of figures by name.
+
+use anyhow::{Context, Result};
+
+use crate::figures::record::{Bench, Record};
+use crate::figures::{
+    artifact_size, bulk_predict, cold_build, evaluation, http_latency, kill, sklearn_search,
+};
+use crate::workspace::Workspace;
+
+/// Folder of the stored records.
+pub(crate) const STORED: &str = "docs/figures";
+
+/// A figure: its name, what it measures, and how.
+struct Figure {
+    name: &'static str,
+    measures: &'static str,
+    measure: fn(&Bench) -> Result<Vec<Record>>,
+}
+
+const FIGURES: &[Figure] = &[
+    Figure {
+        name: "massive",
+        measures: "accuracy on MASSIVE en, 60 intents, ten minutes of search",
+        measure: |bench| evaluation::measure(bench, &evaluation::MASSIVE),
+    },
+    Figure {
+        name: "goemotions",
+        measures: "macro-F1 on GoEmotions, 28 labels, ten minutes of search",
+        measure: |bench| evaluation::measure(bench, &evaluation::GOEMOTIONS),
+    },
+    Figure {
+        name: "sib200",
+        measures: "accuracy on SIB-200, 25 languages, grouped by sentence",
+        measure: |bench| evaluation::measure(bench, &evaluation::SIB200),
+    },
+    Figure {
+        name: "tatoeba-langid",
+        measures: "accuracy of language identification, 87 languages",
+        measure: |bench| evaluation::measure(bench, &evaluation::TATOEBA_LANGID),
+    },
+    Figure {
+        name: "artifact-size",
+        measures: "megabytes of the 60-class artifact and of the example's",
+        measure: artifact_size::measure,
+    },
+    Figure {
+        name: "bulk-predict",
+        measures: "texts a second on one core, 60 classes and 8 classes",
+        measure: bulk_predict::measure,
+    },
+    Figure {
+        name: "http-latency",
+        measures: "p99 of one prediction over HTTP at 1,000 requests a second",
+        measure: http_latency::measure,
+    },
+    Figure {
+        name: "sklearn-search",
+        measures: "time of a search against the same search in scikit-learn",
+        measure: sklearn_search::measure,
+    },
+    Figure {
+        name: "kill",
+        measures: "runs killed at a random moment that end with the same weights",
+        measure: kill::measure,
+    },
+    Figure {
+        name: "cold-build",
+        measures: "minutes of a build from nothing and size of the binary",
+        measure: cold_build::measure,
+    },
+];
+
+/// Prints the names and what each measures.
+pub(crate) fn list() {
+    for figure in FIGURES {
+        println!("{:<16} {}", figure.name, figure.measures);
+    }
+}
+
+/// Measures one figure, prints its records and stores them.
+pub(crate) fn measure(workspace: &Workspace, name: &str) -> Result<()> {
+    let figure = FIGURES
+        .iter()
+        .find(|figure| figure.name == name)
+        .with_context(|| format!("no figure {name:?}; `cargo xtask figure` lists them"))?;
+    let records = (figure.measure)(&Bench::new(workspace)?)?;
+    let text = serde_json::to_string_pretty(&records)?;
+    println!("{text}");
+    let folder = workspace.path(STORED);
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{name}.json"));
+    std::fs::write(&path, format!("{text}\n")).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_figures_are_unique() {
+        let mut names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FIGURES.len());
+    }
+}

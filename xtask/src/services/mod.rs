@@ -1,0 +1,9 @@
+//! `cargo xtask services-test`: a real server and registry, driven by the clients that users run.
+
+mod python;
+mod server;
+mod services_test;
+
+pub(crate) use python::environment as python_environment;
+pub(crate) use server::Server;
+pub(crate) use services_test::test;

@@ -1,0 +1,59 @@
+//! The test itself: train the example with a small budget, serve it, run the clients, end the server.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+use crate::services::{Server, python};
+use crate::stopwatch::Stopwatch;
+use crate::workspace::Workspace;
+
+/// Runs every stage of the services test and prints the minutes of each.
+pub(crate) fn test(workspace: &Workspace) -> Result<()> {
+    let mut stopwatch = Stopwatch::default();
+    let result = stages(workspace, &mut stopwatch);
+    println!("{}", stopwatch.table());
+    result
+}
+
+fn stages(workspace: &Workspace, stopwatch: &mut Stopwatch) -> Result<()> {
+    let build = || process::run(&mut workspace.cargo(&["build", "--workspace", "--all-targets", "--locked"]));
+    stopwatch.time("build", build)?;
+    let requirements = workspace.path("services/clients/requirements.txt");
+    let python = stopwatch.time("clients", || python::environment(&requirements))?;
+    let binary = workspace.binary("debug");
+    let folder = tempfile::tempdir()?;
+    stopwatch.time("train", || train(workspace, &binary, folder.path()))?;
+    let server = stopwatch.time("serve", || Server::start(&[], &binary, folder.path(), &[]))?;
+    stopwatch.time("client tests", || {
+        process::run(
+            Command::new(&python)
+                .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+                .arg(workspace.path("services/clients"))
+                .current_dir(folder.path())
+                .env("PYTHONDONTWRITEBYTECODE", "1")
+                .env("LOQUAT_TEST_URL", format!("http://{}", server.address()))
+                .env("LOQUAT_TEST_BINARY", &binary)
+                .env("LOQUAT_TEST_FOLDER", folder.path()),
+        )
+    })?;
+    stopwatch.time("drain", || {
+        let status = server.stop()?;
+        if !status.success() {
+            bail!("the server ended with {status} after SIGTERM, and should end with 0");
+        }
+        Ok(())
+    })
+}
+
+/// Trains the example's data under the small budget of `services/tickets.yaml`.
+fn train(workspace: &Workspace, binary: &Path, folder: &Path) -> Result<()> {
+    let data = workspace.path("examples/tickets/data");
+    let resource = std::fs::read_to_string(workspace.path("services/tickets.yaml"))
+        .context("services/tickets.yaml cannot be read")?
+        .replace("$EXAMPLE_DATA", &data.to_string_lossy());
+    std::fs::write(folder.join("tickets.yaml"), resource)?;
+    process::run(Command::new(binary).arg("train").arg(folder))
+}
