@@ -105,11 +105,14 @@ impl<'h> Index<'h> {
     }
 }
 
+/// Counts by what they count, each made once.
+type CountsByKind = BTreeMap<(Normalisation, Ngrams), Arc<OnceLock<Counts>>>;
+
 /// All rows' texts with the counts made so far.
 #[derive(Debug)]
 pub(super) struct Corpus<'t> {
     texts: Vec<&'t str>,
-    counts: Mutex<BTreeMap<(Normalisation, Ngrams), Arc<OnceLock<Counts>>>>,
+    counts: Mutex<CountsByKind>,
 }
 
 impl<'t> Corpus<'t> {

@@ -47,9 +47,9 @@ pub(super) fn multinomial(
         let class_mass: f32 = (0..features).map(|f| by_class.values[f * stride + c]).sum();
         let within = ln(class_mass + smoothing * features as f32);
         let without = ln(mass - class_mass);
-        for f in 0..features {
+        for (f, all) in all.iter().enumerate() {
             let sum = by_class.values[f * stride + c];
-            let rest = if against_rest { ln((all[f] - sum).max(0.0) + smoothing) - without } else { 0.0 };
+            let rest = if against_rest { ln((all - sum).max(0.0) + smoothing) - without } else { 0.0 };
             weights.values[f * stride + c] = ln(sum + smoothing) - within - rest;
         }
         let count = by_class.bias[c].max(1e-6);
@@ -68,8 +68,8 @@ pub(super) fn complement(matrix: &Matrix, rows: &Rows, features: usize, smoothin
     for c in 0..classes {
         let class_mass: f32 = (0..features).map(|f| by_class.values[f * stride + c]).sum();
         let without = ln(mass - class_mass);
-        for f in 0..features {
-            let rest = (all[f] - by_class.values[f * stride + c]).max(0.0) + smoothing;
+        for (f, all) in all.iter().enumerate() {
+            let rest = (all - by_class.values[f * stride + c]).max(0.0) + smoothing;
             weights.values[f * stride + c] = without - ln(rest);
         }
     }
