@@ -1,5 +1,6 @@
 //! The model artifact: a folder that training writes and serving reads.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,11 @@ const MANIFEST: &str = "loquat.json";
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const MODEL_TYPE: &str = "loquat-linear";
+
+thread_local! {
+    /// Buffers of each thread: a single short text must not pay for clearing counters as long as the vocabulary.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
 
 /// `config.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,8 +79,9 @@ impl Model {
     /// The result does not depend on `threads`, nor on which texts are asked for together.
     pub fn probabilities(&self, texts: &[&str], threads: usize) -> Vec<Vec<f32>> {
         let one_thread = |texts: &[&str]| -> Vec<Vec<f32>> {
-            let mut scratch = Scratch::default();
-            texts.iter().map(|text| self.probabilities_of(text, &mut scratch)).collect()
+            SCRATCH.with_borrow_mut(|scratch| {
+                texts.iter().map(|text| self.probabilities_of(text, scratch)).collect()
+            })
         };
         if threads <= 1 || texts.len() < 64 {
             return one_thread(texts);

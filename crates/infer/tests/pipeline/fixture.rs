@@ -44,6 +44,7 @@ pub(crate) fn model(task: Task) -> Model {
             term_frequency: TermFrequency::Count,
             norm: Norm::None,
         },
+        rows: Component::number_rows(hashes.iter().map(|_| true)),
         vocabulary: Vocabulary::new(hashes, idf).unwrap(),
         weights,
         scales,
