@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 /// Schemas by name.
 pub(crate) fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
-    for group in [prediction(), operation(), open_inference()] {
+    for group in [prediction(), operation(), open_inference(), inference()] {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -203,6 +203,12 @@ fn open_inference() -> Value {
             "type": "object",
             "additionalProperties": { "type": ["string", "number", "boolean"] }
         },
+        "V2Error": { "type": "object", "properties": { "error": { "type": "string" } }, "required": ["error"] }
+    })
+}
+
+fn inference() -> Value {
+    json!({
         "V2InferRequest": {
             "type": "object",
             "properties": {
@@ -266,7 +272,6 @@ fn open_inference() -> Value {
                 }
             },
             "required": ["model_name", "model_version", "outputs"]
-        },
-        "V2Error": { "type": "object", "properties": { "error": { "type": "string" } }, "required": ["error"] }
+        }
     })
 }

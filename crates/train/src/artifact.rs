@@ -1,4 +1,5 @@
-//! Building the artifact of a recipe: fitted on all training rows, with golden examples, measured, and held against the constraints.
+//! Building the artifact of a recipe: fitted on all training rows, with golden examples, measured, and held
+//! against the constraints.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Percentile bootstrap intervals (Efron 1979) of metrics, plain and paired.
 //!
-//! What is drawn are clusters (the rows of one group, one row where there are no groups), so that rows which are translations
-//! or follow-ups of each other do not make the interval look narrower than it is.
+//! What is drawn are clusters (the rows of one group, one row where there are no groups), so that rows which
+//! are translations or follow-ups of each other do not make the interval look narrower than it is.
 
 use loquat_spec::Metric;
 use rayon::prelude::*;
@@ -24,7 +24,8 @@ pub(crate) struct Interval {
     pub(crate) high: f64,
 }
 
-/// How much better one set of answers is than another on the same rows; positive is better whatever the metric.
+/// How much better one set of answers is than another on the same rows; positive is better whatever the
+/// metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Difference {
     pub(crate) value: f64,

@@ -1,7 +1,8 @@
 //! How the time allowed is shared out.
 //!
-//! Of the timeout, the nested cross-validation may use up to 40 %, the final search what is left up to 85 %, and the rest belongs to the
-//! refit, the calibration and the evaluation; more than the rest where the first round shows that they will take longer.
+//! Of the timeout, the nested cross-validation may use up to 40 %, the final search what is left up to 85 %,
+//! and the rest belongs to the refit, the calibration and the evaluation; more than the rest where the first
+//! round shows that they will take longer.
 
 use crate::cuts::Plan;
 use crate::halving;

@@ -1,7 +1,8 @@
 //! From margins to probabilities, fitted on out-of-fold margins and never on test rows.
 //!
-//! Single-label: one temperature (Guo et al. 2017). Multi-label: a slope and an intercept per label (Platt 1999, with the targets
-//! and the Newton steps of Lin, Lin and Weng 2007). All arithmetic is libm's, in row order.
+//! Single-label: one temperature (Guo et al. 2017). Multi-label: a slope and an intercept per label (Platt
+//! 1999, with the targets and the Newton steps of Lin, Lin and Weng 2007). All arithmetic is libm's, in row
+//! order.
 
 use libm::{exp, log};
 use loquat_models::Calibration;
@@ -60,10 +61,13 @@ pub(crate) fn fit(margins: Margins<'_>, multi_label: bool) -> Calibration {
     Calibration::Platt { slope, intercept }
 }
 
-/// The calibrations of an average's parts, all sharpened by the factor of least loss: the average of calibrated probabilities is less sure than it
-/// could be (Wu and Gales 2021, Should Ensemble Members Be Calibrated?).
+/// The calibrations of an average's parts, all sharpened by the factor of least loss: the average of
+/// calibrated probabilities is less sure than it could be (Wu and Gales 2021, Should Ensemble Members Be
+/// Calibrated?).
 pub(crate) fn sharpen(parts: &[(&Calibration, Margins<'_>)], multi_label: bool) -> Vec<Calibration> {
-    let scaled = |factor: f32| parts.iter().map(move |(calibration, _)| scale(calibration, factor)).collect::<Vec<_>>();
+    let scaled = |factor: f32| {
+        parts.iter().map(move |(calibration, _)| scale(calibration, factor)).collect::<Vec<_>>()
+    };
     let loss = |exponent: f64| blend_loss(&scaled(exp(exponent) as f32), parts, multi_label);
     let golden = 0.5 * (libm::sqrt(5.0) - 1.0);
     let (mut low, mut high) = SHARPENING;
@@ -106,7 +110,9 @@ fn blend_loss(calibrations: &[Calibration], parts: &[(&Calibration, Margins<'_>)
         }
         let truth = margins.truth[row];
         if multi_label {
-            let of_label = |(p, label): (&f32, u32)| if truth.contains(&label) { row_loss(*p) } else { row_loss(1.0 - p) };
+            let of_label = |(p, label): (&f32, u32)| {
+                if truth.contains(&label) { row_loss(*p) } else { row_loss(1.0 - p) }
+            };
             sum += blended.iter().zip(0..).map(of_label).sum::<f64>();
         } else {
             sum += truth.first().map_or(0.0, |label| row_loss(blended[*label as usize]));
@@ -122,8 +128,8 @@ pub(crate) fn apply(calibration: &Calibration, margins: &[f32], classes: usize) 
     values
 }
 
-/// The temperature of least loss. The loss is convex in the inverse temperature, so the sign of its slope says where to go; the search
-/// bisects the logarithm of the inverse.
+/// The temperature of least loss. The loss is convex in the inverse temperature, so the sign of its slope
+/// says where to go; the search bisects the logarithm of the inverse.
 fn temperature(margins: Margins<'_>) -> f32 {
     let rows: Vec<usize> = margins.sample().filter(|row| !margins.truth[*row].is_empty()).collect();
     if rows.is_empty() {
@@ -187,7 +193,8 @@ fn platt(points: &[(f64, bool)]) -> (f32, f32) {
         }
         (a, b, current) = (a + step * da, b + step * db, next);
     }
-    // A label whose margins speak against it gets its frequency: a falling curve would turn the ranking around.
+    // A label whose margins speak against it gets its frequency: a falling curve would turn the ranking
+    // around.
     if a > 0.0 { (a as f32, b as f32) } else { (0.0, log((positive + 1.0) / (negative + 1.0)) as f32) }
 }
 
@@ -253,13 +260,15 @@ mod tests {
 
     #[test]
     fn an_average_of_two_views_is_sharpened() {
-        // Two noisy views of the same evidence, each calibrated by itself: together they know more than either.
+        // Two noisy views of the same evidence, each calibrated by itself: together they know more than
+        // either.
         let mut random = Random::new(6);
         let (mut first, mut second, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..4000 {
             let label = random.below(2);
             for (view, margins) in [(0, &mut first), (1, &mut second)] {
-                let evidence = if label == 1 { 1.0 } else { -1.0 } + normal(&mut random) + f64::from(view) * 1e-9;
+                let evidence =
+                    if label == 1 { 1.0 } else { -1.0 } + normal(&mut random) + f64::from(view) * 1e-9;
                 margins.extend([0.0, 2.0 * evidence as f32]);
             }
             labels.push([label as u32]);

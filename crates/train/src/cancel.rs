@@ -12,7 +12,8 @@ impl Cancel {
         Self::default()
     }
 
-    /// The first call asks to finish early with the best configuration seen, the second to end and register nothing.
+    /// The first call asks to finish early with the best configuration seen, the second to end and register
+    /// nothing.
     pub fn request(&self) {
         let raise = |level: u8| Some(level.saturating_add(1).min(2));
         // The closure always gives a value, so the update cannot fail and the previous level is not needed.

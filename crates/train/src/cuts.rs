@@ -1,4 +1,5 @@
-//! What a run decided by its clock or by the user, written down so that the run can be repeated without either.
+//! What a run decided by its clock or by the user, written down so that the run can be repeated without
+//! either.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +17,8 @@ pub struct Plan {
     pub inner_trials: usize,
 }
 
-/// The decisions of a run that follow from time, measurements or the user, not from the inputs. With the same resource, data, seed and
-/// cuts, the weights are the same bit for bit.
+/// The decisions of a run that follow from time, measurements or the user, not from the inputs. With the same
+/// resource, data, seed and cuts, the weights are the same bit for bit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cuts {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use loquat_spec::{ErrorCode, Task};
 
-/// A training that can't go on. A training that ends without a model is no error but an [`Outcome`](crate::Outcome).
+/// A training that can't go on. A training that ends without a model is no error but an
+/// [`Outcome`](crate::Outcome).
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// The task has no trainer yet.

@@ -39,7 +39,8 @@ pub(crate) fn measure(run: &Run<'_>, pipeline: &Pipeline) -> Measured {
     Measured { rows: problem.test.clone(), answers, probabilities }
 }
 
-/// What another model answers for the test rows, its labels translated into the table's; labels that the table lacks come after all others.
+/// What another model answers for the test rows, its labels translated into the table's; labels that the
+/// table lacks come after all others.
 pub(crate) fn foreign_answers(run: &Run<'_>, pipeline: &Pipeline) -> Answers {
     let problem = &run.problem;
     let place = |label: &String| {
@@ -129,7 +130,8 @@ fn log_look(run: &Run<'_>, rows: usize, value: f64) -> Result<usize, TrainError>
     Ok(text.lines().filter(|line| line.contains(&run.problem.table.hash)).count())
 }
 
-/// Expected calibration error with its bins (Naeini et al. 2015): of the best label's probability, or of every label's for sets of labels.
+/// Expected calibration error with its bins (Naeini et al. 2015): of the best label's probability, or of
+/// every label's for sets of labels.
 pub(crate) fn calibration(problem: &Problem<'_>, measured: &Measured) -> CalibrationReport {
     let mut sums = [(0usize, 0.0f64, 0usize); BINS];
     let mut add = |probability: f32, is_right: bool| {

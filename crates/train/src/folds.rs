@@ -1,10 +1,10 @@
 //! Stratified, grouped folds.
 //!
-//! Rows of one group (the group column, else the normalised text, so that duplicates stay together) are never on both
-//! sides. Groups are dealt out largest first, those with the rarest labels before others, each to the fold in which its labels are
-//! rarest so far: the greedy rule of scikit-learn's `StratifiedGroupKFold`, in the form that also serves several
-//! labels a row (Sechidis et al. 2011). Rows with a label that has fewer rows than there are folds are in every training side
-//! and in no evaluation side.
+//! Rows of one group (the group column, else the normalised text, so that duplicates stay together) are never
+//! on both sides. Groups are dealt out largest first, those with the rarest labels before others, each to the
+//! fold in which its labels are rarest so far: the greedy rule of scikit-learn's `StratifiedGroupKFold`, in
+//! the form that also serves several labels a row (Sechidis et al. 2011). Rows with a label that has fewer
+//! rows than there are folds are in every training side and in no evaluation side.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! Successive halving over folds (Jamieson and Talwalkar 2016): a round's trials meet one fold, the better half of
-//! them half of the folds, the better half of those all folds. A rung with too few held-out rows to tell trials apart is skipped.
+//! Successive halving over folds (Jamieson and Talwalkar 2016): a round's trials meet one fold, the better
+//! half of them half of the folds, the better half of those all folds. A rung with too few held-out rows to
+//! tell trials apart is skipped.
 
 /// Held-out rows under which the difference of two trials is mostly luck.
 const LEAST_ROWS: usize = 300;
@@ -12,7 +13,8 @@ pub(crate) fn rungs(folds: usize, rows: usize) -> Vec<usize> {
     rungs
 }
 
-/// The better half of `scored` (trial, utility), best first; at least one. Equal utilities keep the earlier trial.
+/// The better half of `scored` (trial, utility), best first; at least one. Equal utilities keep the earlier
+/// trial.
 pub(crate) fn survivors(mut scored: Vec<(usize, f64)>) -> Vec<usize> {
     scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let keep = scored.len().div_ceil(2);

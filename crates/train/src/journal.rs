@@ -1,8 +1,8 @@
 //! The journal of a run: what was finished, so that a killed run continues instead of starting over.
 //!
-//! One JSON object a line, `{"sum":"…","record":{…}}`, appended and never rewritten; the sum is the start of the record's
-//! SHA-256. The first record names the inputs. A torn or damaged line ends what is believed: it and all after it is cut off
-//! and done again. Time spent is the largest `elapsed` found.
+//! One JSON object a line, `{"sum":"…","record":{…}}`, appended and never rewritten; the sum is the start of
+//! the record's SHA-256. The first record names the inputs. A torn or damaged line ends what is believed: it
+//! and all after it is cut off and done again. Time spent is the largest `elapsed` found.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -129,7 +129,8 @@ impl Journal {
         Ok((journal, past))
     }
 
-    /// Appends a record; it is in the hands of the operating system when this returns, so a killed process keeps it.
+    /// Appends a record; it is in the hands of the operating system when this returns, so a killed process
+    /// keeps it.
     pub(crate) fn append(&self, record: &Record) -> Result<(), TrainError> {
         let Some((path, file)) = &self.file else { return Ok(()) };
         let line = line(record)?;

@@ -1,9 +1,10 @@
 //! Training: nested cross-validation, search, calibration, evaluation, report.
 //!
-//! [`train`] takes a validated resource and a checked table through the whole line: a search in rounds of fixed size (a tree-structured
-//! Parzen estimator with successive halving over folds), each outer fold with a search of its own, the refit on all training rows, one look
-//! at the sealed test split through the pipeline that serves, the report, and the registry. The same resource, data, seed and [`Cuts`]
-//! give the same weights bit for bit, whatever the number of threads and however often the run was killed.
+//! [`train`] takes a validated resource and a checked table through the whole line: a search in rounds of
+//! fixed size (a tree-structured Parzen estimator with successive halving over folds), each outer fold with a
+//! search of its own, the refit on all training rows, one look at the sealed test split through the pipeline
+//! that serves, the report, and the registry. The same resource, data, seed and [`Cuts`] give the same
+//! weights bit for bit, whatever the number of threads and however often the run was killed.
 
 mod artifact;
 mod assemble;

@@ -1,5 +1,7 @@
 //! The report in Markdown.
 
+use loquat_spec::Severity;
+
 use crate::report::{Report, Score};
 use crate::summary::{bytes, seconds, weakest_classes, weakest_languages};
 
@@ -201,8 +203,12 @@ fn findings(report: &Report) -> String {
         return String::new();
     }
     let rows = report.dataset.findings.iter().map(|finding| {
-        let severity = format!("{:?}", finding.severity).to_lowercase();
-        vec![severity, finding.check.clone(), finding.message.clone(), finding.remedy.clone()]
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "info",
+        };
+        vec![severity.to_owned(), finding.check.clone(), finding.message.clone(), finding.remedy.clone()]
     });
     format!("## Findings in the data\n\n{}", table(&["severity", "check", "what", "remedy"], rows))
 }

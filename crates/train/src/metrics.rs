@@ -1,13 +1,14 @@
 //! Metrics of single-label and multi-label answers, as scikit-learn defines them.
 //!
-//! `macro-f1` and `weighted-f1` average over the labels that stand in the truth or in the predictions when every row has one label
-//! (`f1_score` with its default `labels`), and over all declared labels when rows have sets of labels (`f1_score` of indicator matrices).
-//! A ratio with nothing below the line is 0. `log-loss` clips probabilities at [`SMALLEST_PROBABILITY`], in nats.
-//! Row weights do not enter.
+//! `macro-f1` and `weighted-f1` average over the labels that stand in the truth or in the predictions when
+//! every row has one label (`f1_score` with its default `labels`), and over all declared labels when rows
+//! have sets of labels (`f1_score` of indicator matrices). A ratio with nothing below the line is 0.
+//! `log-loss` clips probabilities at [`SMALLEST_PROBABILITY`], in nats. Row weights do not enter.
 
 use loquat_spec::Metric;
 
-/// Probabilities below this count as this in `log-loss` (the spacing of `f32` at 1, as scikit-learn does for `f32`).
+/// Probabilities below this count as this in `log-loss` (the spacing of `f32` at 1, as scikit-learn does for
+/// `f32`).
 pub(crate) const SMALLEST_PROBABILITY: f64 = f32::EPSILON as f64;
 
 /// The truth and the answers for some rows.
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn agree_with_scikit_learn() {
-        // Values of sklearn.metrics 1.7: f1_score(average=…), accuracy_score; checked by hand below each.
+        // Values of sklearn.metrics 1.9.1: f1_score(average=…), accuracy_score.
         let cases = [
             Case {
                 name: "three classes",

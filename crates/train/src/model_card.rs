@@ -1,4 +1,5 @@
-//! The model card (Mitchell et al. 2019): what the model is for, what it was made from, how good it is and where it fails.
+//! The model card (Mitchell et al. 2019): what the model is for, what it was made from, how good it is and
+//! where it fails.
 
 use crate::markdown::{classes, languages, notes, outer, plain, scores};
 use crate::report::Report;

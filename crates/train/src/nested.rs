@@ -1,5 +1,5 @@
-//! Nested cross-validation: each outer fold repeats the search on its own training rows, so that its score is that of the whole procedure
-//! on rows that no part of it has seen (Cawley and Talbot 2010).
+//! Nested cross-validation: each outer fold repeats the search on its own training rows, so that its score is
+//! that of the whole procedure on rows that no part of it has seen (Cawley and Talbot 2010).
 
 use crate::budget::Budget;
 use crate::cuts::Plan;

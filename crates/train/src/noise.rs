@@ -1,9 +1,10 @@
-//! Labels that are probably wrong, by confident learning (Northcutt, Jiang and Chuang 2021, Confident Learning).
+//! Labels that are probably wrong, by confident learning (Northcutt, Jiang and Chuang 2021, Confident
+//! Learning).
 //!
-//! A row is a candidate when its out-of-fold probability of another label reaches the mean that this label has among its own rows, and its own label
-//! gets less than half of its mean. A suggestion also needs the larger part of the probability: a weak model is not to doubt every row that it
-//! gets wrong.
-//! For sets of labels, each label is a question of its own with two answers.
+//! A row is a candidate when its out-of-fold probability of another label reaches the mean that this label
+//! has among its own rows, and its own label gets less than half of its mean. A suggestion also needs the
+//! larger part of the probability: a weak model is not to doubt every row that it gets wrong. For sets of
+//! labels, each label is a question of its own with two answers.
 
 /// A row whose label is doubtful.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -105,14 +105,22 @@ impl<'a> Problem<'a> {
     }
 
     /// The calibrations of the parts of an average; `margins` are those of `rows`, part after part.
-    pub(crate) fn calibrate_blend(&self, rows: &[usize], own: &[&Calibration], margins: &[&[f32]]) -> Vec<Calibration> {
+    pub(crate) fn calibrate_blend(
+        &self,
+        rows: &[usize],
+        own: &[&Calibration],
+        margins: &[&[f32]],
+    ) -> Vec<Calibration> {
         if !self.calibration {
             return own.iter().map(|calibration| (*calibration).clone()).collect();
         }
         let truth = self.truth(rows);
         let with_truth = |values| Margins { values, truth: &truth, classes: self.classes };
-        let parts: Vec<(&Calibration, Margins<'_>)> =
-            own.iter().zip(margins).map(|(calibration, values)| (*calibration, with_truth(*values))).collect();
+        let parts: Vec<(&Calibration, Margins<'_>)> = own
+            .iter()
+            .zip(margins)
+            .map(|(calibration, values)| (*calibration, with_truth(*values)))
+            .collect();
         calibrate::sharpen(&parts, self.multi_label)
     }
 
@@ -148,8 +156,9 @@ impl<'a> Problem<'a> {
 
     /// The metric of margins of held-out `rows`, larger is better.
     ///
-    /// What the metric needs besides margins (a calibration for log-loss, thresholds for sets of labels) is fitted on one half of
-    /// the rows and used on the other, and the other way around, so that no row is scored with what it helped to fit.
+    /// What the metric needs besides margins (a calibration for log-loss, thresholds for sets of labels) is
+    /// fitted on one half of the rows and used on the other, and the other way around, so that no row is
+    /// scored with what it helped to fit.
     pub(crate) fn fold_utility(&self, rows: &[usize], margins: &[f32]) -> f64 {
         let needs_fit = self.multi_label || self.metric == Metric::LogLoss;
         let answers = if needs_fit {

@@ -1,4 +1,5 @@
-//! Seeds and draws on top of the crate's generator, so that every random choice follows from the resource's seed alone.
+//! Seeds and draws on top of the crate's generator, so that every random choice follows from the resource's
+//! seed alone.
 
 use libm::{cos, log, sqrt};
 
@@ -23,7 +24,8 @@ mod tests {
 
     #[test]
     fn follows_the_published_sequence() {
-        // First outputs for seed 1234567 of the reference implementation (https://prng.di.unimi.it/splitmix64.c).
+        // First outputs for seed 1234567 of the reference implementation
+        // (https://prng.di.unimi.it/splitmix64.c).
         let mut random = Random::new(1_234_567);
         assert_eq!(random.next(), 6_457_827_717_110_365_317);
         assert_eq!(random.next(), 3_203_168_211_198_807_973);

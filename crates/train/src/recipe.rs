@@ -1,4 +1,5 @@
-//! From a search's best trials to what is fitted on all rows: one configuration or the average of two, calibrated, with thresholds.
+//! From a search's best trials to what is fitted on all rows: one configuration or the average of two,
+//! calibrated, with thresholds.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +78,8 @@ impl Recipe {
     }
 }
 
-/// Recipes from `trials` in order of merit: averages of two of the first [`FINALISTS`] that win, then the trials themselves.
+/// Recipes from `trials` in order of merit: averages of two of the first [`FINALISTS`] that win, then the
+/// trials themselves.
 pub(crate) fn recipes(
     search: &Search<'_>,
     run: &Run<'_>,
@@ -116,7 +118,9 @@ pub(crate) fn recipes(
     let mixable = singles.len().min(FINALISTS);
     let pairs: Vec<(usize, usize)> =
         (0..mixable).flat_map(|a| (a + 1..mixable).map(move |b| (a, b))).collect();
-    let pair = |(a, b): &(usize, usize)| finish(search, problem, folds, blend(problem, &margins, [&singles[*a], &singles[*b]]));
+    let pair = |(a, b): &(usize, usize)| {
+        finish(search, problem, folds, blend(problem, &margins, [&singles[*a], &singles[*b]]))
+    };
     let blended: Vec<Recipe> = run.pool.install(|| pairs.par_iter().map(pair).collect());
     let mut all: Vec<Recipe> =
         blended.into_iter().filter(|recipe| recipe.utility >= best + LEAST_GAIN).collect();

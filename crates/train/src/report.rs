@@ -1,4 +1,5 @@
-//! The training report: `report.json`. Every number about the model is measured on the exported artifact by the serving pipeline.
+//! The training report: `report.json`. Every number about the model is measured on the exported artifact by
+//! the serving pipeline.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +96,8 @@ pub struct TestReport {
     /// Scores without the rows whose text also stands in training; absent when there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_leaked: Option<Box<TestReport>>,
-    /// How many models of this run's folder have looked at this split of this data; each look makes it less of a secret.
+    /// How many models of this run's folder have looked at this split of this data; each look makes it less
+    /// of a secret.
     #[serde(default)]
     pub looks: usize,
 }
@@ -323,7 +325,8 @@ impl Report {
         self.test.as_ref()?.metrics.get(self.metric.as_str()).copied()
     }
 
-    /// The model card: what the model is, what it was made from, how good it is and where it fails, in Markdown.
+    /// The model card: what the model is, what it was made from, how good it is and where it fails, in
+    /// Markdown.
     pub fn model_card(&self) -> String {
         crate::model_card::model_card(self)
     }

@@ -1,7 +1,8 @@
 //! One search: rounds of trials, proposed from all results so far and thinned out over folds.
 //!
-//! What a round proposes depends on the results of earlier rounds alone, and the seed of each fit on its place, so that a search is the
-//! same whatever the number of threads and however often it was interrupted. Only the number of rounds may follow from time.
+//! What a round proposes depends on the results of earlier rounds alone, and the seed of each fit on its
+//! place, so that a search is the same whatever the number of threads and however often it was interrupted.
+//! Only the number of rounds may follow from time.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -191,8 +192,8 @@ impl<'r> Search<'r> {
         proposals
     }
 
-    /// Utility of each trial on equal terms: a trial that met only some folds is freed of how easy those folds are, as trials that met
-    /// all of them found. Failed trials get minus infinity.
+    /// Utility of each trial on equal terms: a trial that met only some folds is freed of how easy those
+    /// folds are, as trials that met all of them found. Failed trials get minus infinity.
     pub(crate) fn comparable(&self) -> Vec<f64> {
         let folds = self.config.folds.count();
         let complete: Vec<&Trial> = self.trials.iter().filter(|trial| trial.is_complete()).collect();
@@ -305,8 +306,8 @@ impl<'r> Search<'r> {
         self.run.problem.workspace.margins(&config, train, eval, self.fit_seed(trial, fold as u64))
     }
 
-    /// Held-out margins of `trials` on `folds`, row after row and fold after fold. What is no longer kept is computed again. A trial
-    /// that fails on a fold it had not met is left out.
+    /// Held-out margins of `trials` on `folds`, row after row and fold after fold. What is no longer kept is
+    /// computed again. A trial that fails on a fold it had not met is left out.
     pub(crate) fn held_out(
         &self,
         trials: &[usize],

@@ -1,7 +1,8 @@
 //! Thresholds over which a label of a multi-label task is answered, fitted on out-of-fold probabilities.
 //!
-//! `micro-f1` and `exact-match` are served by one threshold for all labels. `macro-f1` is the mean of the labels' own F1, so each label has
-//! its own threshold, drawn towards the common one the more the fewer positives it has: the best cut of a rare label is mostly luck.
+//! `micro-f1` and `exact-match` are served by one threshold for all labels. `macro-f1` is the mean of the
+//! labels' own F1, so each label has its own threshold, drawn towards the common one the more the fewer
+//! positives it has: the best cut of a rare label is mostly luck.
 
 use loquat_spec::Metric;
 

@@ -1,9 +1,10 @@
 //! A tree-structured Parzen estimator (Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization).
 //!
-//! The trials so far are parted into the better quarter and the rest; each dimension has a Parzen density of either part, mixed with a
-//! flat prior; of some candidates drawn from the better density the one with the largest ratio of the two is proposed.
-//! The module is our own because the crates at hand neither know conditional dimensions nor promise the same bits on every machine.
-//! A dimension that is active only under some value of another is drawn after it. All arithmetic is libm's.
+//! The trials so far are parted into the better quarter and the rest; each dimension has a Parzen density of
+//! either part, mixed with a flat prior; of some candidates drawn from the better density the one with the
+//! largest ratio of the two is proposed. The module is our own because the crates at hand neither know
+//! conditional dimensions nor promise the same bits on every machine. A dimension that is active only under
+//! some value of another is drawn after it. All arithmetic is libm's.
 
 use libm::{erf, exp, log};
 use serde_json::Value;
@@ -135,7 +136,8 @@ fn draw(name: &str, scale: Scale, parts: Parts<'_, '_>, random: &mut Random) -> 
     (Value::from(scale.value(unit)), log(good.density(unit)) - log(bad.density(unit)))
 }
 
-/// A mixture of Gaussians cut to `[0, 1]`, one at each observation, and a flat part with the weight of one observation.
+/// A mixture of Gaussians cut to `[0, 1]`, one at each observation, and a flat part with the weight of one
+/// observation.
 struct Parzen {
     kernels: Vec<(f64, f64)>,
 }

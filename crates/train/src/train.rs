@@ -53,8 +53,8 @@ struct Found<'r> {
 
 /// Searches, evaluates, reports and registers a model for `request`.
 ///
-/// Continues the run in `run_dir` when one with the same inputs was killed there. A run without a model is no error: its
-/// outcome says `Cancelled` or `Failed`, and the report why.
+/// Continues the run in `run_dir` when one with the same inputs was killed there. A run without a model is no
+/// error: its outcome says `Cancelled` or `Failed`, and the report why.
 pub fn train(request: &Request<'_>) -> Result<Trained, TrainError> {
     let run = Run::begin(request)?;
     let folds = final_folds(&run)?;
@@ -87,7 +87,8 @@ pub fn is_unfinished(run_dir: &Path) -> bool {
     crate::journal::Journal::is_unfinished(&run_dir.join(JOURNAL))
 }
 
-/// Trains again with the decisions of an earlier run and compares the weights. Registers nothing and keeps no journal.
+/// Trains again with the decisions of an earlier run and compares the weights. Registers nothing and keeps no
+/// journal.
 pub fn reproduce(request: &Request<'_>, cuts: &Cuts, expected: &str) -> Result<Reproduction, TrainError> {
     let run = Run::repeat(request, cuts.clone())?;
     let folds = final_folds(&run)?;
@@ -126,7 +127,8 @@ fn final_search<'f>(run: &Run<'_>, folds: &'f Folds) -> SearchConfig<'f> {
     SearchConfig { id: 0, folds, trials: run.request.training.search.trials }
 }
 
-/// The first round of the final search tells the cost of a fit; then come the outer folds, then the rest of the search.
+/// The first round of the final search tells the cost of a fit; then come the outer folds, then the rest of
+/// the search.
 fn explore(run: &Run<'_>, folds: &Folds, found: &mut Found<'_>) -> Result<(), Halt> {
     let progress = run.request.progress;
     let guesses = first_guesses(run.problem.table.task, run.problem.classes, run.problem.pool.len()).len();

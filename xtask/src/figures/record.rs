@@ -1,10 +1,12 @@
 //! The record of one measured figure: the value, what it should be, and on what it was measured.
 
-use std::path::Path;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use crate::process;
 use crate::workspace::Workspace;
@@ -61,10 +63,12 @@ impl Target {
 }
 
 /// Where and on what figures are measured.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Bench {
     /// The workspace.
     pub(crate) workspace: Workspace,
+    scratch: TempDir,
+    binary: OnceCell<PathBuf>,
     cpu: String,
     commit: String,
     date: String,
@@ -74,7 +78,25 @@ impl Bench {
     /// Reads processor, commit and day.
     pub(crate) fn new(workspace: &Workspace) -> Result<Self> {
         let root = workspace.root();
-        Ok(Self { workspace: workspace.clone(), cpu: cpu()?, commit: commit(root)?, date: today() })
+        Ok(Self {
+            workspace: workspace.clone(),
+            scratch: tempfile::tempdir()?,
+            binary: OnceCell::new(),
+            cpu: cpu()?,
+            commit: commit(root)?,
+            date: today(),
+        })
+    }
+
+    /// The release binary: built once and copied, so that a change of the checkout while a figure is measured changes
+    /// nothing of it.
+    pub(crate) fn binary(&self) -> Result<PathBuf> {
+        if let Some(binary) = self.binary.get() {
+            return Ok(binary.clone());
+        }
+        let copy = self.scratch.path().join("loquat");
+        std::fs::copy(self.workspace.build_release()?, &copy).context("the built binary cannot be copied")?;
+        Ok(self.binary.get_or_init(|| copy).clone())
     }
 
     /// A record of `runs`, whose median is the value.

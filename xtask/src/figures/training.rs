@@ -28,7 +28,7 @@ impl Folder {
 
     /// The same in `path`, which is created.
     pub(crate) fn at(bench: &Bench, name: &str, path: PathBuf) -> Result<Self> {
-        let binary = bench.workspace.build_release()?;
+        let binary = bench.binary()?;
         let source = bench.workspace.path(&format!("xtask/figures/{name}.yaml"));
         let mut text =
             std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;

@@ -33,8 +33,11 @@ pub(crate) fn run(context: &Context, arguments: &Report) -> Result<u8, Failure> 
             ),
         ));
     };
-    // A version's number is given after its report is written.
-    report["version"] = record.version.into();
+    // A version's number is given after its report is written, and an import may give another name.
+    if let Some(report) = report.as_object_mut() {
+        report.insert("name".to_owned(), record.name.into());
+        report.insert("version".to_owned(), record.version.into());
+    }
     let colour = arguments.output.is_none() && context.style.stdout;
     let text = match arguments.format {
         ReportFormat::Json => output::json(&report)?,

@@ -114,6 +114,12 @@ fn train_one(
     let cancel = Arc::new(Cancel::new());
     let progress = TrainingProgress::new(job.training.name.as_str(), context.bars);
     let run_dir = context::run_folder(folder, job.training.name.as_str());
+    if loquat_train::is_unfinished(&run_dir) {
+        output::say(&format!(
+            "{}: an earlier run did not end, it goes on if its inputs are these",
+            job.training.name
+        ));
+    }
     let request = Request {
         training: job.training,
         resource: job.resource,

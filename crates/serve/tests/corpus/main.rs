@@ -1,14 +1,19 @@
 //! Replays the corpora of the fuzz targets for request bodies.
 
+#[cfg(test)]
 mod entry;
+#[cfg(test)]
 #[expect(dead_code, reason = "the replay needs a part of the tests' client only")]
 #[path = "../server/harness.rs"]
 mod harness;
 
+#[cfg(test)]
 use std::path::Path;
 
+#[cfg(test)]
 use entry::{Edge, Route};
 
+#[cfg(test)]
 fn replay(target: &str, route: Route) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut edge = Edge::start();

@@ -1,4 +1,5 @@
 //! Small synthetic data and requests for tests through the public surface.
+#![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use loquat_store::Store;
 use loquat_train::{Cancel, Progress, Request, Silent, TrainError, Trained, train};
 
 const WORDS: [&str; 40] = [
-    "stone", "river", "cloud", "paper", "green", "quick", "table", "horse", "light", "sound", "field", "night", "bread",
-    "water", "glass", "chair", "music", "plant", "story", "north", "south", "early", "heavy", "small", "round", "sharp",
-    "sweet", "bitter", "silver", "golden", "winter", "summer", "spring", "autumn", "morning", "evening", "garden",
-    "forest", "valley", "harbour",
+    "stone", "river", "cloud", "paper", "green", "quick", "table", "horse", "light", "sound", "field",
+    "night", "bread", "water", "glass", "chair", "music", "plant", "story", "north", "south", "early",
+    "heavy", "small", "round", "sharp", "sweet", "bitter", "silver", "golden", "winter", "summer", "spring",
+    "autumn", "morning", "evening", "garden", "forest", "valley", "harbour",
 ];
 const TOPICS: [&[&str]; 4] = [
     &["refund", "invoice", "payment", "charge", "billing"],
@@ -49,7 +50,8 @@ impl Default for TableConfig {
 
 pub(crate) fn table(config: &TableConfig) -> Table {
     let mut numbers = Numbers(config.seed);
-    let rows: Vec<Row> = (0..config.rows + config.test).map(|number| row(config, number, &mut numbers)).collect();
+    let rows: Vec<Row> =
+        (0..config.rows + config.test).map(|number| row(config, number, &mut numbers)).collect();
     let mut table = Table {
         name: "synthetic".to_owned(),
         task: if config.multi_label { Task::MultiLabelClassification } else { Task::TextClassification },
@@ -135,7 +137,12 @@ impl Place {
         self.folder.path().join("runs/synthetic")
     }
 
-    pub(crate) fn request<'a>(&'a self, training: &'a Training, table: &'a Table, cancel: &'a Cancel) -> Request<'a> {
+    pub(crate) fn request<'a>(
+        &'a self,
+        training: &'a Training,
+        table: &'a Table,
+        cancel: &'a Cancel,
+    ) -> Request<'a> {
         Request {
             training,
             resource: "kind: Training\n",

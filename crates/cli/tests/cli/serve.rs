@@ -1,15 +1,13 @@
 //! `loquat up` and `loquat serve`: the call that is printed works, and a signal drains.
 #![cfg(all(unix, feature = "serve", feature = "train"))]
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{loquat, run, starter};
+use crate::support::{loquat, run, starter};
 
 /// A server that ends with its test.
 struct Server {

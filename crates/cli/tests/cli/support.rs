@@ -1,5 +1,4 @@
-//! Runs the real binary in temporary folders.
-#![expect(dead_code, reason = "each test file uses its own part of this module")]
+//! What the tests share.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,11 @@
 //! From a starter folder to a registered version, for each task that can be trained.
 #![cfg(feature = "train")]
 
-mod support;
-
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use support::{copy_folder, loquat, run, run_with_input, starter};
+use crate::support::{copy_folder, loquat, run, run_with_input, starter};
 
 fn weights(folder: &Path, version: &str) -> String {
     let record = run(folder, &["models", "show", version, "--dir", "demo", "--format", "json"])
@@ -207,6 +205,7 @@ fn a_killed_training_continues_with_the_weights_of_an_uninterrupted_one() {
     }
     let last = run(at, &["train", "demo"]).expect_status(0);
     assert_eq!(weights(at, "demo"), weights(calm.path(), "demo"), "{}", last.stderr);
+    assert_eq!(run(at, &["train", "demo"]).stdout, "", "the version is complete");
 }
 
 #[cfg(unix)]

@@ -1,10 +1,8 @@
 //! Usage, exit statuses and the commands that need no model.
 
-mod support;
-
 use std::path::Path;
 
-use support::{loquat, run, write};
+use crate::support::{loquat, run, write};
 
 struct Case {
     arguments: &'static [&'static str],
@@ -164,7 +162,7 @@ fn configuration_shows_flag_over_environment_over_default() {
 #[test]
 fn a_flag_of_a_command_follows_its_environment_variable() {
     let folder = tempfile::tempdir().unwrap();
-    support::run(folder.path(), &["init", "text-classification", "demo"]).expect_status(0);
+    run(folder.path(), &["init", "text-classification", "demo"]).expect_status(0);
     let mut command = loquat(folder.path());
     let output = command.args(["check", "demo"]).env("LOQUAT_FORMAT", "json").output().unwrap();
     serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();

@@ -1,8 +1,6 @@
 //! `loquat predict` on every form of rows.
 #![cfg(feature = "train")]
 
-mod support;
-
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +10,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use serde_json::json;
-use support::{loquat, run, run_with_input, starter, write};
+
+use crate::support::{loquat, run, run_with_input, starter, write};
 
 const TEXTS: [&str; 3] = ["please send me a refund", "the app crashes, \"again\"", "lovely, thank you"];
 
@@ -28,7 +27,7 @@ fn trained() -> &'static Path {
     FOLDER.get_or_init(make).path()
 }
 
-fn predict(arguments: &[&str], input: &[u8]) -> support::Run {
+fn predict(arguments: &[&str], input: &[u8]) -> crate::support::Run {
     let mut all = vec!["predict", "demo", "--dir", "demo"];
     all.extend(arguments);
     run_with_input(trained(), &all, input)

@@ -1,8 +1,6 @@
 //! `loquat check`: findings in each form.
 
-mod support;
-
-use support::{run, write};
+use crate::support::{run, write};
 
 const GOOD: &str = "\
 apiVersion: loquat.dev/v1alpha1
