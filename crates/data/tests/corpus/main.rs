@@ -12,10 +12,10 @@ fn folder(target: &str) -> PathBuf {
 
 fn replay(target: &str, format: ReaderFormat) {
     let mut replayed = 0;
-    for file in std::fs::read_dir(folder(target)).unwrap() {
-        let path = file.unwrap().path();
+    for file in std::fs::read_dir(folder(target)).expect("the corpus can be read") {
+        let path = file.expect("the corpus can be read").path();
         eprintln!("{}", path.display());
-        entry::records(&std::fs::read(&path).unwrap(), format);
+        entry::records(&std::fs::read(&path).expect("the corpus can be read"), format);
         replayed += 1;
     }
     assert!(replayed > 0, "the corpus of {target} is empty");
