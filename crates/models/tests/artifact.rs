@@ -1,5 +1,7 @@
 //! The linear artifact through the public surface: round trip, batches, explanations, refusals.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use loquat_models::{
     Calibration, Component, FeatureConfig, Golden, Manifest, Model, Norm, TermFrequency, Vocabulary,
 };
