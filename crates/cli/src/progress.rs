@@ -64,10 +64,10 @@ impl TrainingProgress {
 impl Progress for TrainingProgress {
     fn stage(&self, name: &str, total: Option<u64>) {
         if let Some(bar) = &self.bar {
-            bar.set_style(style(total.is_some()));
+            bar.set_message(format!("{}: {name}", self.name));
             bar.set_length(total.unwrap_or(0));
             bar.set_position(0);
-            bar.set_message(format!("{}: {name}", self.name));
+            bar.set_style(style(total.is_some()));
             return;
         }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);

@@ -20,7 +20,8 @@ const DISCARD_BYTES: usize = 16 << 20;
 /// The members of a JSON object in the order sent, repeated names included.
 pub(crate) struct Members(pub(crate) Vec<(String, Value)>);
 
-/// Checks that the headers announce JSON as it is, without an encoding. A body without a media type is taken as JSON.
+/// Checks that the headers announce JSON as it is, without an encoding. A body without a media type, or with the one
+/// that `curl -d` sets unasked, is taken as JSON.
 pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
@@ -47,7 +48,9 @@ fn is_json(media: &[u8]) -> bool {
     let Ok(media) = std::str::from_utf8(media) else { return false };
     let mut parts = media.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let json = essence == "application/json"
+    // What `curl -d` announces unless told otherwise; a body that is a form indeed fails to parse as JSON.
+    let json = essence == "application/x-www-form-urlencoded"
+        || essence == "application/json"
         || essence == "text/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     json && parts.all(|parameter| match parameter.split_once('=') {

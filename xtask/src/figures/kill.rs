@@ -4,13 +4,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::figures::record::{Bench, Record, Target};
 use crate::figures::training::Folder;
 
 const ROUNDS: u32 = 20;
+const MOST_TRIES: u32 = 20;
 const RESOURCE: &str = "kill";
 const MODEL: &str = "tickets";
 
@@ -24,19 +25,31 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
     let mut same = 0_u32;
     for round in 0..ROUNDS {
         let folder = Folder::at(bench, RESOURCE, scratch.path().join(format!("round-{round}")))?;
-        let moment = Duration::from_secs_f64(seconds * random_share());
-        let killed = kill_after(&folder, moment)?;
+        let moment = kill_once(&folder, seconds)?;
         let found = resume(&folder);
         let equal = found.as_ref().is_ok_and(|digest| *digest == wanted);
         same += u32::from(equal);
         let error = found.err().map(|error| format!("{error:#}"));
-        rounds.push(json!({ "seconds": moment.as_secs_f64(), "killed": killed, "sameWeights": equal, "error": error }));
+        rounds.push(json!({ "seconds": moment.as_secs_f64(), "sameWeights": equal, "error": error }));
     }
     let detail =
         json!({ "uninterruptedSeconds": seconds, "weights": wanted, "rounds": Value::Array(rounds) });
     let target = Some(Target::AtLeast(f64::from(ROUNDS)));
     let record = bench.record("kill/same-weights", "of 20", target, vec![f64::from(same)]);
     Ok(vec![record.with_detail(detail)])
+}
+
+/// Kills a training of `folder` at a random moment of `seconds`, which is returned. One that had ended by then is forgotten
+/// and started again, so that every round is a killed one.
+fn kill_once(folder: &Folder, seconds: f64) -> Result<Duration> {
+    for _ in 0..MOST_TRIES {
+        let moment = Duration::from_secs_f64(seconds * random_share());
+        if kill_after(folder, moment)? {
+            return Ok(moment);
+        }
+        folder.clear()?;
+    }
+    bail!("{MOST_TRIES} trainings ended before they could be killed, although one took {seconds:.1} s")
 }
 
 /// Starts a training and kills it at `moment`; false when it had ended by then.

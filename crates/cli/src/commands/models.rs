@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use loquat_spec::{ErrorCode, ModelReference, Name, Selector};
+use loquat_spec::{ErrorCode, ModelReference, Name, Selector, SourceText};
 use loquat_store::{ModelSummary, VersionRecord};
 
 use crate::arguments::{ModelsCommand, TableFormat};
@@ -43,7 +43,7 @@ fn list(context: &Context, format: TableFormat) -> Result<(), Failure> {
     if format == TableFormat::Json {
         return output::answer(&output::json(&models)?);
     }
-    let head = ["MODEL", "ALIASES", "METRICS", "SIZE", "OUTCOME", "CREATED"].map(str::to_owned);
+    let head = ["MODEL", "ALIASES", "SCORE", "SIZE", "OUTCOME", "CREATED"].map(str::to_owned);
     let mut rows = vec![head];
     for model in &models {
         // Newest first: it is the one that is looked for.
@@ -58,15 +58,29 @@ fn row(model: &ModelSummary, record: &VersionRecord) -> [String; 6] {
     [
         format!("{}:{}", record.name, record.version),
         aliases.join(","),
-        metrics(record),
+        score(record),
         output::bytes(record.bytes),
         record.outcome.clone(),
-        record.created.clone(),
+        to_the_second(&record.created),
     ]
 }
 
-fn metrics(record: &VersionRecord) -> String {
-    record.metrics.iter().map(|(metric, value)| format!("{metric} {value:.4}")).collect::<Vec<_>>().join(", ")
+/// The metric that the training optimised, else the first that there is.
+fn score(record: &VersionRecord) -> String {
+    let source = SourceText { path: "record.yaml".into(), text: record.resource.clone() };
+    let training = loquat_spec::parse(&[source]).ok().and_then(|parsed| parsed.trainings.into_iter().next());
+    let metric = training.map(|training| training.value.metric.as_str());
+    let wanted = record.metrics.iter().find(|(name, _)| metric == Some(name.as_str()));
+    let found = wanted.or_else(|| record.metrics.iter().next());
+    found.map_or_else(|| "-".to_owned(), |(name, value)| format!("{name} {value:.4}"))
+}
+
+/// `2026-01-02T03:04:05Z` of a time with a fraction.
+fn to_the_second(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, _)) if time.ends_with('Z') => format!("{whole}Z"),
+        _ => time.to_owned(),
+    }
 }
 
 fn show(context: &Context, reference: &ModelReference, format: TableFormat) -> Result<(), Failure> {

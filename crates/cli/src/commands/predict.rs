@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use loquat_data::{ReaderFormat, Record};
 use loquat_infer::{Input, Pipeline};
 use loquat_spec::{Columns, ErrorCode, PredictParameters, Prediction, SourceText};
@@ -224,8 +224,12 @@ fn bar(context: &Context, arguments: &Predict) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}, {elapsed}") {
-        bar.set_style(style);
+    // A write of a line that is drawn again at once may fail without loss.
+    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        let _ = write!(text, "{}/s", output::thousands(state.per_sec() as usize));
+    };
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} rows, {rate}, {elapsed}") {
+        bar.set_style(style.with_key("rate", rate));
     }
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
