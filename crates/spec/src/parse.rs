@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -117,14 +118,16 @@ enum Raw {
 #[derive(Debug)]
 struct Reader<'f> {
     files: &'f [SourceText],
-    schemas: BTreeMap<&'static str, Value>,
+    schemas: &'static BTreeMap<&'static str, Value>,
     problems: Vec<(usize, Option<String>, Problem)>,
 }
 
 impl<'f> Reader<'f> {
     fn new(files: &'f [SourceText]) -> Self {
-        let schemas = KINDS.iter().filter_map(|kind| Some((*kind, schema(kind)?))).collect();
-        Self { files, schemas, problems: Vec::new() }
+        // Generating them takes longer than reading most files.
+        static SCHEMAS: LazyLock<BTreeMap<&'static str, Value>> =
+            LazyLock::new(|| KINDS.iter().filter_map(|kind| Some((*kind, schema(kind)?))).collect());
+        Self { files, schemas: &SCHEMAS, problems: Vec::new() }
     }
 
     fn read_file(&mut self, file: usize, source: &SourceText) -> Vec<Read> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use loquat_data::Table;
 use loquat_spec::{Dataset, ErrorCode, ModelReference, SourceText, Training};
 use loquat_store::{Store, VersionRecord};
-use loquat_train::{Cancel, Cuts, Report, Reproduction, Request};
+use loquat_train::{Cancel, Cuts, Progress as _, Report, Reproduction, Request};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -118,6 +118,7 @@ fn train_again(
         progress: &progress,
         code_version: &past.record.code_version,
     };
+    progress.stage("training again", None);
     let again = loquat_train::reproduce(&request, past.cuts, &past.record.weights_digest);
     progress.finish();
     Ok(again?)
