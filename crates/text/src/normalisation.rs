@@ -31,23 +31,34 @@ impl Normalisation {
             }
             return;
         }
-        let mut cluster = String::new();
-        let mut start = 0;
-        for (index, character) in text.chars().enumerate() {
-            if !cluster.is_empty() && canonical_combining_class(character) == 0 {
-                self.flush(&cluster, start, index as u32, &mut emit);
-                cluster.clear();
+        // A cluster is a character with the marks that follow it: a slice of the text.
+        let (mut first_byte, mut first) = (0, 0);
+        let mut count = 0;
+        for (byte, character) in text.char_indices() {
+            if count > first && canonical_combining_class(character) == 0 {
+                self.flush(&text[first_byte..byte], first, count, &mut emit);
+                (first_byte, first) = (byte, count);
             }
-            if cluster.is_empty() {
-                start = index as u32;
-            }
-            cluster.push(character);
+            count += 1;
         }
-        let end = start + cluster.chars().count() as u32;
-        self.flush(&cluster, start, end, &mut emit);
+        self.flush(&text[first_byte..], first, count, &mut emit);
     }
 
     fn flush(self, cluster: &str, start: u32, end: u32, emit: &mut impl FnMut(char, u32, u32)) {
+        // Most characters stand alone and are already composed: no iterator, no buffer.
+        let mut characters = cluster.chars();
+        if let (Some(character), None) = (characters.next(), characters.next())
+            && is_stable(character)
+        {
+            let mut lower = character.to_lowercase();
+            if self.lowercase && lower.len() > 1 {
+                lower.for_each(|c| emit(c, start, end));
+            } else {
+                let folded = if self.lowercase { lower.next().unwrap_or(character) } else { character };
+                emit(folded, start, end);
+            }
+            return;
+        }
         let mut lower = |character: char| {
             if self.lowercase {
                 character.to_lowercase().for_each(|c| emit(c, start, end));
@@ -59,6 +70,28 @@ impl Normalisation {
             cluster.nfkc().for_each(&mut lower);
         } else {
             cluster.chars().for_each(&mut lower);
+        }
+    }
+}
+
+/// Characters of common scripts that NFKC leaves as they are: ASCII, Cyrillic, Arabic letters, kana, Chinese characters.
+/// Others take the general way.
+fn is_stable(character: char) -> bool {
+    let code = u32::from(character);
+    code < 0x80
+        || matches!(code, 0x0400..=0x045F | 0x0620..=0x064A | 0x3041..=0x3096 | 0x30A1..=0x30FA | 0x4E00..=0x9FA5)
+        || unicode_normalization::is_nfkc_quick(std::iter::once(character))
+            == unicode_normalization::IsNormalized::Yes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stable_characters_are_their_own_normal_form() {
+        for character in (0..=0x0010_FFFF).filter_map(char::from_u32).filter(|c| is_stable(*c)) {
+            assert!(std::iter::once(character).nfkc().eq([character]), "{character:?}");
         }
     }
 }
