@@ -57,7 +57,7 @@ pub fn lines(bytes: &[u8]) {
 /// reader counts here: the hook that ends the process at every panic is taken out.
 pub fn parquet(bytes: &[u8]) {
     static QUIET: Once = Once::new();
-    //QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
     data::records(bytes, ReaderFormat::Parquet);
 }
 

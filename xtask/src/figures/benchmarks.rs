@@ -78,9 +78,10 @@ fn row(record: &Record) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
-/// Four significant digits, which is more than repeats.
+/// Counts as they are; else about four digits, which is more than repeats.
 fn number(value: f64) -> String {
     match value.abs() {
+        size if size.fract() == 0.0 => format!("{value:.0}"),
         size if size >= 1000.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 1.0 => format!("{value:.2}"),
@@ -100,7 +101,7 @@ mod tests {
             unit: "s".to_owned(),
             target: Some(Target::AtMost(20.0)),
             met: Some(true),
-            peer: Some(80.0),
+            peer: Some(80.5),
             peer_version: Some("scikit-learn 1.9".to_owned()),
             ratio: Some(8.0),
             runs: vec![10.0],
@@ -109,7 +110,7 @@ mod tests {
             date: "2026-01-01".to_owned(),
             detail: serde_json::Value::Null,
         };
-        let wanted = "| search/time | 10.0 s | ≤ 20 s | yes | 80.0 s (scikit-learn 1.9) | 8.0 | 1 | 0123456789ab | 2026-01-01 |";
+        let wanted = "| search/time | 10 s | ≤ 20 s | yes | 80.5 s (scikit-learn 1.9) | 8.0 | 1 | 0123456789ab | 2026-01-01 |";
         assert_eq!(row(&record), wanted);
     }
 }
