@@ -14,6 +14,7 @@ use crate::features::FeatureConfig;
 use crate::linear::{Calibration, Component, Scratch};
 use crate::manifest::Manifest;
 use crate::vocabulary::Vocabulary;
+use crate::weight_rows::{Row, WeightRows, class_bytes};
 
 const MANIFEST: &str = "loquat.json";
 const CONFIG: &str = "config.json";
@@ -241,16 +242,57 @@ fn tensors(index: usize, c: &Component) -> Vec<(String, Dtype, Vec<usize>, Vec<u
     let name = |part: &str| format!("components.{index}.{part}");
     let hashes = c.vocabulary.hashes().iter().flat_map(|v| v.to_le_bytes()).collect();
     let idf = c.vocabulary.stored_idf().iter().flat_map(|v| v.to_le_bytes()).collect();
-    let weights = c.weights.iter().map(|w| w.cast_unsigned()).collect();
-    let weighted = c.rows.iter().map(|row| u8::from(*row != Component::NO_WEIGHTS)).collect();
+    let mut stored = StoredRows::default();
+    (0..c.weights.len()).for_each(|feature| stored.push(c.weights.get(feature)));
+    let (whole, entries) = (stored.whole.len() / c.classes().max(1), stored.sparse_weights.len());
+    let class_type = if class_bytes(c.classes()) == 1 { Dtype::U8 } else { Dtype::U16 };
+    let counts: Vec<u8> = stored.counts.iter().flat_map(|v| v.to_le_bytes()).collect();
     vec![
-        (name("weighted"), Dtype::U8, vec![features], weighted),
+        (name("weighted"), Dtype::U8, vec![features], stored.kinds),
         (name("hashes"), Dtype::U32, vec![features], hashes),
         (name("idf"), Dtype::U16, vec![features], idf),
-        (name("scales"), Dtype::F32, vec![c.scales.len()], bytes32(&c.scales)),
-        (name("weights"), Dtype::I8, vec![c.scales.len(), c.classes()], weights),
+        (name("scales"), Dtype::F32, vec![stored.scales.len()], bytes32(&stored.scales)),
+        (name("weights"), Dtype::I8, vec![whole, c.classes()], stored.whole),
+        (name("sparse_counts"), Dtype::U16, vec![stored.counts.len()], counts),
+        (name("sparse_classes"), class_type, vec![entries], stored.sparse_classes),
+        (name("sparse_weights"), Dtype::I8, vec![entries], stored.sparse_weights),
         (name("bias"), Dtype::F32, vec![c.classes()], bytes32(&c.bias)),
     ]
+}
+
+/// Rows of weights, part by part, as the file has them.
+#[derive(Debug, Default)]
+struct StoredRows {
+    /// Of each feature: [`NO_ROW`], [`WHOLE_ROW`] or [`SPARSE_ROW`].
+    kinds: Vec<u8>,
+    scales: Vec<f32>,
+    whole: Vec<u8>,
+    counts: Vec<u16>,
+    sparse_classes: Vec<u8>,
+    sparse_weights: Vec<u8>,
+}
+
+const NO_ROW: u8 = 0;
+const WHOLE_ROW: u8 = 1;
+const SPARSE_ROW: u8 = 2;
+
+impl StoredRows {
+    fn push(&mut self, row: Option<Row<'_>>) {
+        self.scales.extend(row.map(Row::scale));
+        match row {
+            None => self.kinds.push(NO_ROW),
+            Some(Row::Whole { weights, .. }) => {
+                self.kinds.push(WHOLE_ROW);
+                self.whole.extend_from_slice(weights);
+            }
+            Some(Row::Sparse { classes, weights, .. }) => {
+                self.kinds.push(SPARSE_ROW);
+                self.counts.push(weights.len() as u16);
+                self.sparse_classes.extend_from_slice(classes);
+                self.sparse_weights.extend_from_slice(weights);
+            }
+        }
+    }
 }
 
 struct TensorReader<'b> {
@@ -312,20 +354,70 @@ impl TensorReader<'_> {
         {
             return Err(problem("bias", "and the calibration have different numbers of labels"));
         }
-        let weighted = self.bytes(&name("weighted"), Dtype::U8, &[features])?;
-        let rows = Component::number_rows(weighted.iter().map(|w| *w == 1));
-        let count = weighted.iter().filter(|w| **w == 1).count();
-        let weights = self.bytes(&name("weights"), Dtype::I8, &[count, classes])?;
         Ok(Component {
             features: config.features,
-            weights: weights.iter().map(|b| b.cast_signed()).collect(),
-            scales: self.floats(&name("scales"), count)?,
-            rows,
+            weights: self.rows(&name, features, classes)?,
             bias: self.floats(&name("bias"), classes)?,
             calibration: config.calibration,
             weight: config.weight,
             vocabulary,
         })
+    }
+
+    /// The weights of all features. Without sparse parts every row is whole.
+    fn rows(
+        &self,
+        name: &dyn Fn(&str) -> String,
+        features: usize,
+        classes: usize,
+    ) -> Result<WeightRows, ModelError> {
+        let problem =
+            |part: &str, problem| ModelError::Tensor { path: self.path.clone(), tensor: name(part), problem };
+        let kinds = self.bytes(&name("weighted"), Dtype::U8, &[features])?;
+        let of_kind = |kind: u8| kinds.iter().filter(|k| **k == kind).count();
+        let (whole, sparse) = (of_kind(WHOLE_ROW), of_kind(SPARSE_ROW));
+        let scales = self.floats(&name("scales"), whole + sparse)?;
+        let weights = self.bytes(&name("weights"), Dtype::I8, &[whole, classes])?;
+        let width = class_bytes(classes);
+        let (mut counts, mut sparse_classes, mut sparse_weights) = (Vec::new(), &[][..], &[][..]);
+        if sparse > 0 {
+            let stored = self.bytes(&name("sparse_counts"), Dtype::U16, &[sparse])?;
+            counts = stored.chunks_exact(2).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]]))).collect();
+            let entries = counts.iter().sum();
+            let class_type = if width == 1 { Dtype::U8 } else { Dtype::U16 };
+            sparse_classes = self.bytes(&name("sparse_classes"), class_type, &[entries])?;
+            sparse_weights = self.bytes(&name("sparse_weights"), Dtype::I8, &[entries])?;
+            if counts.iter().any(|count| *count >= classes) || !classes_below(classes, sparse_classes) {
+                return Err(problem("sparse_classes", "names a class that there is not"));
+            }
+        }
+        let mut rows = WeightRows::empty(classes);
+        let (mut whole, mut scales, mut counts) =
+            (weights.chunks_exact(classes.max(1)), scales.into_iter(), counts.into_iter());
+        for kind in kinds {
+            let scale = if *kind == NO_ROW { 0.0 } else { scales.next().unwrap_or(0.0) };
+            match *kind {
+                NO_ROW => rows.push_none(),
+                WHOLE_ROW => rows.push(Row::Whole { scale, weights: whole.next().unwrap_or_default() }),
+                SPARSE_ROW => {
+                    let count = counts.next().unwrap_or(0);
+                    let (classes, rest) = sparse_classes.split_at(count * width);
+                    let (weights, others) = sparse_weights.split_at(count);
+                    (sparse_classes, sparse_weights) = (rest, others);
+                    rows.push(Row::Sparse { scale, classes, weights });
+                }
+                _ => return Err(problem("weighted", "holds a number other than 0, 1 and 2")),
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Whether every class in `bytes` is below `classes`.
+fn classes_below(classes: usize, bytes: &[u8]) -> bool {
+    match class_bytes(classes) {
+        1 => bytes.iter().all(|class| usize::from(*class) < classes),
+        _ => bytes.chunks_exact(2).all(|b| usize::from(u16::from_le_bytes([b[0], b[1]])) < classes),
     }
 }
 

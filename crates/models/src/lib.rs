@@ -10,6 +10,7 @@ mod linear;
 mod manifest;
 pub mod math;
 mod vocabulary;
+mod weight_rows;
 
 pub use artifact::Model;
 pub use error::ModelError;
@@ -17,3 +18,4 @@ pub use features::{FeatureConfig, FeatureCounter, Norm, TermFrequency, normalise
 pub use linear::{Calibration, Component, Scratch};
 pub use manifest::{Golden, Manifest};
 pub use vocabulary::Vocabulary;
+pub use weight_rows::WeightRows;

@@ -5,12 +5,12 @@
 //! integers with one scale; products are summed in `f32` in a fixed order.
 
 use loquat_text::Prepared;
-use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
 use crate::features::{FeatureConfig, FeatureCounter, normalise_group};
 use crate::math;
 use crate::vocabulary::Vocabulary;
+use crate::weight_rows::{WeightRows, class_bytes};
 
 /// How margins become probabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,12 +51,8 @@ pub struct Component {
     pub features: FeatureConfig,
     /// The features known. Those pruned stay in it: they count in a text's length, though they have no weights.
     pub vocabulary: Vocabulary,
-    /// Row of weights of each feature; [`Component::NO_WEIGHTS`] where it was pruned.
-    pub rows: Vec<u32>,
-    /// Eight-bit weights `[weighted features, classes]`, row after row.
-    pub weights: Vec<i8>,
-    /// Scale of each row of weights.
-    pub scales: Vec<f32>,
+    /// The weights of each feature.
+    pub weights: WeightRows,
     /// Added to the margin of each class.
     pub bias: Vec<f32>,
     /// From margins to probabilities.
@@ -74,35 +70,6 @@ pub struct Scratch {
 }
 
 impl Component {
-    /// Stands in [`Component::rows`] for a feature without weights.
-    pub const NO_WEIGHTS: u32 = u32::MAX;
-
-    /// Numbers the rows of weights: features that are `weighted` have one each, in order.
-    pub fn number_rows(weighted: impl Iterator<Item = bool>) -> Vec<u32> {
-        let mut next = 0;
-        let number = |weighted: bool| {
-            if !weighted {
-                return Self::NO_WEIGHTS;
-            }
-            next += 1;
-            next - 1
-        };
-        weighted.map(number).collect()
-    }
-
-    /// Quantises `weights` (`[features, classes]`): each row to eight bits with its own scale.
-    pub fn quantise(weights: &[f32], classes: usize) -> (Vec<i8>, Vec<f32>) {
-        let mut quantised = Vec::with_capacity(weights.len());
-        let mut scales = Vec::with_capacity(weights.len() / classes.max(1));
-        for row in weights.chunks_exact(classes) {
-            let largest = row.iter().fold(0.0_f32, |m, w| m.max(w.abs()));
-            let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-            quantised.extend(row.iter().map(|w| (w / scale).round().clamp(-127.0, 127.0) as i8));
-            scales.push(scale);
-        }
-        (quantised, scales)
-    }
-
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.bias.len()
@@ -133,24 +100,7 @@ impl Component {
     pub fn margins(&self, text: &str, scratch: &mut Scratch, margins: &mut [f32]) {
         self.read(text, scratch);
         margins.copy_from_slice(&self.bias);
-        let (weights, scales, classes) = (&self.weights, &self.scales, self.classes());
-        let (values, rows) = (&scratch.values, &self.rows);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for &(id, value) in values {
-                    let row = rows[id as usize];
-                    if row == Self::NO_WEIGHTS {
-                        continue;
-                    }
-                    let value = value * scales[row as usize];
-                    let row = &weights[row as usize * classes..][..classes];
-                    for (margin, weight) in margins.iter_mut().zip(row) {
-                        *margin += value * f32::from(*weight);
-                    }
-                }
-            },
-        );
+        self.weights.add(&scratch.values, margins);
     }
 
     /// What each character range of `text` (in prepared characters) adds to the margin of `class`, averaged over the
@@ -166,6 +116,7 @@ impl Component {
         let values: std::collections::BTreeMap<u32, f32> = scratch.values.iter().copied().collect();
         let classes = self.classes();
         let others = (classes.max(2) - 1) as f32;
+        let wide = class_bytes(classes) == 2;
         for group in &self.features.groups {
             let mut places: std::collections::BTreeMap<u32, Vec<(u32, u32)>> = Default::default();
             group.for_each(&scratch.prepared, |hash, start, end| {
@@ -174,18 +125,19 @@ impl Component {
                 }
             });
             for (id, spans) in places {
-                let number = self.rows[id as usize];
-                if number == Self::NO_WEIGHTS {
-                    continue;
-                }
-                let row = &self.weights[number as usize * classes..][..classes];
-                let sum: f32 = row.iter().map(|w| f32::from(*w)).sum();
-                let own = f32::from(row[class]);
+                let Some(row) = self.weights.get(id as usize) else { continue };
+                let (mut sum, mut own) = (0.0_f32, 0.0_f32);
+                row.for_each(wide, |other, weight| {
+                    sum += weight;
+                    if other == class {
+                        own = weight;
+                    }
+                });
                 let against = match self.calibration {
                     Calibration::Temperature(_) if classes > 1 => (sum - own) / others,
                     _ => 0.0,
                 };
-                let value = values.get(&id).copied().unwrap_or(0.0) * self.scales[number as usize];
+                let value = values.get(&id).copied().unwrap_or(0.0) * row.scale();
                 let share = value * (own - against) / spans.len() as f32;
                 for (start, end) in spans {
                     if let Some((start, end)) = scratch.prepared.source_span(start, end) {
@@ -198,10 +150,6 @@ impl Component {
 
     /// Bytes in memory.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.vocabulary.resident_bytes()
-            + self.rows.len() * 4
-            + self.weights.len()
-            + self.scales.len() * 4
-            + self.bias.len() * 4
+        self.vocabulary.resident_bytes() + self.weights.resident_bytes() + self.bias.len() * 4
     }
 }

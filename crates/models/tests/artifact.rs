@@ -4,6 +4,7 @@
 
 use loquat_models::{
     Calibration, Component, FeatureConfig, Golden, Manifest, Model, Norm, TermFrequency, Vocabulary,
+    WeightRows,
 };
 use loquat_spec::Task;
 use loquat_text::{Ngrams, Normalisation, Prepared};
@@ -26,8 +27,6 @@ fn hash(word: &str) -> u32 {
 fn model() -> Model {
     let mut rows: Vec<(u32, [f32; 3])> = WORDS.iter().map(|(word, weights)| (hash(word), *weights)).collect();
     rows.sort_by_key(|(hash, _)| *hash);
-    let weights: Vec<f32> = rows.iter().flat_map(|(_, weights)| *weights).collect();
-    let (weights, scales) = Component::quantise(&weights, 3);
     let idf = vec![Vocabulary::round_idf(1.0); rows.len()];
     let component = Component {
         features: FeatureConfig {
@@ -37,9 +36,7 @@ fn model() -> Model {
             norm: Norm::L2,
         },
         vocabulary: Vocabulary::new(rows.iter().map(|(hash, _)| *hash).collect(), idf).unwrap(),
-        rows: Component::number_rows(rows.iter().map(|_| true)),
-        weights,
-        scales,
+        weights: WeightRows::quantise(3, rows.iter().map(|(_, weights)| Some(&weights[..]))),
         bias: vec![0.0; 3],
         calibration: Calibration::Temperature(0.5),
         weight: 1.0,
@@ -131,4 +128,68 @@ fn a_damaged_artifact_is_refused_with_its_file_named() {
         let named = error.contains(case.file) || error.contains("model.safetensors");
         assert!(named, "{}: {error}", case.name);
     }
+}
+
+/// One word a label, where each word has weights for a few labels only.
+fn sparse_model(labels: usize) -> Model {
+    let words: Vec<String> = (0..labels).map(|label| format!("w{label}")).collect();
+    let mut rows: Vec<(u32, Vec<f32>)> = words
+        .iter()
+        .enumerate()
+        .map(|(label, word)| {
+            let mut row = vec![0.0; labels];
+            row[label] = 2.0;
+            row[labels - 1 - label] -= 0.7;
+            (hash(word), row)
+        })
+        .collect();
+    rows.sort_by_key(|(hash, _)| *hash);
+    let component = Component {
+        features: model().components()[0].features.clone(),
+        vocabulary: Vocabulary::new(
+            rows.iter().map(|(hash, _)| *hash).collect(),
+            vec![Vocabulary::round_idf(1.0); rows.len()],
+        )
+        .unwrap(),
+        weights: WeightRows::quantise(labels, rows.iter().map(|(_, weights)| Some(&weights[..]))),
+        bias: vec![0.0; labels],
+        calibration: Calibration::Temperature(0.1),
+        weight: 1.0,
+    };
+    Model::new(Manifest::new(Task::TextClassification, words, Vec::new()), vec![component])
+}
+
+#[test]
+fn rows_with_few_weights_take_little_space_and_answer_the_same() {
+    for labels in [40, 300] {
+        let folder = tempfile::tempdir().unwrap();
+        let model = sparse_model(labels);
+        model.save(folder.path()).unwrap();
+        let stored = std::fs::metadata(folder.path().join("model.safetensors")).unwrap().len();
+        assert!(stored < (labels * labels / 2 + 2000) as u64, "{stored} bytes for {labels} labels");
+        let loaded = Model::load(folder.path()).unwrap();
+        for label in [0, 7, labels - 1] {
+            let text = format!("W{label}");
+            let answer = loaded.probabilities(&[&text], 1).remove(0);
+            assert_eq!(answer, model.probabilities(&[&text], 1).remove(0));
+            let best = (0..labels).max_by(|a, b| answer[*a].total_cmp(&answer[*b])).unwrap();
+            assert_eq!(best, label);
+        }
+    }
+}
+
+#[test]
+fn a_class_that_there_is_not_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    sparse_model(40).save(folder.path()).unwrap();
+    let path = folder.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let classes = tensors.tensor("components.0.sparse_classes").unwrap().data();
+    let place = classes.as_ptr() as usize - bytes.as_ptr() as usize;
+    let mut damaged = bytes.clone();
+    damaged[place] = 40;
+    std::fs::write(&path, damaged).unwrap();
+    let error = Model::load(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("sparse_classes"), "{error}");
 }

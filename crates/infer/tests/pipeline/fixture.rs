@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use loquat_infer::{InferError, Pipeline};
 use loquat_models::{
     Calibration, Component, FeatureConfig, Golden, Manifest, Model, Norm, TermFrequency, Vocabulary,
+    WeightRows,
 };
 use loquat_spec::{PredictParameters, Prediction, Task};
 use loquat_text::{Ngrams, Normalisation, Prepared};
@@ -34,8 +35,6 @@ pub(crate) fn model(task: Task) -> Model {
     }
     let hashes: Vec<u32> = rows.keys().copied().collect();
     let idf = vec![Vocabulary::round_idf(1.0); hashes.len()];
-    let dense: Vec<f32> = rows.values().flatten().copied().collect();
-    let (weights, scales) = Component::quantise(&dense, LABELS.len());
     let multi_label = task == Task::MultiLabelClassification;
     let component = Component {
         features: FeatureConfig {
@@ -44,10 +43,8 @@ pub(crate) fn model(task: Task) -> Model {
             term_frequency: TermFrequency::Count,
             norm: Norm::None,
         },
-        rows: Component::number_rows(hashes.iter().map(|_| true)),
         vocabulary: Vocabulary::new(hashes, idf).unwrap(),
-        weights,
-        scales,
+        weights: WeightRows::quantise(LABELS.len(), rows.values().map(|weights| Some(&weights[..]))),
         bias: vec![0.0; LABELS.len()],
         calibration: if multi_label {
             Calibration::Platt { slope: vec![1.0; 3], intercept: vec![-1.0; 3] }

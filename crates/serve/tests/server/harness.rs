@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use loquat_models::{
     Calibration, Component, FeatureConfig, Golden, Manifest, Model, Norm, TermFrequency, Vocabulary,
+    WeightRows,
 };
 use loquat_serve::{ServeConfig, ServeError};
 use loquat_spec::{Endpoint, Name, Requests, Task};
@@ -47,8 +48,6 @@ pub(crate) fn model_with(task: Task, turn: usize, padding: u32) -> Model {
     rows.extend((0..padding).map(|number| (number * spread, vec![0.0; LABELS.len()])));
     rows.sort_by_key(|(hash, _)| *hash);
     rows.dedup_by_key(|(hash, _)| *hash);
-    let weights: Vec<f32> = rows.iter().flat_map(|(_, weights)| weights.clone()).collect();
-    let (weights, scales) = Component::quantise(&weights, LABELS.len());
     let multi_label = task == Task::MultiLabelClassification;
     let calibration = if multi_label {
         Calibration::Platt { slope: vec![1.0; LABELS.len()], intercept: vec![0.0; LABELS.len()] }
@@ -67,9 +66,7 @@ pub(crate) fn model_with(task: Task, turn: usize, padding: u32) -> Model {
             vec![Vocabulary::round_idf(1.0); rows.len()],
         )
         .unwrap(),
-        rows: Component::number_rows(rows.iter().map(|_| true)),
-        weights,
-        scales,
+        weights: WeightRows::quantise(LABELS.len(), rows.iter().map(|(_, weights)| Some(&weights[..]))),
         bias: vec![0.0; LABELS.len()],
         calibration,
         weight: 1.0,

@@ -1,6 +1,6 @@
 //! From fitted weights to the pruned, eight-bit component of the artifact.
 
-use loquat_models::{Calibration, Component, Vocabulary};
+use loquat_models::{Calibration, Component, Vocabulary, WeightRows};
 
 use super::config::{LinearConfig, LinearError};
 use super::matrix::FoldFeatures;
@@ -11,11 +11,6 @@ const PRUNED_ENERGY: f64 = 0.001;
 
 /// Bytes of the artifact for each feature known: hash, inverse document frequency, whether it has weights.
 const BYTES_PER_KNOWN: u64 = 4 + 2 + 1;
-
-/// Bytes of the artifact for each feature with weights: a scale, and a byte a class.
-fn bytes_per_weighted(classes: usize) -> u64 {
-    4 + classes as u64
-}
 
 /// Prunes and quantises. `max_bytes` bounds the weights' size; the least important features go first.
 pub(super) fn build(
@@ -45,33 +40,36 @@ pub(super) fn build(
             break;
         }
     }
+    let row = |f: u32| &weights.values[f as usize * weights.stride..][..classes];
     let mut known = importance.len();
     if let Some(bytes) = max_bytes {
         // A text's length is measured over all features known; where even that does not fit, the least important go.
-        kept = kept.min((bytes / (bytes_per_weighted(classes) + BYTES_PER_KNOWN)) as usize).max(1);
-        let rest = bytes.saturating_sub(kept as u64 * bytes_per_weighted(classes));
-        known = known.min((rest / BYTES_PER_KNOWN) as usize).max(kept);
+        let mut left = bytes;
+        let fits = |(_, f): &&(f64, u32)| {
+            let needed = WeightRows::stored_bytes(row(*f)) as u64 + BYTES_PER_KNOWN;
+            let enough = needed <= left;
+            left = left.saturating_sub(needed);
+            enough
+        };
+        kept = importance[..kept].iter().take_while(fits).count().max(1);
+        known = known.min(kept + (left / BYTES_PER_KNOWN) as usize);
     }
-    let mut chosen: Vec<(usize, bool)> =
-        importance[..known].iter().enumerate().map(|(place, (_, f))| (*f as usize, place < kept)).collect();
+    let mut chosen: Vec<(u32, bool)> =
+        importance[..known].iter().enumerate().map(|(place, (_, f))| (*f, place < kept)).collect();
     chosen.sort_unstable();
-    let mut values = Vec::with_capacity(kept * classes);
-    for (f, _) in chosen.iter().filter(|(_, weighted)| *weighted) {
-        values.extend_from_slice(&weights.values[f * weights.stride..][..classes]);
-    }
-    if !values.iter().chain(&weights.bias).all(|w| w.is_finite()) {
+    let finite = |f: u32| row(f).iter().all(|w| w.is_finite());
+    if !weights.bias.iter().all(|w| w.is_finite())
+        || !chosen.iter().all(|(f, weighted)| !weighted || finite(*f))
+    {
         return Err(LinearError::Diverged);
     }
-    let (quantised, scales) = Component::quantise(&values, classes);
-    let hashes = chosen.iter().map(|(f, _)| features.hashes[*f]).collect();
-    let idf = chosen.iter().map(|(f, _)| features.idf[*f]).collect();
+    let hashes = chosen.iter().map(|(f, _)| features.hashes[*f as usize]).collect();
+    let idf = chosen.iter().map(|(f, _)| features.idf[*f as usize]).collect();
     Ok(Component {
         features: config.features.clone(),
         vocabulary: Vocabulary::new(hashes, idf)
             .expect("features ascend by hash and pruning keeps their order"),
-        rows: Component::number_rows(chosen.iter().map(|(_, weighted)| *weighted)),
-        weights: quantised,
-        scales,
+        weights: WeightRows::quantise(classes, chosen.iter().map(|(f, weighted)| weighted.then(|| row(*f)))),
         bias: weights.bias[..classes].to_vec(),
         calibration: Calibration::Temperature(1.0),
         weight: 1.0,
