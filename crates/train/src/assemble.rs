@@ -58,6 +58,7 @@ pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cu
         cost: None,
         pareto: Vec::new(),
         seconds: run.elapsed(),
+        search_seconds: search.seconds,
         seed: run.seed(),
         refit_on: refit_on.to_owned(),
         cuts: cuts.clone(),

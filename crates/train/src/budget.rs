@@ -51,6 +51,11 @@ impl Budget {
         timeout - (RESERVED_SHARE * timeout).max(CAUTION * tail)
     }
 
+    /// Fits of the final search for which there is time after `elapsed` seconds.
+    pub(crate) fn fits_until_search_end(&self, elapsed: f64) -> usize {
+        ((self.search_end() - elapsed) / self.seconds_per_fit()).max(0.0) as usize
+    }
+
     fn inner_folds(&self) -> usize {
         self.folds.clamp(2, INNER_FOLDS)
     }

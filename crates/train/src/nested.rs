@@ -91,7 +91,6 @@ pub(crate) fn rounds(run: &Run<'_>, search: &mut Search<'_>, deadline: f64) -> R
         if !search.round()? {
             break;
         }
-        search.last_round = run.elapsed() - start;
     }
     if known.is_none() && !run.is_stopping() {
         let (search, rounds, elapsed) = (search.id(), search.rounds, run.elapsed());

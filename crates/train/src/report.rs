@@ -62,6 +62,9 @@ pub struct Report {
     pub pareto: Vec<ParetoRow>,
     /// Seconds spent, earlier attempts included.
     pub seconds: f64,
+    /// Seconds of the rounds of the final search, of the process that ended it.
+    #[serde(default)]
+    pub search_seconds: f64,
     /// The seed.
     pub seed: u64,
     /// The rows that the model was fitted on at the end.

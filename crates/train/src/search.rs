@@ -21,8 +21,8 @@ use crate::tpe::{self, Observation};
 
 /// Trials proposed in each round after the first.
 pub(crate) const ROUND: usize = 8;
-/// Best trials, of different solvers, whose held-out margins are kept.
-pub(crate) const FINALISTS: usize = 3;
+/// Best trials, of different solvers or n-grams, whose held-out margins are kept.
+pub(crate) const FINALISTS: usize = 4;
 /// Tries to propose a configuration that was not there before.
 const TRIES: u64 = 8;
 /// Index that names the fit on all rows, where other fits name their fold.
@@ -55,9 +55,14 @@ impl Trial {
         (self.failure.is_none() && !known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
     }
 
-    /// Name of the solver; trials of different solvers err differently.
-    pub(crate) fn solver(&self) -> &str {
+    /// Name of the solver.
+    fn solver(&self) -> &str {
         self.parameters.get("solver").and_then(|solver| solver.as_str()).unwrap_or_default()
+    }
+
+    /// Names of its kinds of n-gram.
+    fn ngrams(&self) -> &str {
+        self.parameters.get("ngrams").and_then(|ngrams| ngrams.as_str()).unwrap_or_default()
     }
 }
 
@@ -79,6 +84,8 @@ pub(crate) struct Search<'r> {
     pub(crate) rounds: usize,
     /// Seconds of the last round.
     pub(crate) last_round: f64,
+    /// Seconds of all rounds of this process.
+    pub(crate) seconds: f64,
     /// Held-out margins of (trial, fold), of trials that can still win.
     margins: Mutex<BTreeMap<(usize, usize), Vec<f32>>>,
 }
@@ -92,7 +99,15 @@ enum Fitted {
 
 impl<'r> Search<'r> {
     pub(crate) fn new(run: &'r Run<'r>, config: SearchConfig<'r>) -> Self {
-        Self { run, config, trials: Vec::new(), rounds: 0, last_round: 0.0, margins: Mutex::default() }
+        Self {
+            run,
+            config,
+            trials: Vec::new(),
+            rounds: 0,
+            last_round: 0.0,
+            seconds: 0.0,
+            margins: Mutex::default(),
+        }
     }
 
     pub(crate) fn folds(&self) -> &'r Folds {
@@ -124,6 +139,14 @@ impl<'r> Search<'r> {
 
     /// Proposes and evaluates one round. `false` when all trials are spent or the user asked to stop.
     pub(crate) fn round(&mut self) -> Result<bool, Halt> {
+        let start = Instant::now();
+        let more = self.propose_and_evaluate();
+        self.last_round = start.elapsed().as_secs_f64();
+        self.seconds += self.last_round;
+        more
+    }
+
+    fn propose_and_evaluate(&mut self) -> Result<bool, Halt> {
         let first = self.trials.len();
         let proposals = self.proposals();
         if proposals.is_empty() {
@@ -219,15 +242,19 @@ impl<'r> Search<'r> {
         ranking
     }
 
-    /// The best complete trial and the best trials of other solvers, best first.
+    /// The best complete trial, and in order of merit trials that err differently: they differ from all before in
+    /// solver or n-grams, and no solver has more than two.
     pub(crate) fn finalists(&self) -> Vec<usize> {
         let Some(best) = self.ranking(true).first().copied() else { return Vec::new() };
         let mut finalists = vec![best];
-        for trial in self.ranking(false) {
+        for number in self.ranking(false) {
+            let trial = &self.trials[number];
+            let known = || finalists.iter().map(|known| &self.trials[*known]);
+            let of_solver = known().filter(|known| known.solver() == trial.solver()).count();
             let is_new =
-                finalists.iter().all(|known| self.trials[*known].solver() != self.trials[trial].solver());
-            if is_new && finalists.len() < FINALISTS {
-                finalists.push(trial);
+                known().all(|known| known.solver() != trial.solver() || known.ngrams() != trial.ngrams());
+            if finalists.len() < FINALISTS && of_solver < 2 && is_new {
+                finalists.push(number);
             }
         }
         finalists

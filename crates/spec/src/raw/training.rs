@@ -13,6 +13,11 @@ use crate::{Bytes, Metric, Name, Span, Task};
 
 const TRAINED: &str = "supported: text-classification, multi-label-classification, language-identification";
 
+/// Most configurations tried where neither `trials` nor a timeout says anything.
+const TRIALS_UNTIMED: usize = 40;
+/// The same where a timeout ends the search: more than any search of this kind has use for.
+const TRIALS_UNDER_A_TIMEOUT: usize = 1000;
+
 /// Longest duration taken: far enough for any run, near enough for clocks to count to.
 const LONGEST: Duration = Duration::from_secs(3650 * 86400);
 
@@ -70,10 +75,10 @@ struct SearchSpec {
     #[serde(default = "linear")]
     #[schemars(length(min = 1))]
     families: Vec<Family>,
-    /// Most configurations tried in the final search. More find slightly better models and take longer.
-    #[serde(default = "forty")]
+    /// Most configurations tried in the final search. More find slightly better models and take longer. Left out: as
+    /// many as `timeout` allows, or 40 without a `timeout`.
     #[schemars(range(min = 1, max = 100_000))]
-    trials: usize,
+    trials: Option<usize>,
     /// Most time for everything: nested cross-validation, search and refit; running out of it is a normal end. Left
     /// out: only `trials` bounds the search.
     #[schemars(extend("examples" = ["10m"], "pattern" = r"^\s*[0-9.]+\s*(ms|s|m|h|d)\s*$"))]
@@ -127,10 +132,6 @@ fn five() -> usize {
     5
 }
 
-fn forty() -> usize {
-    40
-}
-
 fn seventeen() -> u64 {
     17
 }
@@ -141,7 +142,7 @@ fn linear() -> Vec<Family> {
 
 impl Default for SearchSpec {
     fn default() -> Self {
-        Self { families: linear(), trials: forty(), timeout: None, seed: seventeen() }
+        Self { families: linear(), trials: None, timeout: None, seed: seventeen() }
     }
 }
 
@@ -250,7 +251,9 @@ impl SearchSpec {
             }
         }
         let timeout = span(context, "spec.search.timeout", self.timeout.as_deref());
-        Search { families: self.families, trials: self.trials, timeout, seed: self.seed }
+        let trials =
+            self.trials.unwrap_or(if timeout.is_some() { TRIALS_UNDER_A_TIMEOUT } else { TRIALS_UNTIMED });
+        Search { families: self.families, trials, timeout, seed: self.seed }
     }
 }
 
