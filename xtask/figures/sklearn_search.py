@@ -5,7 +5,8 @@ Usage: sklearn_search.py REPORT.json ROWS.jsonl FOLDS
 Each trial sees as many folds as it saw in Loquat, where halving ends weak trials early. Features are computed once for
 each fold and feature setting and shared by the trials that use them; two processes work on fold-and-setting pairs, the
 costliest first; each classifier uses the solver that is fastest for it here. Trials without a counterpart in
-scikit-learn (naive-Bayes-weighted features, averaged embeddings) are left out, which favours the peer. The best is
+scikit-learn (naive-Bayes-weighted features, averaged embeddings, pairs of words with a gap) are left out, which favours
+the peer. The best is
 taken among the trials that saw all folds. Prints one JSON object.
 """
 
@@ -115,7 +116,7 @@ def main():
     for trial in report["trials"]:
         parameters = trial["parameters"]
         known = trial.get("family") == "linear" and trial.get("score") is not None
-        if not known or classifier(parameters, labels) is None:
+        if not known or "skips" in parameters["ngrams"] or classifier(parameters, labels) is None:
             left_out.append(trial["number"])
         else:
             setting = tuple(parameters[name] for name in FEATURES)

@@ -12,6 +12,7 @@ mod record;
 mod sklearn_search;
 mod table;
 mod training;
+mod ungrouped;
 
 pub(crate) use benchmarks::write as write_benchmarks;
 pub(crate) use load::{LoadPlan, generate as generate_load};

@@ -18,8 +18,9 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
         services::python_environment(&bench.workspace.path("xtask/figures/sklearn_requirements.txt"))?;
     let folder = Folder::open(bench, NAME)?;
     folder.clear()?;
-    let seconds = folder.train()?;
+    folder.train()?;
     let report = folder.report(NAME)?;
+    let seconds = number(&report, "/searchSeconds")?;
     let scratch = tempfile::tempdir()?;
     let trials = scratch.path().join("report.json");
     std::fs::write(&trials, report.to_string())?;
@@ -38,7 +39,8 @@ fn records(bench: &Bench, seconds: f64, report: &Value, peer: &Value) -> Result<
     );
     let peer_seconds = number(peer, "/seconds")?;
     let detail = json!({
-        "counted": "Loquat: the whole of `train`, with outer folds, calibration, refit and test; peer: the trials alone",
+        "counted": "the rounds of the final search on five folds, by either; outer folds, refit and test are Loquat's alone",
+        "wholeTraining": report.get("seconds"),
         "comparableTrialSeconds": comparable_seconds(report, peer),
         "peer": peer,
     });

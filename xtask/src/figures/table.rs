@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    artifact_size, bulk_predict, cold_build, evaluation, http_latency, kill, sklearn_search,
+    artifact_size, bulk_predict, cold_build, evaluation, http_latency, kill, sklearn_search, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -33,6 +33,11 @@ const FIGURES: &[Figure] = &[
         name: "sib200",
         measures: "accuracy on SIB-200, 25 languages, grouped by sentence",
         measure: |bench| evaluation::measure(bench, &evaluation::SIB200),
+    },
+    Figure {
+        name: "sib200-ungrouped",
+        measures: "SIB-200 without `group`: the warning, and how much too good random folds are",
+        measure: ungrouped::measure,
     },
     Figure {
         name: "tatoeba-langid",
