@@ -14,7 +14,9 @@ use super::svm::features;
 use super::weights::{Rows, Weights};
 
 const MOST_EPOCHS: u32 = 24;
-const NEWTON_STEPS: usize = 4;
+const MOST_NEWTON_STEPS: usize = 12;
+/// Change of a margin under which Newton's method has arrived.
+const ARRIVED: f32 = 0.02;
 const TOLERANCE: f32 = 0.01;
 const AT_REST: f32 = 2e-3;
 /// Margin of the padding classes: no probability.
@@ -89,8 +91,10 @@ impl State<'_> {
             for c in 0..stride {
                 target[c] = margins[c] + scale * share[c];
             }
-            for _ in 0..NEWTON_STEPS {
-                newton_step(&mut margins, &target, scale, &mut p);
+            for _ in 0..MOST_NEWTON_STEPS {
+                if newton_step(&mut margins, &target, scale, &mut p) < ARRIVED {
+                    break;
+                }
             }
             probabilities(&margins, &mut p);
             let mut largest = 0.0_f32;
@@ -110,9 +114,9 @@ impl State<'_> {
     }
 }
 
-/// One damped Newton step of `z + scale * softmax(z) = target`.
+/// One damped Newton step of `z + scale * softmax(z) = target`; the largest change of a margin that has a share.
 #[inline(always)]
-fn newton_step(z: &mut [f32], target: &[f32], scale: f32, p: &mut [f32]) {
+fn newton_step(z: &mut [f32], target: &[f32], scale: f32, p: &mut [f32]) -> f32 {
     probabilities(z, p);
     // Jacobian D - scale p p', D = 1 + scale p; its inverse by Sherman and Morrison.
     let (mut along, mut curvature) = (0.0_f32, 0.0_f32);
@@ -123,9 +127,12 @@ fn newton_step(z: &mut [f32], target: &[f32], scale: f32, p: &mut [f32]) {
         curvature += inverse * p[c];
     }
     let common = scale * along / (1.0 - scale * curvature);
+    let mut largest = 0.0_f32;
     for c in 0..z.len() {
         let residual = z[c] + scale * p[c] - target[c];
-        let step = (residual + common * p[c]) / (1.0 + scale * p[c]);
-        z[c] -= step.clamp(-3.0, 3.0);
+        let step = ((residual + common * p[c]) / (1.0 + scale * p[c])).clamp(-3.0, 3.0);
+        z[c] -= step;
+        largest = largest.max(step.abs());
     }
+    largest
 }

@@ -182,3 +182,36 @@ fn texts_without_features_are_a_failed_trial() {
     let config = LinearConfig::from_parameters(&parameters("svm", &[])).unwrap();
     assert_eq!(workspace.margins(&config, &[0, 1], &[0], 1), Err(LinearError::NoFeatures { min_rows: 1 }));
 }
+
+#[test]
+fn little_regularisation_keeps_the_training_rows_right() {
+    // Sixty classes with a word each: nearly separable, so a larger cost must not make training rows wrong.
+    let classes = 60;
+    let mut random = Random::new(11);
+    let labels: Vec<Vec<u32>> = (0..1200).map(|row| vec![row % classes]).collect();
+    let texts: Vec<String> = labels
+        .iter()
+        .map(|label| {
+            let noise: Vec<&str> = (0..5).map(|_| NOISE[random.below(8)]).collect();
+            format!("{} word{} {}", NOISE[random.below(8)], label[0], noise.join(" "))
+        })
+        .collect();
+    let targets = Targets {
+        classes: classes as usize,
+        multi_label: false,
+        labels: labels.clone(),
+        weights: vec![1.0; labels.len()],
+    };
+    let workspace = Workspace::new(texts.iter().map(String::as_str).collect(), targets);
+    let rows: Vec<usize> = (0..labels.len()).collect();
+    for solver in ["softmax", "logistic", "svm"] {
+        for cost in [1.0, 8.0, 50.0] {
+            let parameters = parameters(solver, &[("cost", json!(cost))]);
+            let config = LinearConfig::from_parameters(&parameters).expect(solver);
+            let margins = workspace.margins(&config, &rows, &rows, 1).expect(solver);
+            let chunks = margins.chunks(classes as usize);
+            let right = labels.iter().zip(chunks).filter(|(label, m)| label[0] as usize == best(m)).count();
+            assert!(right * 100 >= 99 * labels.len(), "{solver}, cost {cost}: {right} of {}", labels.len());
+        }
+    }
+}
