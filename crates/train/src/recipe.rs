@@ -14,7 +14,7 @@ use crate::run::Run;
 use crate::search::{ALL_ROWS, FINALISTS, Search};
 
 /// What the average of two must gain, since it doubles the artifact and the time of a prediction.
-const LEAST_GAIN: f64 = 0.002;
+const LEAST_GAIN: f64 = 0.001;
 
 /// A configuration with its share in the probabilities.
 #[derive(Debug, Clone)]

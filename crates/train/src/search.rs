@@ -21,12 +21,28 @@ use crate::tpe::{self, Observation};
 
 /// Trials proposed in each round after the first.
 pub(crate) const ROUND: usize = 8;
+/// How the trials of a round are proposed: half from the densities of all trials, some by a step from one of the best, and
+/// one from the prior, so that no corner is given up for good.
+const PLACES: [Proposal; ROUND] = {
+    use Proposal::{Guided, Prior, Step};
+    [Guided, Step, Guided, Step, Guided, Step, Guided, Prior]
+};
+/// Best trials from which steps are made.
+const STEPPED_FROM: usize = 3;
 /// Best trials, of different solvers or n-grams, whose held-out margins are kept.
 pub(crate) const FINALISTS: usize = 4;
 /// Tries to propose a configuration that was not there before.
 const TRIES: u64 = 8;
 /// Index that names the fit on all rows, where other fits name their fold.
 pub(crate) const ALL_ROWS: u64 = u64::MAX;
+
+/// Where a proposal comes from.
+#[derive(Debug, Clone, Copy)]
+enum Proposal {
+    Guided,
+    Step,
+    Prior,
+}
 
 /// A configuration and what it reached.
 #[derive(Debug, Clone)]
@@ -198,13 +214,20 @@ impl<'r> Search<'r> {
             .map(|trial| Observation { parameters: &trial.parameters, utility: utilities[trial.number] })
             .collect();
         let mut proposals: Vec<Parameters> = Vec::new();
+        let best: Vec<usize> = self.ranking(false).into_iter().take(STEPPED_FROM).collect();
         for index in 0..left.min(ROUND) {
             let number = (self.trials.len() + index) as u64;
-            // The last of each round is drawn from the prior, so that no corner is given up for good.
-            let known: &[Observation<'_>] = if index + 1 == ROUND { &[] } else { &observations };
             let propose = |attempt| {
                 let seed = mix(self.run.seed(), &[u64::from(self.config.id), number, ALL_ROWS - 1, attempt]);
-                tpe::propose(&space, known, &mut Random::new(seed))
+                let random = &mut Random::new(seed);
+                match PLACES[index] {
+                    Proposal::Guided => tpe::propose(&space, &observations, random),
+                    Proposal::Step if !best.is_empty() => {
+                        let from = best[random.below(best.len())];
+                        tpe::neighbour(&space, &self.trials[from].parameters, random)
+                    }
+                    _ => tpe::propose(&space, &[], random),
+                }
             };
             let is_new = |parameters: &Parameters| {
                 !proposals.contains(parameters)

@@ -46,6 +46,24 @@ pub(crate) fn propose(
     best.map(|(_, parameters)| parameters).unwrap_or_default()
 }
 
+/// A configuration that differs from `base` in one dimension, and in what that dimension makes active.
+///
+/// The densities above know each dimension on its own; a step from a good configuration keeps what goes together.
+pub(crate) fn neighbour(space: &[Dimension], base: &Parameters, random: &mut Random) -> Parameters {
+    let own: Vec<&str> = space.iter().map(|d| d.name).filter(|name| base.contains_key(*name)).collect();
+    let changed = own.get(random.below(own.len().max(1))).copied();
+    let mut chosen = Parameters::new();
+    for dimension in space.iter() {
+        if !is_active(dimension, &chosen) {
+            continue;
+        }
+        let kept = base.get(dimension.name).filter(|_| changed != Some(dimension.name));
+        let value = kept.cloned().unwrap_or_else(|| propose_one(dimension, (&[], &[]), random).0);
+        chosen.insert(dimension.name.to_owned(), value);
+    }
+    chosen
+}
+
 /// Whether `dimension` plays a part under the values chosen so far.
 fn is_active(dimension: &Dimension, chosen: &Parameters) -> bool {
     let Some((parent, values)) = dimension.active_when else { return true };
@@ -64,17 +82,21 @@ fn candidate(
         if !is_active(dimension, &chosen) {
             continue;
         }
-        let (value, gain) = match &dimension.domain {
-            Domain::Choice(choices) => choose(dimension.name, choices, (good, bad), random),
-            Domain::Real { low, high, log } => {
-                let scale = Scale { low: *low, high: *high, log: *log };
-                draw(dimension.name, scale, (good, bad), random)
-            }
-        };
+        let (value, gain) = propose_one(dimension, (good, bad), random);
         ratio += gain;
         chosen.insert(dimension.name.to_owned(), value);
     }
     (ratio, chosen)
+}
+
+/// A value of one dimension, and the logarithm of the ratio of its densities.
+fn propose_one(dimension: &Dimension, parts: Parts<'_, '_>, random: &mut Random) -> (Value, f64) {
+    match &dimension.domain {
+        Domain::Choice(choices) => choose(dimension.name, choices, parts, random),
+        Domain::Real { low, high, log } => {
+            draw(dimension.name, Scale { low: *low, high: *high, log: *log }, parts, random)
+        }
+    }
 }
 
 type Parts<'p, 'a> = (&'p [&'p Observation<'a>], &'p [&'p Observation<'a>]);
@@ -254,6 +276,23 @@ mod tests {
                 assert!((1e-3..=1e3).contains(&c));
             }
         }
+    }
+
+    #[test]
+    fn a_neighbour_differs_in_one_dimension_and_what_it_makes_active() {
+        let base: Parameters =
+            [("solver".to_owned(), Value::from("b")), ("c".to_owned(), Value::from(10.0))].into();
+        let mut random = Random::new(3);
+        let mut seen = [false; 2];
+        for _ in 0..100 {
+            let step = neighbour(&space(), &base, &mut random);
+            assert_eq!(step.contains_key("c"), step["solver"] != "c");
+            assert_eq!(step.contains_key("mix"), step["solver"] == "c");
+            let same_solver = step["solver"] == base["solver"];
+            assert!(same_solver || step.get("c").is_none_or(|c| *c == base["c"]));
+            seen[usize::from(same_solver)] = true;
+        }
+        assert_eq!(seen, [true; 2]);
     }
 
     #[test]

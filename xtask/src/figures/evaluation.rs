@@ -1,4 +1,4 @@
-//! Quality on public evaluation sets: the resource a user would write, five minutes, one look at the test split.
+//! Quality on public evaluation sets: the resource a user would write, at most ten minutes, one look at the test split.
 
 use anyhow::Result;
 use serde_json::{Value, json};

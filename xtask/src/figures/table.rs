@@ -21,12 +21,12 @@ struct Figure {
 const FIGURES: &[Figure] = &[
     Figure {
         name: "massive",
-        measures: "accuracy on MASSIVE en, 60 intents, five minutes of search",
+        measures: "accuracy on MASSIVE en, 60 intents",
         measure: |bench| evaluation::measure(bench, &evaluation::MASSIVE),
     },
     Figure {
         name: "goemotions",
-        measures: "macro-F1 on GoEmotions, 28 labels, five minutes of search",
+        measures: "macro-F1 on GoEmotions, 28 labels",
         measure: |bench| evaluation::measure(bench, &evaluation::GOEMOTIONS),
     },
     Figure {

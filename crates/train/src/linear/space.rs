@@ -80,7 +80,9 @@ pub(crate) fn first_guesses(task: Task, classes: usize, rows: usize) -> Vec<Para
     let language = task == Task::LanguageIdentification;
     let ngrams = if language { "words1+characters1-5" } else { "words2+characters2-5" };
     let multi_label = task == Task::MultiLabelClassification;
-    let min_rows = if rows / classes.max(1) < 60 && rows < 5000 { "1" } else { "2" };
+    let few = rows / classes.max(1) < 60 && rows < 5000;
+    // A word seen once still names its language.
+    let min_rows = if language || few { "1" } else { "2" };
     let base = |solver: &str| {
         let mut parameters: Parameters = [
             ("solver", json!(solver)),
