@@ -215,12 +215,12 @@ impl<'r> Search<'r> {
             .collect();
         let mut proposals: Vec<Parameters> = Vec::new();
         let best: Vec<usize> = self.ranking(false).into_iter().take(STEPPED_FROM).collect();
-        for index in 0..left.min(ROUND) {
+        for (index, place) in PLACES.into_iter().enumerate().take(left) {
             let number = (self.trials.len() + index) as u64;
             let propose = |attempt| {
                 let seed = mix(self.run.seed(), &[u64::from(self.config.id), number, ALL_ROWS - 1, attempt]);
                 let random = &mut Random::new(seed);
-                match PLACES[index] {
+                match place {
                     Proposal::Guided => tpe::propose(&space, &observations, random),
                     Proposal::Step if !best.is_empty() => {
                         let from = best[random.below(best.len())];
