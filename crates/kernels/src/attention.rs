@@ -7,7 +7,7 @@ use crate::kernels::Kernels;
 use crate::linear::blocks;
 use crate::matrix::Matrix;
 use crate::scratch::Scratch;
-use crate::simd::{MOST_ROWS, Operation, Simd, TILE_VECTORS};
+use crate::simd::{MOST_LANES, MOST_ROWS, Operation, Simd, TILE_VECTORS};
 use crate::tile::{Operands, TILE_WIDTH, Tile, product_f32};
 
 /// Which keys a query sees. Where a sequence has more keys than queries, the queries are its last.
@@ -201,8 +201,8 @@ impl Part<'_> {
 fn attend_part<S: Simd>(simd: S, part: Part<'_>, out: &mut [f32], scratch: &mut Scratch) {
     let keys = Padded { rows: part.size(), stride: part.keys.next_multiple_of(S::LANES) };
     let values = Padded { rows: part.keys, stride: part.size().next_multiple_of(S::LANES) };
-    transpose_keys(part, keys, scratch.keys.sized(keys.length()));
-    copy_values(part, values, scratch.values.sized(values.length()));
+    transpose_keys(simd, part, keys, scratch.keys.sized(keys.length()));
+    copy_values(simd, part, values, scratch.values.sized(values.length()));
     let scores = scratch.scores.sized(S::ROWS * keys.stride);
     for (first, rows) in blocks(part.queries, S::ROWS) {
         // Whole vectors, so that the first one is aligned.
@@ -230,26 +230,34 @@ impl Padded {
     }
 }
 
-/// Writes the scaled keys of the part to `to`, `[size, keys]`.
+/// Writes the scaled keys of the part to `to`, `[size, keys]`, in squares of a vector's width.
 #[inline(always)]
-fn transpose_keys(part: Part<'_>, shape: Padded, to: &mut [f32]) {
+fn transpose_keys<S: Simd>(simd: S, part: Part<'_>, shape: Padded, to: &mut [f32]) {
     let keys = part.of(part.attention.keys, part.first_key, part.keys);
-    for position in 0..shape.stride {
-        let key = (position < part.keys).then(|| keys.row(position));
-        for index in 0..shape.rows {
-            to[index * shape.stride + position] = key.map_or(0.0, |key| key[index] * part.attention.scale);
+    let mut square = [simd.splat(0.0); MOST_LANES];
+    for first in (0..shape.stride).step_by(S::LANES) {
+        for index in (0..shape.rows).step_by(S::LANES) {
+            for (row, vector) in square[..S::LANES].iter_mut().enumerate() {
+                let key = if first + row < part.keys { &keys.row(first + row)[index..] } else { &[] };
+                *vector = simd.mul(simd.load(key), simd.splat(part.attention.scale));
+            }
+            simd.transpose(&mut square);
+            for (row, vector) in square[..S::LANES.min(shape.rows - index)].iter().enumerate() {
+                simd.store(*vector, &mut to[(index + row) * shape.stride + first..]);
+            }
         }
     }
 }
 
 /// Writes the values of the part to `to`, `[keys, size]`.
 #[inline(always)]
-fn copy_values(part: Part<'_>, shape: Padded, to: &mut [f32]) {
+fn copy_values<S: Simd>(simd: S, part: Part<'_>, shape: Padded, to: &mut [f32]) {
     let values = part.of(part.attention.values, part.first_key, part.keys);
     for (position, to) in to.chunks_exact_mut(shape.stride).enumerate() {
-        let value = values.row(position);
-        to[..value.len()].copy_from_slice(value);
-        to[value.len()..].fill(0.0);
+        // A last vector that the value does not fill ends in zeros.
+        for (value, to) in values.row(position).chunks(S::LANES).zip(to.chunks_exact_mut(S::LANES)) {
+            simd.store(simd.load(value), to);
+        }
     }
 }
 
@@ -271,7 +279,6 @@ impl Block<'_> {
         assert!(keys.len() >= shape.length() && scores.len() >= self.rows * shape.stride, "padded buffers");
         let queries =
             self.part.of(self.part.attention.queries, self.part.first_query + self.first, self.rows);
-        let mut tile = Tile::<f32>::zeros();
         for column in (self.from..self.to).step_by(TILE_VECTORS * S::LANES) {
             let vectors = (self.to - column).div_ceil(S::LANES).min(TILE_VECTORS);
             let operands = Operands {
@@ -280,15 +287,12 @@ impl Block<'_> {
                 b: keys[column..].as_ptr(),
                 b_stride: shape.stride,
                 depth: shape.rows,
+                c: scores[column..].as_mut_ptr(),
+                c_stride: shape.stride,
             };
-            // SAFETY: the queries are `rows` rows of `depth`; the keys are `[depth, stride]`, and since `stride` and `from`
-            // are whole vectors, those that begin before `to <= stride` end within a row.
-            unsafe { product_f32(simd, self.rows, vectors, operands, &mut tile) }
-            for row in 0..self.rows {
-                let width = vectors * S::LANES;
-                scores[row * shape.stride + column..][..width]
-                    .copy_from_slice(&tile.0[row * TILE_WIDTH..][..width]);
-            }
+            // SAFETY: the queries are `rows` rows of `depth`; keys and scores have rows of `stride`, and since `stride` and
+            // `from` are whole vectors, those that begin before `to <= stride` end within a row.
+            unsafe { product_f32(simd, self.rows, vectors, operands) }
         }
     }
 
@@ -307,8 +311,10 @@ impl Block<'_> {
             };
             bias.add(place, &mut scores[from..to]);
         }
-        scores[self.from..from].fill(0.0);
-        scores[to..].fill(0.0);
+        if self.part.attention.span != Span::Full {
+            scores[self.from..from].fill(0.0);
+            scores[to..].fill(0.0);
+        }
         exponentials(simd, &mut scores[from..to])
     }
 
@@ -334,10 +340,12 @@ impl Block<'_> {
                 b: values[self.from * shape.stride + column..].as_ptr(),
                 b_stride: shape.stride,
                 depth: self.to - self.from,
+                c: tile.0.as_mut_ptr(),
+                c_stride: TILE_WIDTH,
             };
             // SAFETY: checked above: scores are `rows` rows of `stride >= to`, and values `[keys, stride]` with
             // `keys >= to`, in whole vectors.
-            unsafe { product_f32(simd, self.rows, vectors, operands, &mut tile) }
+            unsafe { product_f32(simd, self.rows, vectors, operands) }
             for (row, sum) in sums[..self.rows].iter().enumerate() {
                 let factor = simd.splat(1.0 / sum);
                 let place =

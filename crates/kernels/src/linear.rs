@@ -125,9 +125,11 @@ impl Operation for ProductF32<'_> {
                         b: panels[panel.first * depth..][..depth * width].as_ptr(),
                         b_stride: width,
                         depth,
+                        c: tile.0.as_mut_ptr(),
+                        c_stride: TILE_WIDTH,
                     };
                     // SAFETY: rows `first..first + rows` are rows of the input, each `depth` long; the panel was sliced.
-                    unsafe { product_f32(simd, rows, panel.vectors, operands, &mut tile) }
+                    unsafe { product_f32(simd, rows, panel.vectors, operands) }
                     for row in 0..rows {
                         let sums = &tile.0[row * TILE_WIDTH..][..panel.columns];
                         let sum = |column: usize| simd.load(&sums[column..]);
@@ -191,9 +193,11 @@ fn product_i8_block<S: Simd>(
                 b: panels[panel.first * depth * GROUP..][..depth * width].as_ptr(),
                 b_stride: width,
                 depth,
+                c: tile.0.as_mut_ptr(),
+                c_stride: TILE_WIDTH,
             };
             // SAFETY: rows and panel were sliced with just these lengths.
-            unsafe { product_i8(simd, rows, panel.vectors, operands, &mut tile) }
+            unsafe { product_i8(simd, rows, panel.vectors, operands) }
             for row in 0..rows {
                 let RowScale { scale, zero } = quantised.scales[first + row];
                 let (scale, zero) = (simd.splat(scale), simd.splat((S::ACTIVATION_OFFSET - zero) as f32));

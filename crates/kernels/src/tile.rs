@@ -19,9 +19,9 @@ impl<T: Plain + Default> Tile<T> {
     }
 }
 
-/// Rows of A and columns of B as pointers: `rows x depth` times `depth x vectors * LANES`.
+/// Rows of A and columns of B as pointers, `rows x depth` times `depth x vectors * LANES`, and where the sums go.
 #[derive(Clone, Copy)]
-pub(crate) struct Operands<A, B> {
+pub(crate) struct Operands<A, B, C> {
     /// First element of the first row.
     pub(crate) a: *const A,
     /// Elements from one row of A to the next.
@@ -32,67 +32,68 @@ pub(crate) struct Operands<A, B> {
     pub(crate) b_stride: usize,
     /// Steps: numbers in f32, groups of four bytes in int8.
     pub(crate) depth: usize,
+    /// First sum of the first row.
+    pub(crate) c: *mut C,
+    /// Sums from one row to the next.
+    pub(crate) c_stride: usize,
 }
 
 /// Calls `$kernel::<S, rows, vectors>` with constants for both.
 macro_rules! with_constants {
-    ($kernel:ident, $simd:ident, $rows:expr, $vectors:expr, $operands:expr, $tile:expr) => {
-        with_constants!(@rows $kernel, $simd, $rows, $vectors, $operands, $tile, [1 2 3 4 5 6 7 8])
+    ($kernel:ident, $simd:ident, $rows:expr, $vectors:expr, $operands:expr) => {
+        with_constants!(@rows $kernel, $simd, $rows, $vectors, $operands, [1 2 3 4 5 6 7 8])
     };
-    (@rows $kernel:ident, $simd:ident, $rows:expr, $vectors:expr, $operands:expr, $tile:expr, [$($row:literal)*]) => {
+    (@rows $kernel:ident, $simd:ident, $rows:expr, $vectors:expr, $operands:expr, [$($row:literal)*]) => {
         match ($rows, $vectors) {
             $(
                 // The first condition is constant: a path has no code for more rows than it has registers for.
-                ($row, 1) if $row <= S::ROWS => $kernel::<S, $row, 1>($simd, $operands, $tile),
-                ($row, 2) if $row <= S::ROWS => $kernel::<S, $row, 2>($simd, $operands, $tile),
-                ($row, 3) if $row <= S::ROWS => $kernel::<S, $row, 3>($simd, $operands, $tile),
+                ($row, 1) if $row <= S::ROWS => $kernel::<S, $row, 1>($simd, $operands),
+                ($row, 2) if $row <= S::ROWS => $kernel::<S, $row, 2>($simd, $operands),
+                ($row, 3) if $row <= S::ROWS => $kernel::<S, $row, 3>($simd, $operands),
             )*
             _ => unreachable!("tiles have 1..=ROWS rows and 1..=3 vectors"),
         }
     };
 }
 
-/// `tile = A * B` in f32.
+/// `C = A * B` in f32.
 ///
 /// # Safety
 /// Row `r < rows` of A can be read from `a + r * a_stride` for `depth` numbers, and step `d < depth` of B from
-/// `b + d * b_stride` for `vectors * LANES`.
+/// `b + d * b_stride` for `vectors * LANES`; row `r` of C can be written from `c + r * c_stride` for as many.
 #[inline(always)]
 pub(crate) unsafe fn product_f32<S: Simd>(
     simd: S,
     rows: usize,
     vectors: usize,
-    operands: Operands<f32, f32>,
-    tile: &mut Tile<f32>,
+    operands: Operands<f32, f32, f32>,
 ) {
     // SAFETY: handed on.
-    unsafe { with_constants!(sums_f32, simd, rows, vectors, operands, tile) }
+    unsafe { with_constants!(sums_f32, simd, rows, vectors, operands) }
 }
 
-/// `tile = A * B` for bytes in groups of four, with A less the path's `ACTIVATION_OFFSET`.
+/// `C = A * B` for bytes in groups of four, with A less the path's `ACTIVATION_OFFSET`.
 ///
 /// # Safety
 /// Row `r < rows` of A can be read from `a + r * a_stride` for `4 * depth` bytes, and step `d < depth` of B from
-/// `b + d * b_stride` for `4 * vectors * LANES`.
+/// `b + d * b_stride` for `4 * vectors * LANES`; row `r` of C can be written from `c + r * c_stride` for `vectors * LANES`.
 #[inline(always)]
 pub(crate) unsafe fn product_i8<S: Simd>(
     simd: S,
     rows: usize,
     vectors: usize,
-    operands: Operands<u8, i8>,
-    tile: &mut Tile<i32>,
+    operands: Operands<u8, i8, i32>,
 ) {
     // SAFETY: handed on.
-    unsafe { with_constants!(sums_i8, simd, rows, vectors, operands, tile) }
+    unsafe { with_constants!(sums_i8, simd, rows, vectors, operands) }
 }
 
 #[inline(always)]
 unsafe fn sums_f32<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
-    operands: Operands<f32, f32>,
-    tile: &mut Tile<f32>,
+    operands: Operands<f32, f32, f32>,
 ) {
-    let Operands { a, a_stride, b, b_stride, depth } = operands;
+    let Operands { a, a_stride, b, b_stride, depth, c, c_stride } = operands;
     let mut sums = [[simd.splat(0.0); VECTORS]; ROWS];
     for step in 0..depth {
         // SAFETY: the caller promised these rows, steps and vectors.
@@ -109,8 +110,8 @@ unsafe fn sums_f32<S: Simd, const ROWS: usize, const VECTORS: usize>(
     }
     for (row, sums) in sums.into_iter().enumerate() {
         for (v, sum) in sums.into_iter().enumerate() {
-            // SAFETY: at most MOST_ROWS rows of at most TILE_VECTORS vectors of at most MOST_LANES.
-            unsafe { simd.store_at(sum, tile.0.as_mut_ptr().add(row * TILE_WIDTH + v * S::LANES)) }
+            // SAFETY: the caller promised room for these sums.
+            unsafe { simd.store_at(sum, c.add(row * c_stride + v * S::LANES)) }
         }
     }
 }
@@ -118,10 +119,9 @@ unsafe fn sums_f32<S: Simd, const ROWS: usize, const VECTORS: usize>(
 #[inline(always)]
 unsafe fn sums_i8<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
-    operands: Operands<u8, i8>,
-    tile: &mut Tile<i32>,
+    operands: Operands<u8, i8, i32>,
 ) {
-    let Operands { a, a_stride, b, b_stride, depth } = operands;
+    let Operands { a, a_stride, b, b_stride, depth, c, c_stride } = operands;
     let mut sums = [[simd.zero_i32(); VECTORS]; ROWS];
     for step in 0..depth {
         // SAFETY: the caller promised these rows, steps and vectors.
@@ -138,8 +138,8 @@ unsafe fn sums_i8<S: Simd, const ROWS: usize, const VECTORS: usize>(
     }
     for (row, sums) in sums.into_iter().enumerate() {
         for (v, sum) in sums.into_iter().enumerate() {
-            // SAFETY: at most MOST_ROWS rows of at most TILE_VECTORS vectors of at most MOST_LANES.
-            unsafe { simd.store_i32_at(sum, tile.0.as_mut_ptr().add(row * TILE_WIDTH + v * S::LANES)) }
+            // SAFETY: the caller promised room for these sums.
+            unsafe { simd.store_i32_at(sum, c.add(row * c_stride + v * S::LANES)) }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::simd::{Operation, Simd};
+use crate::simd::{MOST_LANES, Operation, Simd};
 
 /// Eight lanes. Made by [`Avx2::run`] alone, so a value proves that the instructions are there.
 #[derive(Debug, Clone, Copy)]
@@ -154,6 +154,29 @@ impl Simd for Avx2 {
             let half = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let quarter = _mm_min_ps(half, _mm_movehl_ps(half, half));
             _mm_cvtss_f32(_mm_min_ss(quarter, _mm_movehdup_ps(quarter)))
+        }
+    }
+
+    /// Pairs of rows are interleaved by numbers, then by pairs of numbers, which transposes each 4 x 4 square; then
+    /// the squares are.
+    #[inline(always)]
+    fn transpose(self, rows: &mut [__m256; MOST_LANES]) {
+        for four in rows[..LANES].chunks_exact_mut(4) {
+            unsafe {
+                let low = [_mm256_unpacklo_ps(four[0], four[1]), _mm256_unpacklo_ps(four[2], four[3])];
+                let high = [_mm256_unpackhi_ps(four[0], four[1]), _mm256_unpackhi_ps(four[2], four[3])];
+                four[0] = _mm256_shuffle_ps::<0x44>(low[0], low[1]);
+                four[1] = _mm256_shuffle_ps::<0xEE>(low[0], low[1]);
+                four[2] = _mm256_shuffle_ps::<0x44>(high[0], high[1]);
+                four[3] = _mm256_shuffle_ps::<0xEE>(high[0], high[1]);
+            }
+        }
+        for row in 0..4 {
+            let (top, bottom) = (rows[row], rows[row + 4]);
+            unsafe {
+                rows[row] = _mm256_permute2f128_ps::<0x20>(top, bottom);
+                rows[row + 4] = _mm256_permute2f128_ps::<0x31>(top, bottom);
+            }
         }
     }
 

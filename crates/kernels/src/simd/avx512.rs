@@ -137,6 +137,39 @@ impl Simd for Avx512 {
         unsafe { _mm512_reduce_min_ps(a) }
     }
 
+    /// Pairs of rows are interleaved by numbers, then by pairs of numbers, which transposes each 4 x 4 square; then
+    /// the squares are.
+    #[inline(always)]
+    fn transpose(self, rows: &mut [__m512; LANES]) {
+        for four in rows.chunks_exact_mut(4) {
+            unsafe {
+                let low = [_mm512_unpacklo_ps(four[0], four[1]), _mm512_unpacklo_ps(four[2], four[3])];
+                let high = [_mm512_unpackhi_ps(four[0], four[1]), _mm512_unpackhi_ps(four[2], four[3])];
+                four[0] = _mm512_shuffle_ps::<0x44>(low[0], low[1]);
+                four[1] = _mm512_shuffle_ps::<0xEE>(low[0], low[1]);
+                four[2] = _mm512_shuffle_ps::<0x44>(high[0], high[1]);
+                four[3] = _mm512_shuffle_ps::<0xEE>(high[0], high[1]);
+            }
+        }
+        for row in 0..4 {
+            let squares = [rows[row], rows[row + 4], rows[row + 8], rows[row + 12]];
+            unsafe {
+                let even = [
+                    _mm512_shuffle_f32x4::<0x88>(squares[0], squares[1]),
+                    _mm512_shuffle_f32x4::<0x88>(squares[2], squares[3]),
+                ];
+                let odd = [
+                    _mm512_shuffle_f32x4::<0xDD>(squares[0], squares[1]),
+                    _mm512_shuffle_f32x4::<0xDD>(squares[2], squares[3]),
+                ];
+                rows[row] = _mm512_shuffle_f32x4::<0x88>(even[0], even[1]);
+                rows[row + 4] = _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]);
+                rows[row + 8] = _mm512_shuffle_f32x4::<0xDD>(even[0], even[1]);
+                rows[row + 12] = _mm512_shuffle_f32x4::<0xDD>(odd[0], odd[1]);
+            }
+        }
+    }
+
     #[inline(always)]
     fn zero_i32(self) -> __m512i {
         unsafe { _mm512_setzero_si512() }

@@ -72,6 +72,9 @@ pub(crate) trait Simd: Copy {
     fn largest(self, a: Self::F32) -> f32;
     fn smallest(self, a: Self::F32) -> f32;
 
+    /// Transposes the first `LANES` vectors as a square matrix.
+    fn transpose(self, square: &mut [Self::F32; MOST_LANES]);
+
     fn zero_i32(self) -> Self::I32;
     fn to_f32(self, a: Self::I32) -> Self::F32;
     /// # Safety

@@ -1,6 +1,6 @@
 //! Plain arrays, which the compiler vectorises with what the target always has.
 
-use crate::simd::Simd;
+use crate::simd::{MOST_LANES, Simd};
 
 /// Eight lanes of plain Rust.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +118,16 @@ impl Simd for Portable {
     #[inline(always)]
     fn smallest(self, a: Self::F32) -> f32 {
         a.into_iter().fold(f32::INFINITY, f32::min)
+    }
+
+    #[inline(always)]
+    fn transpose(self, square: &mut [Self::F32; MOST_LANES]) {
+        for row in 0..LANES {
+            for column in 0..row {
+                let (above, below) = square.split_at_mut(row);
+                std::mem::swap(&mut above[column][row], &mut below[0][column]);
+            }
+        }
     }
 
     #[inline(always)]
