@@ -79,7 +79,7 @@ pub(crate) fn model_with(task: Task, turn: usize, padding: u32) -> Model {
     manifest.thresholds = multi_label.then(|| vec![0.5; LABELS.len()]);
     let mut model = Model::new(manifest, vec![component]);
     let scores = model.probabilities(&["where is my parcel"], 1).remove(0);
-    model.manifest_mut().golden = vec![Golden { input: "where is my parcel".to_owned(), scores }];
+    model.manifest_mut().golden = vec![Golden::new("where is my parcel", scores)];
     model
 }
 
