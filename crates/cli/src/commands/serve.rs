@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Colour, paint};
-use crate::{call, resources};
+use crate::{call, imports, resources};
 
 /// Longest time that requests in flight get after the signal.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -35,8 +35,10 @@ pub(crate) fn run(context: &Context, arguments: &Serve) -> Result<u8, Failure> {
     refuse_unsupported(&arguments.hosting)?;
     let folder = context.folder(arguments.folder.as_deref());
     let resources = resources::load_if_any(context, folder)?;
-    let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
     let interrupt = Interrupt::watch()?;
+    let plan = imports::Plan { folder, resources: &resources, names: &[], force: false, dry_run: false };
+    imports::import(context, plan)?;
+    let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
     host(context, &interrupt, Hosted { folder, endpoints, calls: Vec::new() }, &arguments.hosting)
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn host(
         store: store.clone(),
         endpoints: hosted.endpoints,
         threads: context.threads(),
+        kernels: context.kernels,
         insecure: hosting.insecure,
         drain: DRAIN,
         max_body: MAX_BODY,
