@@ -330,7 +330,10 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|source| ModelError::File { path: path.to_owned(), source })
 }
 
-pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, ModelError> {
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    what: &'static str,
+) -> Result<T, ModelError> {
     serde_json::from_slice(&read(path)?).map_err(|source| ModelError::Json {
         path: path.to_owned(),
         what,
