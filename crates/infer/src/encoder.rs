@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use loquat_models::{
     Encoder, EncoderScratch, Head, Manifest, ModelError, PackedBatch, Problem, load_tokenizer, math,
 };
-use loquat_spec::{Entity, Precision, Task};
+use loquat_spec::{Entity, Task};
 use loquat_text::{Encoding, Pieces, Tokenizer, TokenizerError};
 
 use crate::error::InferError;
@@ -46,11 +46,7 @@ struct Buffers {
 impl EncoderEngine {
     /// Loads the encoder in `folder`, whose manifest says what it is for.
     pub(crate) fn load(folder: &Path, manifest: Manifest, kernels: Kernels) -> Result<Self, InferError> {
-        let precision = match manifest.precision.unwrap_or_default() {
-            Precision::F32 => loquat_models::Precision::F32,
-            Precision::Int8 => loquat_models::Precision::Int8,
-        };
-        let encoder = Encoder::load(folder, kernels, precision)?;
+        let encoder = Encoder::load(folder, kernels, manifest.precision.unwrap_or_default())?;
         let tokenizer = load_tokenizer(folder)?;
         let wanted = head_of(manifest.task);
         if encoder.head() != wanted {
@@ -97,7 +93,7 @@ impl EncoderEngine {
         format!("{:?}", self.encoder.architecture())
     }
 
-    /// Bytes of the weights as they are held.
+    /// Bytes of the weights on disk.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.file_bytes
     }

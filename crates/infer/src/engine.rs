@@ -20,7 +20,7 @@ const EXPLAINED: usize = 10;
 #[derive(Debug)]
 pub(crate) enum Engine {
     Linear(Model),
-    Encoder(EncoderEngine),
+    Encoder(Box<EncoderEngine>),
 }
 
 #[derive(Deserialize)]
@@ -34,7 +34,8 @@ impl Engine {
         if is_linear(folder) {
             return Ok(Self::Linear(Model::load(folder)?));
         }
-        Ok(Self::Encoder(EncoderEngine::load(folder, Manifest::load(folder)?, kernels)?))
+        let encoder = EncoderEngine::load(folder, Manifest::load(folder)?, kernels)?;
+        Ok(Self::Encoder(Box::new(encoder)))
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {

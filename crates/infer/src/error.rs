@@ -45,7 +45,7 @@ pub enum InferError {
         problem: ManifestProblem,
     },
     /// The task has no pipeline yet.
-    #[error("{model} is a model for {}, which its architecture is not yet supported for; train or import a model for another task", task.as_str())]
+    #[error("{model} is a model for {}, which is not yet supported for its architecture; use one for another task", task.as_str())]
     UnsupportedTask {
         /// The model, as `name:version`, or its folder.
         model: String,

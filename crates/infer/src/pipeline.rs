@@ -125,7 +125,7 @@ impl Pipeline {
         self.engine.manifest()
     }
 
-    /// Bytes of the loaded model.
+    /// Bytes of the loaded model; of an encoder those of its weights on disk.
     pub fn resident_bytes(&self) -> u64 {
         self.engine.resident_bytes()
     }

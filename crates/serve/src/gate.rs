@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn inputs(count: usize) -> Vec<Input> {
-        (0..count).map(|number| Input { text: number.to_string() }).collect()
+        (0..count).map(|number| Input::new(number.to_string())).collect()
     }
 
     fn lengths(inputs: &[Input], _threads: usize) -> Result<Vec<usize>, InferError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loquat_serve::ServeConfig;
 use loquat_spec::{Endpoint, ErrorCode};
+use serde_json::Value;
 
 use crate::arguments::{Hosting, Serve};
 use crate::context::Context;
@@ -26,8 +27,8 @@ pub(crate) struct Hosted<'a> {
     pub(crate) folder: &'a Path,
     /// Its endpoints.
     pub(crate) endpoints: Vec<Endpoint>,
-    /// Endpoints with a text that a call may be shown with.
-    pub(crate) calls: Vec<(String, String)>,
+    /// Endpoints with a body that a call may be shown with.
+    pub(crate) calls: Vec<(String, Value)>,
 }
 
 /// Serves until a signal.
@@ -84,7 +85,7 @@ pub(crate) fn host(
 }
 
 /// Says where the server listens and shows a call. A closed standard output does not end a server.
-fn announce(address: SocketAddr, store: &Path, calls: &[(String, String)], colour: bool) {
+fn announce(address: SocketAddr, store: &Path, calls: &[(String, Value)], colour: bool) {
     let url = paint(&format!("http://{}", call::reachable(address)), Colour::Bold, colour);
     let mut text = format!("serving {} on {url}; end with Ctrl-C\n", store.display());
     if !calls.is_empty() {

@@ -41,8 +41,9 @@ fn refusals_name_the_cause_and_the_remedy() {
         Case {
             arguments: &["init", "translation", "x"],
             status: 2,
-            stderr: "error: training translation is not yet supported; there are text-classification, \
-                     multi-label-classification, language-identification\n",
+            stderr: "error: a starter for translation is not yet supported; there are text-classification, \
+                     multi-label-classification, language-identification, token-classification, \
+                     text-pair-classification, zero-shot-classification, embedding\n",
         },
         Case {
             arguments: &["--store", "s3://bucket/models", "models", "list"],
@@ -53,7 +54,7 @@ fn refusals_name_the_cause_and_the_remedy() {
         Case {
             arguments: &["schema", "Stream"],
             status: 2,
-            stderr: "error: kind Stream is not yet supported; there are Dataset, Training, Endpoint\n",
+            stderr: "error: kind Stream is not yet supported; there are Dataset, Training, Model, Endpoint\n",
         },
         Case {
             arguments: &["schema", "Datset"],

@@ -132,6 +132,7 @@ impl Registry {
             store: self.folder.path().to_owned(),
             endpoints: Vec::new(),
             threads: 2,
+            kernels: loquat_infer::Kernels::detect(),
             insecure: false,
             drain: Duration::from_secs(5),
             max_body: 1 << 20,
@@ -142,7 +143,8 @@ impl Registry {
 }
 
 pub(crate) fn endpoint(own: &str, model: &str, requests: Requests) -> Endpoint {
-    Endpoint { name: name(own), model: model.parse().unwrap(), default: false, threads: None, requests }
+    let (name, model) = (name(own), model.parse().unwrap());
+    Endpoint { name, model, default: false, zero_shot: None, threads: None, requests }
 }
 
 /// A running server.
