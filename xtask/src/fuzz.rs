@@ -99,7 +99,7 @@ impl<'a> Fuzzer<'a> {
     /// Builds `targets`. A target triple is named so that the flags spare build scripts and macros.
     fn build(workspace: &'a Workspace, targets: &[&Target]) -> Result<Self> {
         let folder = workspace.target().join("fuzz");
-        let host = host(workspace)?;
+        let host = workspace.host()?;
         let mut command =
             workspace.cargo(&["build", "--release", "--locked", "--manifest-path", "fuzz/Cargo.toml"]);
         command.args(["--target", &host]).env("CARGO_TARGET_DIR", &folder);
@@ -153,13 +153,6 @@ impl<'a> Fuzzer<'a> {
     fn corpus(&self, target: &Target) -> PathBuf {
         self.workspace.path("fuzz/corpus").join(target.name)
     }
-}
-
-/// The triple of the machine that compiles.
-fn host(workspace: &Workspace) -> Result<String> {
-    let text = process::output(&mut workspace.cargo(&["-vV"]))?;
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("cargo -vV names no host")?.to_owned())
 }
 
 /// How many inputs libFuzzer ran, by the last line of its log that says so.

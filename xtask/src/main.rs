@@ -7,6 +7,7 @@ mod environment;
 mod figures;
 mod fuzz;
 mod process;
+mod sanitize;
 mod services;
 mod stopwatch;
 mod workspace;
@@ -58,6 +59,8 @@ enum Command {
         #[arg(long, default_value_t = 10.0)]
         minutes: f64,
     },
+    /// Runs the tests of the CPU kernels under AddressSanitizer; not part of the check.
+    Sanitize,
     /// Writes docs/benchmarks.md from the stored figures.
     Benchmarks,
     /// Sends requests at a constant rate and prints the latencies; `figure http-latency` starts it on a core of its own.
@@ -88,6 +91,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::Fuzz { target, minutes } => fuzz::run(&workspace, target.as_deref(), minutes),
+        Command::Sanitize => sanitize::run(&workspace),
         Command::Benchmarks => figures::write_benchmarks(&workspace),
         Command::GenerateLoad(plan) => figures::generate_load(&plan),
     }

@@ -51,6 +51,13 @@ impl Workspace {
         command
     }
 
+    /// The triple of the machine that compiles.
+    pub(crate) fn host(&self) -> Result<String> {
+        let text = process::output(&mut self.cargo(&["-vV"]))?;
+        let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+        Ok(host.context("cargo -vV names no host")?.to_owned())
+    }
+
     /// Builds the release binary and returns its path. Only figures do this, never a check.
     pub(crate) fn build_release(&self) -> Result<PathBuf> {
         process::run_aside(&mut self.cargo(&["build", "--release", "--package", "loquat-cli"]))?;

@@ -2,13 +2,31 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use loquat_spec::Task;
+use serde_json::{Value, json};
+
 /// A `curl` command line for a shell.
-pub(crate) fn curl(address: SocketAddr, endpoint: &str, text: &str) -> String {
-    let body = serde_json::json!({ "inputs": text }).to_string().replace('\'', "'\\''");
+pub(crate) fn curl(address: SocketAddr, endpoint: &str, body: &Value) -> String {
+    let body = body.to_string().replace('\'', "'\\''");
     format!(
         "curl -s http://{}/models/{endpoint}/predict -H 'content-type: application/json' -d '{body}'",
         reachable(address)
     )
+}
+
+/// A request that models for a task made elsewhere answer.
+pub(crate) fn example(task: Task) -> Value {
+    let text = "My card was charged twice for the same order.";
+    match task {
+        Task::TextPairClassification => {
+            json!({ "inputs": { "premise": text, "hypothesis": "The customer paid once." } })
+        }
+        Task::ZeroShotClassification => {
+            json!({ "inputs": text, "parameters": { "labels": ["payment", "delivery", "praise"] } })
+        }
+        Task::TokenClassification => json!({ "inputs": "Anna Berger moved from Vienna to Lisbon." }),
+        _ => json!({ "inputs": text }),
+    }
 }
 
 /// The address that a program of this machine connects to.
@@ -29,7 +47,7 @@ mod tests {
     fn quotes_survive_the_shell() {
         let address = SocketAddr::from(([0, 0, 0, 0], 8080));
         assert_eq!(
-            curl(address, "tickets", "it's \"here\""),
+            curl(address, "tickets", &json!({ "inputs": "it's \"here\"" })),
             "curl -s http://127.0.0.1:8080/models/tickets/predict -H 'content-type: application/json' \
              -d '{\"inputs\":\"it'\\''s \\\"here\\\"\"}'"
         );

@@ -5,9 +5,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, FromArgMatches};
+use loquat_infer::Kernels;
 use loquat_spec::ErrorCode;
 
-use crate::arguments::{Global, Kernels};
+use crate::arguments::Global;
 use crate::failure::Failure;
 use crate::output::Style;
 
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) style: Style,
     /// Whether progress bars may be drawn: standard error is a terminal.
     pub(crate) bars: bool,
+    /// CPU kernels that encoders compute with.
+    pub(crate) kernels: Kernels,
     /// Whether `--threads` was given, which then wins over the resource's own number.
     #[cfg(feature = "train")]
     threads_given: bool,
@@ -43,9 +46,8 @@ impl Context {
             .with_target(false)
             .with_max_level(global.log.filter())
             .init();
-        if let Kernels::Avx512 | Kernels::Avx2 = global.kernels {
-            return Err(Failure::not_yet_supported("choosing AVX kernels", "use --kernels auto or portable"));
-        }
+        let kernels = Kernels::named(&word(&global.kernels))
+            .map_err(|error| Failure::new(ErrorCode::Unsupported, error.to_string()))?;
         let store = global.store.as_deref().map(local_path).transpose()?;
         #[cfg(feature = "train")]
         let threads_given =
@@ -59,6 +61,7 @@ impl Context {
             global,
             style,
             bars,
+            kernels,
             #[cfg(feature = "train")]
             threads_given,
             store,
@@ -116,6 +119,11 @@ pub(crate) fn innermost(matches: &ArgMatches) -> &ArgMatches {
         matches = inner;
     }
     matches
+}
+
+/// A choice by the name that the flag takes.
+pub(crate) fn word(choice: &impl clap::ValueEnum) -> String {
+    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 fn local_path(url: &str) -> Result<PathBuf, Failure> {

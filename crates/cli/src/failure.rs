@@ -135,7 +135,12 @@ macro_rules! from_library_error {
     };
 }
 
-from_library_error!(loquat_data::DataError, loquat_infer::InferError, loquat_store::StoreError);
+from_library_error!(
+    loquat_connect::hub::HubError,
+    loquat_data::DataError,
+    loquat_infer::InferError,
+    loquat_store::StoreError
+);
 #[cfg(feature = "serve")]
 from_library_error!(loquat_serve::ServeError);
 #[cfg(feature = "train")]

@@ -13,6 +13,8 @@ mod commands;
 mod context;
 mod failure;
 mod findings;
+mod hub;
+mod imports;
 #[cfg(feature = "train")]
 mod inputs;
 mod interrupt;

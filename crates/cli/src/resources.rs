@@ -49,7 +49,7 @@ pub(crate) fn load_if_any(context: &Context, folder: &Path) -> Result<Resources,
 
 /// Number of resources.
 pub(crate) fn count(resources: &Resources) -> usize {
-    resources.datasets.len() + resources.trainings.len() + resources.endpoints.len()
+    resources.datasets.len() + resources.trainings.len() + resources.models.len() + resources.endpoints.len()
 }
 
 /// The failure of a folder without resources.

@@ -20,17 +20,17 @@ macro_rules! starter {
 }
 
 impl Starter {
-    /// The starter of a task, where models for it can be trained.
+    /// The starter of a task: data and a search where models for it can be trained, else a model made elsewhere.
     pub(crate) fn of(task: Task) -> Option<Self> {
         match task {
             Task::TextClassification => Some(starter!("text-classification")),
             Task::MultiLabelClassification => Some(starter!("multi-label-classification")),
             Task::LanguageIdentification => Some(starter!("language-identification")),
-            Task::TokenClassification
-            | Task::TextPairClassification
-            | Task::ZeroShotClassification
-            | Task::Embedding
-            | Task::Translation => None,
+            Task::TokenClassification => Some(starter!("token-classification")),
+            Task::TextPairClassification => Some(starter!("text-pair-classification")),
+            Task::ZeroShotClassification => Some(starter!("zero-shot-classification")),
+            Task::Embedding => Some(starter!("embedding")),
+            Task::Translation => None,
         }
     }
 
@@ -51,8 +51,12 @@ mod tests {
             let file =
                 loquat_spec::SourceText { path: "starter.yaml".into(), text: starter.resources("demo") };
             let resources = loquat_spec::parse(&[file]).unwrap_or_else(|found| panic!("{task:?}: {found:?}"));
-            assert_eq!(resources.datasets[0].value.task, task);
-            assert_eq!(resources.trainings[0].value.name.as_str(), "demo");
+            let trained = resources.datasets.iter().map(|dataset| dataset.value.task);
+            let imported = resources.models.iter().map(|model| model.value.task);
+            assert_eq!(trained.chain(imported).collect::<Vec<_>>(), [task]);
+            let trained = resources.trainings.iter().map(|training| training.value.name.as_str());
+            let imported = resources.models.iter().map(|model| model.value.name.as_str());
+            assert_eq!(trained.chain(imported).collect::<Vec<_>>(), ["demo"]);
             assert_eq!(resources.endpoints.len(), 1);
         }
     }

@@ -3,6 +3,7 @@
 use loquat_models::ModelError;
 use loquat_spec::{ErrorCode, Task};
 use loquat_store::StoreError;
+use loquat_text::TokenizerError;
 
 /// A pipeline that can't be loaded, or can't answer.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +19,7 @@ pub enum InferError {
     Input(#[from] InputError),
     /// The model does not answer as it did when it was made.
     #[error(
-        "{model} does not answer as it did when it was made: golden input {input} gives label {label:?} {found} instead of \
+        "{model} does not answer as it did when it was made: golden input {input} gives {place} the score {found} instead of \
          {recorded} (tolerance {tolerance}); its files were changed, or this loquat reads them otherwise: train or import it again"
     )]
     GoldenMismatch {
@@ -26,8 +27,8 @@ pub enum InferError {
         model: String,
         /// Number of the golden input, from 0.
         input: usize,
-        /// The label that differs most.
-        label: String,
+        /// What differs most: a label, a token's label, or a value of a vector.
+        place: String,
         /// The score recorded.
         recorded: f32,
         /// The score found.
@@ -44,13 +45,36 @@ pub enum InferError {
         problem: ManifestProblem,
     },
     /// The task has no pipeline yet.
-    #[error("{model} is a model for {}, which is not yet supported; supported are {}", task.as_str(), supported_tasks())]
+    #[error("{model} is a model for {}, which is not yet supported for its architecture; use one for another task", task.as_str())]
     UnsupportedTask {
         /// The model, as `name:version`, or its folder.
         model: String,
         /// Its task.
         task: Task,
     },
+    /// The model can't score labels that come with a request.
+    #[error(
+        "{model} is a model for {} with the labels {labels}, and zero-shot-classification needs one for text pairs that has the \
+         label entailment; name another model, or remove the endpoint's task, template and labels",
+        task.as_str()
+    )]
+    NoEntailment {
+        /// The model, as `name:version`, or its folder.
+        model: String,
+        /// Its task.
+        task: Task,
+        /// Its labels.
+        labels: String,
+    },
+    /// The tokenizer refuses a text.
+    #[error("{source}")]
+    Tokenizer {
+        /// The cause.
+        source: TokenizerError,
+    },
+    /// A folder can't be imported.
+    #[error(transparent)]
+    Import(#[from] crate::import::ImportError),
     /// A score is not a number.
     #[error(
         "{model} gives input {input} a score that is not a number; its weights are unsound: train or import it again"
@@ -115,6 +139,9 @@ impl InferError {
                 ErrorCode::Failed
             }
             Self::UnsupportedTask { .. } => ErrorCode::Unsupported,
+            Self::NoEntailment { .. } => ErrorCode::Invalid,
+            Self::Tokenizer { source, .. } => source.code(),
+            Self::Import(error) => error.code(),
         }
     }
 }
@@ -136,9 +163,4 @@ impl InputError {
     pub fn code(&self) -> ErrorCode {
         ErrorCode::Invalid
     }
-}
-
-fn supported_tasks() -> String {
-    let supported = Task::ALL.into_iter().filter(|task| crate::pipeline::is_supported(*task));
-    supported.map(Task::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -1,15 +1,25 @@
 //! A loaded pipeline: checked inputs in, predictions in the wire's form out.
 //!
 //! A [`Pipeline`] replays its model's golden inputs before it answers anything. Nothing that a request can hold makes it panic:
-//! inputs and parameters are checked against the task first, and each refusal names its field.
+//! inputs and parameters are checked against the task first, and each refusal names its field. [`import()`] makes an artifact
+//! of a model made elsewhere.
 
+mod encoder;
+mod engine;
 mod error;
+mod import;
 mod input;
+mod kernels;
 mod parameters;
 mod pipeline;
 mod ranking;
 mod self_test;
+mod tags;
+mod windows;
+mod zero_shot;
 
 pub use error::{InferError, InputError, ManifestProblem};
-pub use input::Input;
+pub use import::{Import, ImportError, Imported, SourceFiles, import, source_files};
+pub use input::{Input, columns};
+pub use kernels::{Kernels, KernelsError};
 pub use pipeline::Pipeline;

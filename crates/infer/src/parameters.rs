@@ -1,23 +1,51 @@
 //! Parameters of a prediction, held against the task: one that it does not take is refused, never ignored.
 
+use std::collections::BTreeSet;
+
 use loquat_spec::{PredictParameters, Task};
 
 use crate::error::InputError;
+use crate::zero_shot;
 
-pub(crate) fn check(parameters: &PredictParameters, task: Task) -> Result<(), InputError> {
-    let zero_shot = task == Task::ZeroShotClassification;
+/// Tasks that answer with labels and their scores.
+const RANKED: [Task; 5] = [
+    Task::TextClassification,
+    Task::MultiLabelClassification,
+    Task::LanguageIdentification,
+    Task::TextPairClassification,
+    Task::ZeroShotClassification,
+];
+
+/// What a parameter check needs to know of the pipeline.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    pub(crate) task: Task,
+    /// Whether the model can say what decided.
+    pub(crate) explains: bool,
+    /// Whether labels must come with the request.
+    pub(crate) needs_labels: bool,
+}
+
+pub(crate) fn check(parameters: &PredictParameters, taken: Taken) -> Result<(), InputError> {
+    let task = taken.task;
+    if task == Task::ZeroShotClassification {
+        check_zero_shot(parameters, taken.needs_labels)?;
+    } else {
+        refuse_zero_shot(parameters, task)?;
+    }
     let multi_label = task == Task::MultiLabelClassification;
-    if parameters.labels.is_some() && !zero_shot {
-        return Err(not_taken("labels", task, "leave it out; the model's own labels are answered"));
-    }
-    if parameters.template.is_some() && !zero_shot {
-        return Err(not_taken("template", task, "leave it out"));
-    }
     if parameters.threshold.is_some() && !multi_label {
         return Err(not_taken("threshold", task, "leave it out; send top_k for more labels than the best"));
     }
     if parameters.explain && multi_label {
         return Err(not_taken("explain", task, "leave it out; single-label models explain"));
+    }
+    if parameters.explain && !taken.explains {
+        let reason = "is not yet supported by this kind of model".to_owned();
+        return Err(refused("explain", reason, "leave it out; linear models explain"));
+    }
+    if parameters.top_k.is_some() && !RANKED.contains(&task) {
+        return Err(not_taken("top_k", task, "leave it out"));
     }
     if let Some(threshold) = parameters.threshold
         && !(0.0..=1.0).contains(&threshold)
@@ -26,6 +54,45 @@ pub(crate) fn check(parameters: &PredictParameters, task: Task) -> Result<(), In
     }
     if parameters.top_k == Some(0) {
         return Err(refused("top_k", "is 0".to_owned(), "send a whole number from 1"));
+    }
+    Ok(())
+}
+
+fn refuse_zero_shot(parameters: &PredictParameters, task: Task) -> Result<(), InputError> {
+    if parameters.labels.is_some() {
+        return Err(not_taken("labels", task, "leave it out; the model's own labels are answered"));
+    }
+    if parameters.template.is_some() {
+        return Err(not_taken("template", task, "leave it out"));
+    }
+    if parameters.exclusive {
+        return Err(not_taken("exclusive", task, "leave it out"));
+    }
+    Ok(())
+}
+
+fn check_zero_shot(parameters: &PredictParameters, needs_labels: bool) -> Result<(), InputError> {
+    let remedy = "send the labels to score, such as [\"refund\", \"parcel\"]";
+    match &parameters.labels {
+        None if needs_labels => return Err(refused("labels", "is missing".to_owned(), remedy)),
+        Some(labels) if labels.is_empty() => {
+            return Err(refused("labels", "is an empty list".to_owned(), remedy));
+        }
+        _ => {}
+    }
+    let mut seen = BTreeSet::new();
+    for (place, label) in parameters.labels.iter().flatten().enumerate() {
+        let field = format!("labels[{place}]");
+        if label.trim().is_empty() {
+            return Err(refused(&field, "is empty".to_owned(), "send a word or a phrase"));
+        }
+        if !seen.insert(label) {
+            return Err(refused(&field, "stands in the list twice".to_owned(), "send each label once"));
+        }
+    }
+    if parameters.template.as_ref().is_some_and(|template| !zero_shot::has_place(template)) {
+        let reason = "has no place for the label".to_owned();
+        return Err(refused("template", reason, "write {label} where the label goes"));
     }
     Ok(())
 }

@@ -1,25 +1,29 @@
 //! The pipeline: a model that passed its self-test, answering in the wire's form.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use loquat_models::{Manifest, Model};
-use loquat_spec::{ModelReference, PredictParameters, Prediction, Task};
+use loquat_models::Manifest;
+use loquat_spec::{ModelReference, PredictParameters, Prediction, Task, ZeroShot};
 use loquat_store::Store;
 use rayon::prelude::*;
 
+use crate::engine::Engine;
 use crate::error::{InferError, InputError};
 use crate::input::{self, Input};
-use crate::parameters;
+use crate::kernels::Kernels;
+use crate::parameters::{self, Taken};
 use crate::ranking;
 use crate::self_test;
+use crate::zero_shot::{self, Entailment};
 
-/// Most pieces of a text that an explanation names.
-const EXPLAINED: usize = 10;
-
-/// A loaded model that answered its golden inputs as it should. Shared freely between threads.
+/// A loaded model that answered its golden inputs as it should. Shared freely between threads; a clone shares the model.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    model: Model,
+    engine: Arc<Engine>,
+    task: Task,
+    zero_shot: ZeroShot,
+    entailment: Option<Entailment>,
     name: String,
     version: u32,
     digest: String,
@@ -28,33 +32,67 @@ pub struct Pipeline {
 impl Pipeline {
     /// Loads the artifact in `dir` and replays its golden inputs. Its name is the folder's, its version 0, its digest empty.
     pub fn load(dir: &Path) -> Result<Self, InferError> {
+        Self::load_on(dir, Kernels::detect())
+    }
+
+    /// [`Pipeline::load`], computing with the given kernels.
+    pub fn load_on(dir: &Path, kernels: Kernels) -> Result<Self, InferError> {
         let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| dir.display().to_string());
-        Self::load_as(dir, &dir.display().to_string(), (name, 0, String::new()))
+        let shown = dir.display().to_string();
+        Self::of(Engine::load(dir, kernels)?, &shown, (name, 0, String::new()))
     }
 
     /// Loads a registered version, its artifact compared with what was registered, and replays its golden inputs.
     pub fn from_store(store: &Store, reference: &ModelReference) -> Result<Self, InferError> {
+        Self::from_store_on(store, reference, Kernels::detect())
+    }
+
+    /// [`Pipeline::from_store`], computing with the given kernels.
+    pub fn from_store_on(
+        store: &Store,
+        reference: &ModelReference,
+        kernels: Kernels,
+    ) -> Result<Self, InferError> {
         let resolved = store.verify(reference)?;
         let record = resolved.record;
         let shown = format!("{}:{}", record.name, record.version);
-        Self::load_as(&resolved.path, &shown, (record.name, record.version, record.digest))
+        let engine = Engine::load(&resolved.path, kernels)?;
+        Self::of(engine, &shown, (record.name, record.version, record.digest))
     }
 
-    fn load_as(
-        dir: &Path,
+    fn of(
+        engine: Engine,
         shown: &str,
         (name, version, digest): (String, u32, String),
     ) -> Result<Self, InferError> {
-        let model = Model::load(dir)?;
-        let task = model.manifest().task;
-        if !is_supported(task) {
+        let manifest = engine.manifest();
+        let task = manifest.task;
+        if !engine.does(task) {
             return Err(InferError::UnsupportedTask { model: shown.to_owned(), task });
         }
-        self_test::check_manifest(model.manifest())
+        self_test::check_manifest(manifest)
             .map_err(|problem| InferError::Manifest { model: shown.to_owned(), problem })?;
-        self_test::replay(&model, shown)?;
-        Ok(Self { model, name, version, digest })
+        self_test::replay(&engine, shown)?;
+        let entailment = Entailment::of(&manifest.labels);
+        let (engine, zero_shot) = (Arc::new(engine), ZeroShot::default());
+        Ok(Self { engine, task, zero_shot, entailment, name, version, digest })
+    }
+
+    /// The same model, answering zero-shot classification as an endpoint declares it; without a declaration, its own task.
+    ///
+    /// # Errors
+    /// When the model is none for entailment.
+    pub fn answering(&self, zero_shot: Option<&ZeroShot>) -> Result<Self, InferError> {
+        let task = if zero_shot.is_some() { Task::ZeroShotClassification } else { self.manifest().task };
+        if zero_shot.is_some() && (self.entailment.is_none() || !reads_pairs(self.manifest().task)) {
+            return Err(InferError::NoEntailment {
+                model: self.shown(),
+                task: self.manifest().task,
+                labels: self.labels().join(", "),
+            });
+        }
+        Ok(Self { task, zero_shot: zero_shot.cloned().unwrap_or_default(), ..self.clone() })
     }
 
     /// The model's name.
@@ -72,38 +110,48 @@ impl Pipeline {
         &self.digest
     }
 
-    /// What the model does.
+    /// What it answers: what the model does, unless an endpoint says otherwise.
     pub fn task(&self) -> Task {
-        self.manifest().task
+        self.task
     }
 
-    /// Its labels, in the order of [`Pipeline::probabilities`].
+    /// The model's labels, in the order of [`Pipeline::probabilities`].
     pub fn labels(&self) -> &[String] {
         &self.manifest().labels
     }
 
     /// Everything that travels with the weights.
     pub fn manifest(&self) -> &Manifest {
-        self.model.manifest()
+        self.engine.manifest()
     }
 
-    /// Bytes of the loaded model.
+    /// Bytes of the loaded model; of an encoder those of its weights on disk.
     pub fn resident_bytes(&self) -> u64 {
-        self.model.resident_bytes()
+        self.engine.resident_bytes()
     }
 
     /// Reads the `inputs` of a request: one input or a list, each a string or an object with the task's columns.
     pub fn parse_inputs(&self, inputs: &serde_json::Value) -> Result<Vec<Input>, InputError> {
-        input::parse(inputs)
+        input::parse(inputs, self.task)
     }
 
     /// Checks the `parameters` of a request against the task.
     pub fn check_parameters(&self, parameters: &PredictParameters) -> Result<(), InputError> {
-        parameters::check(parameters, self.task())
+        let needs_labels = self.zero_shot.labels.is_empty();
+        let taken = Taken { task: self.task, explains: self.engine.explains(), needs_labels };
+        parameters::check(parameters, taken)
     }
 
-    /// One prediction per input, in order. With one thread, on the caller's own; with more, on the rayon pool that the caller runs
-    /// in, else the global one. The answer does not depend on `threads`, nor on which inputs come together.
+    /// Number of sequences that predicting `inputs` inputs puts through an encoder; `None` for models that take microseconds an
+    /// input.
+    pub fn sequences(&self, inputs: usize, parameters: &PredictParameters) -> Option<usize> {
+        let Engine::Encoder(_) = &*self.engine else { return None };
+        let labels = parameters.labels.as_deref().unwrap_or(&self.zero_shot.labels).len();
+        Some(if self.task == Task::ZeroShotClassification { inputs * labels } else { inputs })
+    }
+
+    /// One prediction per input, in order. With one thread, on the caller's own; with more, on threads of its own or the
+    /// rayon pool that the caller runs in. The answer does not depend on `threads`, nor on which inputs come together.
     ///
     /// With `top_k`, single-label tasks add the best k labels, and multi-label tasks answer at most k of those that reach
     /// their thresholds.
@@ -114,30 +162,65 @@ impl Pipeline {
         threads: usize,
     ) -> Result<Vec<Prediction>, InferError> {
         self.check_parameters(parameters)?;
-        let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
-        let probabilities = self.probabilities(&texts, threads);
-        if let Some(input) =
-            probabilities.iter().position(|scores| scores.iter().any(|score| !score.is_finite()))
-        {
-            return Err(InferError::NotANumber { model: self.shown(), input });
+        match (&*self.engine, self.task) {
+            (Engine::Encoder(encoder), Task::ZeroShotClassification) => {
+                let labels = parameters.labels.as_deref().unwrap_or(&self.zero_shot.labels);
+                let templates = [&parameters.template, &self.zero_shot.template, &self.manifest().template];
+                let template =
+                    templates.into_iter().flatten().next().map_or(zero_shot::TEMPLATE, String::as_str);
+                let hypotheses: Vec<String> =
+                    labels.iter().map(|label| zero_shot::hypothesis(template, label)).collect();
+                let logits = encoder.pair_logits(inputs, &hypotheses, threads)?;
+                self.refuse_unsound(&logits, labels.len())?;
+                Ok(logits
+                    .chunks(labels.len())
+                    .map(|logits| self.zero_shot(logits, labels, parameters))
+                    .collect())
+            }
+            (Engine::Encoder(encoder), Task::TokenClassification) => {
+                let (found, probabilities) = encoder.entities(inputs, threads)?;
+                self.refuse_unsound(&probabilities, 1)?;
+                Ok(found.into_iter().map(|entities| Prediction::Entities { entities }).collect())
+            }
+            (Engine::Encoder(encoder), Task::Embedding) => {
+                let (vectors, owners) = encoder.vectors(inputs, threads)?;
+                self.refuse_unsound(&vectors, 1)?;
+                Ok(owners.into_iter().map(|owned| vector_prediction(&vectors[owned])).collect())
+            }
+            _ => self.classify(inputs, parameters, threads),
         }
-        let answer = |(text, scores): (&&str, Vec<f32>)| self.answer(text, &scores, parameters);
-        // Explaining costs more than predicting; all else is too little to share out.
-        if parameters.explain && threads > 1 {
-            return Ok(texts.par_iter().zip(probabilities).map(answer).collect());
-        }
-        Ok(texts.iter().zip(probabilities).map(answer).collect())
     }
 
-    /// Probability per label of each text, `[texts][labels]`, calibrated, labels in the order of [`Pipeline::labels`].
-    pub fn probabilities(&self, texts: &[&str], threads: usize) -> Vec<Vec<f32>> {
-        self.model.probabilities(texts, threads)
+    fn classify(
+        &self,
+        inputs: &[Input],
+        parameters: &PredictParameters,
+        threads: usize,
+    ) -> Result<Vec<Prediction>, InferError> {
+        let probabilities = self.engine.outputs(inputs, threads)?;
+        self.refuse_unsound(&probabilities, 1)?;
+        let answer = |(input, scores): (&Input, Vec<f32>)| self.answer(&input.text, &scores, parameters);
+        // Explaining costs more than predicting; all else is too little to share out.
+        if parameters.explain && threads > 1 {
+            return Ok(inputs.par_iter().zip(probabilities).map(answer).collect());
+        }
+        Ok(inputs.iter().zip(probabilities).map(answer).collect())
+    }
+
+    /// Probability per label of each text, `[texts][labels]`, calibrated, labels in the order of [`Pipeline::labels`]; for
+    /// models that classify whole texts.
+    ///
+    /// # Errors
+    /// When the tokenizer of an encoder refuses a text.
+    pub fn probabilities(&self, texts: &[&str], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
+        let inputs: Vec<Input> = texts.iter().map(|text| Input::new(*text)).collect();
+        self.engine.outputs(&inputs, threads)
     }
 
     fn answer(&self, text: &str, scores: &[f32], parameters: &PredictParameters) -> Prediction {
         let labels = self.labels();
         let most = parameters.top_k.unwrap_or(labels.len());
-        if self.task() == Task::MultiLabelClassification {
+        if self.task == Task::MultiLabelClassification {
             let thresholds = self.manifest().thresholds.as_deref().unwrap_or_default();
             let reached = |label: usize, score: f32| {
                 let threshold = parameters.threshold.or_else(|| thresholds.get(label).copied());
@@ -150,7 +233,28 @@ impl Pipeline {
             label: labels[best].clone(),
             score: scores[best],
             scores: parameters.top_k.map(|most| ranking::ranked(labels, scores, most, |_, _| true)),
-            explanation: parameters.explain.then(|| self.model.explain(text, best, EXPLAINED)),
+            explanation: parameters.explain.then(|| self.engine.explain(text, best)),
+        }
+    }
+
+    fn zero_shot(
+        &self,
+        logits: &[Vec<f32>],
+        labels: &[String],
+        parameters: &PredictParameters,
+    ) -> Prediction {
+        let entailment = self.entailment.expect("zero-shot classification is refused without entailment");
+        let scores = entailment.scores(logits, parameters.exclusive);
+        let most = parameters.top_k.unwrap_or(labels.len());
+        Prediction::Labels { labels: ranking::ranked(labels, &scores, most, |_, _| true) }
+    }
+
+    /// Refuses numbers that are none; `per_input` rows belong to one input.
+    fn refuse_unsound(&self, rows: &[Vec<f32>], per_input: usize) -> Result<(), InferError> {
+        let unsound = rows.iter().position(|scores| scores.iter().any(|score| !score.is_finite()));
+        match unsound {
+            None => Ok(()),
+            Some(row) => Err(InferError::NotANumber { model: self.shown(), input: row / per_input.max(1) }),
         }
     }
 
@@ -159,7 +263,22 @@ impl Pipeline {
     }
 }
 
-/// Whether models for `task` can be loaded.
-pub(crate) fn is_supported(task: Task) -> bool {
-    matches!(task, Task::TextClassification | Task::MultiLabelClassification | Task::LanguageIdentification)
+/// Whether models for `task` read two texts.
+pub(crate) fn reads_pairs(task: Task) -> bool {
+    matches!(task, Task::TextPairClassification | Task::ZeroShotClassification)
+}
+
+/// One vector as it is; of two, how alike they are.
+fn vector_prediction(vectors: &[Vec<f32>]) -> Prediction {
+    match vectors {
+        [first, second] => Prediction::Similarity { score: cosine(first, second) },
+        _ => Prediction::Embedding { embedding: vectors.concat() },
+    }
+}
+
+/// The cosine of two vectors; 0 where one of them has no length.
+pub(crate) fn cosine(left: &[f32], right: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let lengths = (dot(left, left) * dot(right, right)).sqrt();
+    if lengths > 0.0 { (dot(left, right) / lengths) as f32 } else { 0.0 }
 }

@@ -16,7 +16,6 @@ use crate::manifest::Manifest;
 use crate::vocabulary::Vocabulary;
 use crate::weight_rows::{Row, WeightRows, class_bytes};
 
-const MANIFEST: &str = "loquat.json";
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const MODEL_TYPE: &str = "loquat-linear";
@@ -180,7 +179,7 @@ impl Model {
                 .collect(),
         };
         write(&folder.join(CONFIG), &to_json(&config))?;
-        write(&folder.join(MANIFEST), &to_json(&self.manifest))?;
+        self.manifest.save(folder)?;
         let buffers: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> =
             self.components.iter().enumerate().flat_map(|(index, c)| tensors(index, c)).collect();
         let path = folder.join(WEIGHTS);
@@ -197,8 +196,7 @@ impl Model {
 
     /// Reads the artifact in `folder`.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
-        let manifest: Manifest = read_json(&folder.join(MANIFEST), "model manifest")?;
-        check_version(&folder.join(MANIFEST), &manifest.format_version)?;
+        let manifest = Manifest::load(folder)?;
         let config: Config = read_json(&folder.join(CONFIG), "model configuration")?;
         if config.model_type != MODEL_TYPE {
             return Err(ModelError::Unsupported {
@@ -222,18 +220,6 @@ impl Model {
             .collect::<Result<_, _>>()?;
         Ok(Self { manifest, components })
     }
-}
-
-fn check_version(path: &Path, found: &str) -> Result<(), ModelError> {
-    if found.split('.').next() == Manifest::FORMAT_VERSION.split('.').next() {
-        return Ok(());
-    }
-    Err(ModelError::Unsupported {
-        path: path.to_owned(),
-        what: "formatVersion",
-        found: found.to_owned(),
-        supported: "1.x",
-    })
 }
 
 fn tensors(index: usize, c: &Component) -> Vec<(String, Dtype, Vec<usize>, Vec<u8>)> {
@@ -421,14 +407,14 @@ fn classes_below(classes: usize, bytes: &[u8]) -> bool {
     }
 }
 
-fn to_json(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     let mut bytes =
         serde_json::to_vec_pretty(value).expect("these types hold no map with keys other than text");
     bytes.push(b'\n');
     bytes
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     std::fs::write(path, bytes).map_err(|source| ModelError::File { path: path.to_owned(), source })
 }
 
@@ -436,7 +422,10 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|source| ModelError::File { path: path.to_owned(), source })
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, ModelError> {
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    what: &'static str,
+) -> Result<T, ModelError> {
     serde_json::from_slice(&read(path)?).map_err(|source| ModelError::Json {
         path: path.to_owned(),
         what,

@@ -1,13 +1,21 @@
 //! `loquat.json`: everything about a model that its weights do not say.
 
-use loquat_spec::Task;
+use std::path::Path;
+
+use loquat_spec::{Precision, Task};
 use serde::{Deserialize, Serialize};
+
+use crate::artifact::{read_json, to_json, write};
+use crate::error::ModelError;
+
+const FILE: &str = "loquat.json";
 
 /// What travels with the weights, so that a server holds no default for any of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
-    /// `major.minor`. 1.0: the first. A reader refuses another major and ignores nothing of its own.
+    /// `major.minor`. 1.0: the first. 1.1: `maxTokens`, `precision`, `template`, the second text of a golden input. A reader
+    /// refuses another major and ignores nothing of its own.
     pub format_version: String,
     /// What the model does.
     pub task: Task,
@@ -21,6 +29,15 @@ pub struct Manifest {
     /// Longest text in characters that is read; what follows is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
+    /// Longest input in tokens, special ones included (encoders only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
+    /// Numbers that matrix products are computed with (encoders only; full precision when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
+    /// Sentence that a label is put into, holding `{label}` (entailment models only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Inputs with the outputs that a loaded model must reproduce.
     pub golden: Vec<Golden>,
     /// Largest difference allowed between a golden score and its replay.
@@ -30,19 +47,50 @@ pub struct Manifest {
     pub provenance: serde_json::Value,
 }
 
-/// An input with the probabilities that the model gave when it was made.
+/// An input with what the model gave when it was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
     /// The text.
     pub input: String,
-    /// Probability per label.
+    /// The second text, for models that read pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
+    /// Probability per label; of each token, one after the other, where labels belong to tokens; a vector's values.
     pub scores: Vec<f32>,
+}
+
+impl Golden {
+    /// An example of one text.
+    pub fn new(input: impl Into<String>, scores: Vec<f32>) -> Self {
+        Self { input: input.into(), second: None, scores }
+    }
 }
 
 impl Manifest {
     /// The format version that this crate writes.
-    pub const FORMAT_VERSION: &'static str = "1.0";
+    pub const FORMAT_VERSION: &'static str = "1.1";
+
+    /// Reads the manifest of the artifact in `folder`.
+    pub fn load(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join(FILE);
+        let manifest: Self = read_json(&path, "model manifest")?;
+        let major = |version: &str| version.split('.').next().map(str::to_owned);
+        if major(&manifest.format_version) == major(Self::FORMAT_VERSION) {
+            return Ok(manifest);
+        }
+        Err(ModelError::Unsupported {
+            path,
+            what: "formatVersion",
+            found: manifest.format_version,
+            supported: "1.x",
+        })
+    }
+
+    /// Writes the manifest into `folder`.
+    pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
+        write(&folder.join(FILE), &to_json(self))
+    }
 
     /// A manifest without thresholds, golden examples or provenance.
     pub fn new(task: Task, labels: Vec<String>, languages: Vec<String>) -> Self {
@@ -53,6 +101,9 @@ impl Manifest {
             languages,
             thresholds: None,
             max_length: None,
+            max_tokens: None,
+            precision: None,
+            template: None,
             golden: Vec::new(),
             tolerance: 1e-4,
             provenance: serde_json::Value::Null,

@@ -49,7 +49,7 @@ fn saved() -> (tempfile::TempDir, Model) {
     let folder = tempfile::tempdir().unwrap();
     let mut model = model();
     let scores = model.probabilities(&["a refund please"], 1).remove(0);
-    model.manifest_mut().golden = vec![Golden { input: "a refund please".to_owned(), scores }];
+    model.manifest_mut().golden = vec![Golden::new("a refund please", scores)];
     model.save(folder.path()).unwrap();
     (folder, model)
 }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use loquat_infer::Kernels;
+
 /// What a server needs to know.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
@@ -15,6 +17,8 @@ pub struct ServeConfig {
     pub endpoints: Vec<loquat_spec::Endpoint>,
     /// Threads for large requests of an endpoint that declares none; at least 1.
     pub threads: usize,
+    /// CPU kernels that encoders compute with.
+    pub kernels: Kernels,
     /// Whether an address off loopback is allowed although the server asks no one who they are.
     pub insecure: bool,
     /// Longest time that requests in flight get to end after the shutdown signal.

@@ -13,12 +13,23 @@ use crate::exchange::contained;
 use crate::host::Host;
 use crate::problem::Problem;
 
+/// How much a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Microseconds an input.
+    Light,
+    /// This many sequences through an encoder, milliseconds each.
+    Sequences(usize),
+}
+
 /// Most inputs of a request that runs on the worker that read it: a hand-off costs more than predicting them.
 const INLINE_INPUTS: usize = 4;
 /// Most bytes of text of such a request.
 const INLINE_BYTES: usize = 4096;
 /// Inputs between two looks at the deadline, per thread.
 const CHUNK: usize = 256;
+/// The same, where each takes an encoder milliseconds.
+const ENCODER_CHUNK: usize = 16;
 /// Inputs per thread from which a request takes further idle threads.
 const SHARE: usize = 64;
 
@@ -80,9 +91,13 @@ impl Gate {
         }
     }
 
-    /// Adds threads that nobody else wants now, for `inputs` inputs.
-    fn widen(&self, permit: &mut OwnedSemaphorePermit, inputs: usize) -> usize {
-        let wanted = (inputs / SHARE).clamp(1, self.most_threads);
+    /// Adds threads that nobody else wants now.
+    fn widen(&self, permit: &mut OwnedSemaphorePermit, inputs: usize, effort: Effort) -> usize {
+        let shares = match effort {
+            Effort::Light => inputs / SHARE,
+            Effort::Sequences(sequences) => sequences,
+        };
+        let wanted = shares.clamp(1, self.most_threads);
         while permit.num_permits() < wanted && self.waiting() == 0 {
             match Arc::clone(&self.threads).try_acquire_owned() {
                 Ok(more) => permit.merge(more),
@@ -109,7 +124,7 @@ impl<T, F: Fn(&[Input], usize) -> Result<Vec<T>, InferError> + Send + 'static> W
 /// Runs `work` over `inputs` for `host` within the time that its endpoint allows, counted from `start`.
 pub(crate) async fn run<T: Send + 'static>(
     host: &Host,
-    inputs: Vec<Input>,
+    (inputs, effort): (Vec<Input>, Effort),
     start: Instant,
     limit: Option<Duration>,
     work: impl Work<T>,
@@ -117,10 +132,10 @@ pub(crate) async fn run<T: Send + 'static>(
     let allowed = limit.map_or(host.requests.timeout, |limit| limit.min(host.requests.timeout));
     let deadline = start + allowed;
     host.metrics.inputs.record_count(inputs.len());
-    let done = if is_small(&inputs) {
+    let done = if effort == Effort::Light && is_small(&inputs) {
         inline(host, &inputs, &work)
     } else {
-        queued(host, inputs, deadline, work).await
+        queued(host, (inputs, effort), deadline, work).await
     };
     done.map_err(|refusal| explain(host, refusal, allowed))
 }
@@ -139,18 +154,18 @@ fn inline<T>(host: &Host, inputs: &[Input], work: &impl Work<T>) -> Result<Vec<T
 
 async fn queued<T: Send + 'static>(
     host: &Host,
-    inputs: Vec<Input>,
+    (inputs, effort): (Vec<Input>, Effort),
     deadline: Instant,
     work: impl Work<T>,
 ) -> Result<Vec<T>, Refusal> {
     let queued = Instant::now();
     let mut permit = host.gate.thread(deadline).await?;
     host.metrics.queue.record_duration(queued.elapsed());
-    let threads = host.gate.widen(&mut permit, inputs.len());
+    let threads = host.gate.widen(&mut permit, inputs.len(), effort);
     let metrics = Arc::clone(&host.metrics);
     let task = tokio::task::spawn_blocking(move || {
         let start = Instant::now();
-        let done = chunks(&inputs, threads, deadline, &work);
+        let done = chunks((&inputs, effort), threads, deadline, &work);
         metrics.predict.record_duration(start.elapsed());
         drop(permit);
         done
@@ -164,13 +179,14 @@ async fn queued<T: Send + 'static>(
 }
 
 fn chunks<T>(
-    inputs: &[Input],
+    (inputs, effort): (&[Input], Effort),
     threads: usize,
     deadline: Instant,
     work: &impl Work<T>,
 ) -> Result<Vec<T>, Refusal> {
     let mut done = Vec::with_capacity(inputs.len());
-    for chunk in inputs.chunks(CHUNK * threads) {
+    let most = if effort == Effort::Light { CHUNK } else { ENCODER_CHUNK };
+    for chunk in inputs.chunks(most * threads) {
         if Instant::now() >= deadline {
             return Err(Refusal::Late);
         }
@@ -224,6 +240,7 @@ mod tests {
             reference,
             default: false,
             implicit: false,
+            zero_shot: None,
             requests: Requests { timeout, max_queue, ..Requests::default() },
             gate: Arc::new(Gate::new(threads, max_queue)),
             metrics: Arc::new(HostMetrics::new()),
@@ -234,7 +251,7 @@ mod tests {
     }
 
     fn inputs(count: usize) -> Vec<Input> {
-        (0..count).map(|number| Input { text: number.to_string() }).collect()
+        (0..count).map(|number| Input::new(number.to_string())).collect()
     }
 
     fn lengths(inputs: &[Input], _threads: usize) -> Result<Vec<usize>, InferError> {
@@ -255,7 +272,8 @@ mod tests {
         let host = host(2, 8, Duration::from_secs(5));
         let texts = inputs(2000);
         let expected: Vec<usize> = texts.iter().map(|input| input.text.len()).collect();
-        let done = run(&host, texts, Instant::now(), None, lengths).await.expect("an answer");
+        let done =
+            run(&host, (texts, Effort::Light), Instant::now(), None, lengths).await.expect("an answer");
         assert_eq!(done, expected);
     }
 
@@ -263,7 +281,7 @@ mod tests {
     async fn a_request_past_its_deadline_is_answered_504_in_time() {
         let host = host(1, 8, Duration::from_millis(20));
         let start = Instant::now();
-        assert_eq!(status(run(&host, inputs(10), start, None, slowly).await), 504);
+        assert_eq!(status(run(&host, (inputs(10), Effort::Light), start, None, slowly).await), 504);
         assert!(start.elapsed() < Duration::from_millis(95), "{:?}", start.elapsed());
         assert_eq!(host.metrics.late.load(Ordering::Relaxed), 1);
     }
@@ -272,7 +290,7 @@ mod tests {
     async fn a_client_may_shorten_the_time_but_not_lengthen_it() {
         let host = host(1, 8, Duration::from_millis(20));
         let long = Some(Duration::from_secs(60));
-        assert_eq!(status(run(&host, inputs(10), Instant::now(), long, slowly).await), 504);
+        assert_eq!(status(run(&host, (inputs(10), Effort::Light), Instant::now(), long, slowly).await), 504);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,9 +299,9 @@ mod tests {
         let tasks: Vec<_> = (0..6)
             .map(|_| {
                 let host = Arc::clone(&host);
-                tokio::spawn(
-                    async move { status(run(&host, inputs(10), Instant::now(), None, slowly).await) },
-                )
+                tokio::spawn(async move {
+                    status(run(&host, (inputs(10), Effort::Light), Instant::now(), None, slowly).await)
+                })
             })
             .collect();
         let mut answers = Vec::new();
@@ -303,8 +321,11 @@ mod tests {
         }
         let host = host(1, 8, Duration::from_secs(5));
         for count in [1, 10] {
-            assert_eq!(status(run(&host, inputs(count), Instant::now(), None, panics).await), 500);
+            assert_eq!(
+                status(run(&host, (inputs(count), Effort::Light), Instant::now(), None, panics).await),
+                500
+            );
         }
-        assert_eq!(status(run(&host, inputs(10), Instant::now(), None, lengths).await), 200);
+        assert_eq!(status(run(&host, (inputs(10), Effort::Light), Instant::now(), None, lengths).await), 200);
     }
 }

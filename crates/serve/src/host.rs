@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use loquat_infer::Pipeline;
-use loquat_spec::{ErrorCode, ModelReference, Name, Requests, Selector};
+use loquat_infer::{Kernels, Pipeline};
+use loquat_spec::{ErrorCode, ModelReference, Name, Requests, Selector, ZeroShot};
 use loquat_store::Store;
 
 use crate::gate::Gate;
@@ -26,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) default: bool,
     /// Whether it stands for a registered model that no resource mentions.
     pub(crate) implicit: bool,
+    /// How it answers zero-shot classification, where it does.
+    pub(crate) zero_shot: Option<ZeroShot>,
     /// Limits of requests.
     pub(crate) requests: Requests,
     /// Admission of large requests.
@@ -114,6 +116,8 @@ pub(crate) struct App {
     pub(crate) max_body: usize,
     /// Measurements.
     pub(crate) metrics: Metrics,
+    /// CPU kernels that encoders compute with.
+    pub(crate) kernels: Kernels,
     store: Store,
     table: RwLock<Arc<Table>>,
     phase: AtomicU8,
@@ -122,10 +126,11 @@ pub(crate) struct App {
 
 impl App {
     /// Nothing hosted yet.
-    pub(crate) fn new(store: Store, max_body: usize) -> Self {
+    pub(crate) fn new(store: Store, max_body: usize, kernels: Kernels) -> Self {
         Self {
             max_body,
             metrics: Metrics::new(),
+            kernels,
             store,
             table: RwLock::default(),
             phase: AtomicU8::new(Phase::Starting as u8),
@@ -189,21 +194,23 @@ impl App {
         if let Some(place) = found {
             let pipeline = pinned.remove(place);
             pinned.push(Arc::clone(&pipeline));
-            return Ok(pipeline);
+            return answering(host, &pipeline);
         }
         let pipeline = self.load_version(name.clone(), version).await?;
         if pinned.len() == PINNED_VERSIONS {
             pinned.remove(0);
         }
         pinned.push(Arc::clone(&pipeline));
-        Ok(pipeline)
+        answering(host, &pipeline)
     }
 
     async fn load_version(self: &Arc<Self>, name: Name, version: u32) -> Result<Arc<Pipeline>, Problem> {
         let reference = ModelReference { name, selector: Selector::Version(version) };
         let app = Arc::clone(self);
         let shown = reference.to_string();
-        let loaded = tokio::task::spawn_blocking(move || Pipeline::from_store(&app.store, &reference)).await;
+        let loaded =
+            tokio::task::spawn_blocking(move || Pipeline::from_store_on(&app.store, &reference, app.kernels))
+                .await;
         match loaded {
             Ok(Ok(pipeline)) => Ok(Arc::new(pipeline)),
             Ok(Err(error)) => {
@@ -223,6 +230,12 @@ impl App {
             pinned.retain(|held| exists(held.model(), held.version()));
         }
     }
+}
+
+/// The pipeline as the endpoint answers with it.
+fn answering(host: &Host, pipeline: &Pipeline) -> Result<Arc<Pipeline>, Problem> {
+    let answering = pipeline.answering(host.zero_shot.as_ref());
+    answering.map(Arc::new).map_err(|error| Problem::new(error.code(), error.to_string()))
 }
 
 /// The problem of a version that the model doesn't have.

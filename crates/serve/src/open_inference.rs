@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use loquat_infer::{InferError, Input, Pipeline};
-use loquat_spec::{PredictParameters, Prediction, Task};
+use loquat_spec::{PredictParameters, Prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,10 +19,10 @@ use crate::body;
 use crate::exchange::Exchange;
 use crate::gate;
 use crate::host::{App, Host, Phase, unknown_version};
-use crate::predict::{check_count, check_length, input_problem};
+use crate::predict::{check_count, check_length, effort, input_problem};
 use crate::problem::{Form, Problem};
 use crate::render::{Captured, captured, json};
-use crate::tensor_input::{self, InferRequest};
+use crate::tensor_input::{self, InferRequest, OutputKind};
 use crate::tensor_output::{Rendered, Row};
 
 /// Where the JSON of a body with binary tensors ends.
@@ -104,19 +104,16 @@ async fn metadata(app: &Arc<App>, path: Captured<ModelPath>) -> Result<Response<
 
 fn outputs(pipeline: &Pipeline) -> Vec<TensorMetadata> {
     let labels = pipeline.labels().len() as i64;
-    let scores = TensorMetadata { name: "scores", datatype: "FP32", shape: vec![-1, labels] };
-    if is_multi_label(pipeline) {
-        return vec![TensorMetadata { name: "labels", datatype: "BYTES", shape: vec![-1] }, scores];
-    }
-    vec![
-        TensorMetadata { name: "label", datatype: "BYTES", shape: vec![-1] },
-        TensorMetadata { name: "score", datatype: "FP32", shape: vec![-1] },
-        scores,
-    ]
-}
-
-fn is_multi_label(pipeline: &Pipeline) -> bool {
-    pipeline.task() == Task::MultiLabelClassification
+    let tensor = |kind: &OutputKind| {
+        let (datatype, shape) = match kind {
+            OutputKind::Label | OutputKind::Labels | OutputKind::Entities => ("BYTES", vec![-1]),
+            OutputKind::Score => ("FP32", vec![-1]),
+            OutputKind::Scores => ("FP32", vec![-1, labels]),
+            OutputKind::Embedding => ("FP32", vec![-1, -1]),
+        };
+        TensorMetadata { name: kind.name(), datatype, shape }
+    };
+    OutputKind::of(pipeline.task()).iter().map(tensor).collect()
 }
 
 /// Answers `GET /v2/models/{model}[/versions/{version}]/ready`.
@@ -179,8 +176,7 @@ async fn answer(
     let pipeline = app.version(&host, version).await?;
     let bytes = body::read(request, app.max_body, exchange.start + host.requests.timeout).await?;
     let (head, tail) = split(&bytes, json_length)?;
-    let multi_label = is_multi_label(&pipeline);
-    let request = InferRequest::parse(body::parse(head)?, tail, multi_label)?;
+    let request = InferRequest::parse(body::parse(head)?, tail, pipeline.task())?;
     let parameters = parameters(&pipeline, &request)?;
     check_count(&host, request.texts.len(), "inputs[0].data")?;
     for (place, text) in request.texts.iter().enumerate() {
@@ -190,10 +186,11 @@ async fn answer(
     let timeout = request.timeout;
     let (texts, reply) = request.into_parts();
     let inputs = parse_texts(&pipeline, texts)?;
+    let effort = effort(&pipeline, inputs.len(), &parameters);
     let worker = Arc::clone(&pipeline);
     let work =
         move |inputs: &[Input], threads: usize| rows(&worker, inputs, &parameters, (threads, wants_scores));
-    let rows = gate::run(&host, inputs, exchange.start, timeout, work).await?;
+    let rows = gate::run(&host, (inputs, effort), exchange.start, timeout, work).await?;
     let reply = reply.render(&host.name, pipeline.version(), pipeline.labels(), &rows)?;
     Ok(respond(reply))
 }
@@ -222,7 +219,7 @@ fn rows(
     let predictions = pipeline.predict(inputs, parameters, threads)?;
     let mut scores = if wants_scores {
         let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
-        pipeline.probabilities(&texts, threads)
+        pipeline.probabilities(&texts, threads)?
     } else {
         Vec::new()
     }
@@ -231,6 +228,13 @@ fn rows(
         let scores = scores.next().unwrap_or_default();
         match prediction {
             Prediction::Label { label, score, .. } => Row { label, score, scores },
+            Prediction::Entities { entities } => {
+                Row { label: serde_json::to_string(&entities).unwrap_or_default(), score: 0.0, scores }
+            }
+            Prediction::Embedding { embedding } => {
+                Row { label: String::new(), score: 0.0, scores: embedding }
+            }
+            Prediction::Similarity { score } => Row { label: String::new(), score, scores },
             Prediction::Labels { labels } => {
                 let names: Vec<&str> = labels.iter().map(|scored| scored.label.as_str()).collect();
                 let label = serde_json::to_string(&names).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document of every route.
 
-use loquat_spec::{Explanation, LabelScore, PredictParameters};
+use loquat_spec::{Entity, Explanation, LabelScore, PredictParameters};
 use serde_json::{Map, Value, json};
 
 use crate::openapi_schemas;
@@ -270,6 +270,7 @@ fn components() -> Value {
     }
     let mut schemas = openapi_schemas::schemas();
     schemas.insert("PredictParameters".to_owned(), derived::<PredictParameters>());
+    schemas.insert("Entity".to_owned(), derived::<Entity>());
     schemas.insert("LabelScore".to_owned(), derived::<LabelScore>());
     schemas.insert("Explanation".to_owned(), derived::<Explanation>());
     json!({ "schemas": schemas, "responses": responses })

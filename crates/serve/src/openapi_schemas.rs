@@ -13,13 +13,22 @@ pub(crate) fn schemas() -> Map<String, Value> {
     all
 }
 
+/// An object with these columns and no other.
+fn columns(names: &[&str]) -> Value {
+    let properties: Map<String, Value> =
+        names.iter().map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
+    json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
+}
+
 fn prediction() -> Value {
     json!({
         "Input": {
             "description": "A text, or an object with the task's columns.",
             "oneOf": [
                 { "type": "string" },
-                { "type": "object", "properties": { "text": { "type": "string" } }, "required": ["text"], "additionalProperties": false }
+                columns(&["text"]),
+                columns(&["premise", "hypothesis"]),
+                columns(&["text_a", "text_b"])
             ]
         },
         "PredictRequest": {
@@ -64,12 +73,33 @@ fn prediction() -> Value {
                     "type": "object",
                     "properties": {
                         "labels": {
-                            "description": "Labels over the threshold, best first.",
+                            "description": "Labels over the threshold, best first; of zero-shot models all.",
                             "type": "array",
                             "items": { "$ref": "#/components/schemas/LabelScore" }
                         }
                     },
                     "required": ["labels"]
+                },
+                {
+                    "title": "spans of the text",
+                    "type": "object",
+                    "properties": {
+                        "entities": { "type": "array", "items": { "$ref": "#/components/schemas/Entity" } }
+                    },
+                    "required": ["entities"]
+                },
+                {
+                    "title": "vector",
+                    "type": "object",
+                    "properties": { "embedding": { "type": "array", "items": { "type": "number" } } },
+                    "required": ["embedding"]
+                },
+                {
+                    "title": "likeness of two texts",
+                    "type": "object",
+                    "properties": { "score": { "type": "number", "minimum": -1, "maximum": 1 } },
+                    "required": ["score"],
+                    "additionalProperties": false
                 }
             ]
         },

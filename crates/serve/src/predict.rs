@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use crate::body::{self, Members, wrong_type};
 use crate::exchange::Exchange;
-use crate::gate;
+use crate::gate::{self, Effort};
 use crate::host::{App, Host};
 use crate::problem::{Form, Problem};
 use crate::render::{Captured, captured, json};
 
 /// Members of `parameters`.
-const PARAMETERS: [&str; 5] = ["top_k", "explain", "labels", "template", "threshold"];
+const PARAMETERS: [&str; 6] = ["top_k", "explain", "labels", "template", "exclusive", "threshold"];
 
 /// Bytes of response per prediction, as a first guess.
 const BYTES_PER_PREDICTION: usize = 96;
@@ -59,9 +59,10 @@ async fn answer(
     let parameters = parse_parameters(parameters)?;
     pipeline.check_parameters(&parameters).map_err(input_problem)?;
     let inputs = parse_inputs(&host, &pipeline, inputs)?;
+    let effort = effort(&pipeline, inputs.len(), &parameters);
     let worker = Arc::clone(&pipeline);
     let work = move |inputs: &[Input], threads: usize| worker.predict(inputs, &parameters, threads);
-    let predictions = gate::run(&host, inputs, exchange.start, None, work).await?;
+    let predictions = gate::run(&host, (inputs, effort), exchange.start, None, work).await?;
     let answer = Answer {
         model: pipeline.model(),
         version: pipeline.version(),
@@ -69,6 +70,11 @@ async fn answer(
         predictions: &predictions,
     };
     Ok(json(StatusCode::OK, &answer, 128 + predictions.len() * BYTES_PER_PREDICTION))
+}
+
+/// What predicting `inputs` inputs asks for.
+pub(crate) fn effort(pipeline: &Pipeline, inputs: usize, parameters: &PredictParameters) -> Effort {
+    pipeline.sequences(inputs, parameters).map_or(Effort::Light, Effort::Sequences)
 }
 
 fn parse_inputs(host: &Host, pipeline: &Pipeline, inputs: Option<Value>) -> Result<Vec<Input>, Problem> {
@@ -82,19 +88,29 @@ fn parse_inputs(host: &Host, pipeline: &Pipeline, inputs: Option<Value>) -> Resu
     }
     let parsed = pipeline.parse_inputs(&inputs).map_err(input_problem)?;
     for (place, input) in parsed.iter().enumerate() {
-        check_length(host, &input.text, || input_field(&inputs, place))?;
+        for (column, text) in [Some(&input.text), input.second.as_ref()].into_iter().flatten().enumerate() {
+            check_length(host, text, || input_field(&inputs, place, input_column(pipeline, input, column)))?;
+        }
     }
     Ok(parsed)
 }
 
+/// The name of an input's column.
+fn input_column(pipeline: &Pipeline, input: &Input, column: usize) -> &'static str {
+    let texts = 1 + usize::from(input.second.is_some());
+    let sets = loquat_infer::columns(pipeline.task());
+    sets.iter().find(|set| set.len() == texts).and_then(|set| set.get(column)).copied().unwrap_or("text")
+}
+
 /// Where the text of an input stands in the body.
-fn input_field(inputs: &Value, place: usize) -> String {
+fn input_field(inputs: &Value, place: usize, column: &str) -> String {
     let (mut field, input) = match inputs {
         Value::Array(list) => (format!("inputs[{place}]"), list.get(place)),
         single => ("inputs".to_owned(), Some(single)),
     };
     if input.is_some_and(Value::is_object) {
-        field.push_str(".text");
+        field.push('.');
+        field.push_str(column);
     }
     field
 }
@@ -140,13 +156,14 @@ fn parse_parameters(value: Option<Value>) -> Result<PredictParameters, Problem> 
     };
     let taken = Members::of(object).take("parameters", PARAMETERS)?;
     // An explicit null means the same as leaving the member out.
-    let [top_k, explain, labels, template, threshold] =
+    let [top_k, explain, labels, template, exclusive, threshold] =
         taken.map(|value| value.filter(|value| !value.is_null()));
     Ok(PredictParameters {
         top_k: top_k.map(parse_top_k).transpose()?,
-        explain: explain.map(parse_explain).transpose()?.unwrap_or_default(),
+        explain: explain.map(|value| parse_flag("explain", &value)).transpose()?.unwrap_or_default(),
         labels: labels.map(parse_labels).transpose()?,
         template: template.map(parse_template).transpose()?,
+        exclusive: exclusive.map(|value| parse_flag("exclusive", &value)).transpose()?.unwrap_or_default(),
         threshold: threshold.map(|value| parse_threshold(&value)).transpose()?,
     })
 }
@@ -158,8 +175,8 @@ fn parse_top_k(value: Value) -> Result<usize, Problem> {
         .ok_or_else(|| wrong_value("parameters.top_k", &value, "a whole number from 1"))
 }
 
-fn parse_explain(value: Value) -> Result<bool, Problem> {
-    value.as_bool().ok_or_else(|| wrong_type("parameters.explain", &value, "a boolean"))
+fn parse_flag(name: &str, value: &Value) -> Result<bool, Problem> {
+    value.as_bool().ok_or_else(|| wrong_type(&format!("parameters.{name}"), value, "a boolean"))
 }
 
 fn parse_template(value: Value) -> Result<String, Problem> {

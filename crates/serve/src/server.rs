@@ -59,7 +59,7 @@ pub async fn serve(
         .map_err(|source| ServeError::Store { root: config.store.clone(), source: Box::new(source) })?;
     let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Bind { listen, source })?;
     let address = listener.local_addr().map_err(|source| ServeError::Bind { listen, source })?;
-    let app = Arc::new(App::new(store, config.max_body));
+    let app = Arc::new(App::new(store, config.max_body, config.kernels));
     let (follower, looked) = crate::watch::follow(Arc::clone(&app), config.endpoints, config.threads)
         .map_err(|source| ServeError::Thread { source })?;
     let edge = Edge { router: router(Arc::clone(&app)), app: Arc::clone(&app) };

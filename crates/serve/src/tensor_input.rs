@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loquat_spec::ErrorCode;
+use loquat_spec::{ErrorCode, Task};
 use serde_json::{Map, Value};
 
 use crate::body::{Members, join, unknown, wrong_type};
@@ -60,6 +60,10 @@ pub(crate) enum OutputKind {
     Score,
     /// Probability of every label.
     Scores,
+    /// The spans found, as JSON.
+    Entities,
+    /// The vector.
+    Embedding,
 }
 
 fn invalid(field: impl Into<String>, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
@@ -68,7 +72,12 @@ fn invalid(field: impl Into<String>, detail: impl Into<String>, remedy: impl Int
 
 impl InferRequest {
     /// Takes a body apart; `tail` holds the binary tensors behind its JSON.
-    pub(crate) fn parse(members: Members, tail: &[u8], multi_label: bool) -> Result<Self, Problem> {
+    pub(crate) fn parse(members: Members, tail: &[u8], task: Task) -> Result<Self, Problem> {
+        if OutputKind::of(task).is_empty() {
+            let detail = format!("{} over this protocol is not yet supported", task.as_str());
+            let remedy = "send the request to POST /models/{endpoint}/predict";
+            return Err(Problem::new(ErrorCode::Unsupported, detail).remedy(remedy));
+        }
         let [id, parameters, inputs, outputs] =
             members.take("", ["id", "parameters", "inputs", "outputs"])?;
         let id = match id {
@@ -78,7 +87,7 @@ impl InferRequest {
         };
         let parameters = RequestParameters::parse(parameters)?;
         let (texts, shape) = parse_inputs(inputs, tail)?;
-        let outputs = parse_outputs(outputs, multi_label, parameters.binary)?;
+        let outputs = parse_outputs(outputs, task, parameters.binary)?;
         let RequestParameters { timeout, threshold, .. } = parameters;
         Ok(Self { texts, timeout, threshold, reply: Reply { id, shape, outputs } })
     }
@@ -361,23 +370,35 @@ impl OutputKind {
             Self::Labels => "labels",
             Self::Score => "score",
             Self::Scores => "scores",
+            Self::Entities => "entities",
+            Self::Embedding => "embedding",
         }
     }
 
-    fn all(multi_label: bool) -> &'static [Self] {
-        if multi_label { &[Self::Labels, Self::Scores] } else { &[Self::Label, Self::Score, Self::Scores] }
+    /// The outputs of a task, at most two of which are usual; none for a task whose inputs are no single tensor.
+    pub(crate) fn of(task: Task) -> &'static [Self] {
+        match task {
+            Task::TextClassification | Task::LanguageIdentification => {
+                &[Self::Label, Self::Score, Self::Scores]
+            }
+            Task::MultiLabelClassification => &[Self::Labels, Self::Scores],
+            Task::TokenClassification => &[Self::Entities],
+            Task::ZeroShotClassification => &[Self::Labels, Self::Score],
+            Task::Embedding => &[Self::Embedding],
+            Task::TextPairClassification | Task::Translation => &[],
+        }
     }
 }
 
-fn parse_outputs(value: Option<Value>, multi_label: bool, binary: bool) -> Result<Vec<Output>, Problem> {
-    let all = OutputKind::all(multi_label);
+fn parse_outputs(value: Option<Value>, task: Task, binary: bool) -> Result<Vec<Output>, Problem> {
+    let all = OutputKind::of(task);
     let list = match value {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => list,
         Some(other) => return Err(wrong_type("outputs", &other, "a list of outputs")),
     };
     if list.is_empty() {
-        let usual = &all[..2];
+        let usual = &all[..all.len().min(2)];
         return Ok(usual.iter().map(|kind| Output { kind: *kind, classification: None, binary }).collect());
     }
     let mut outputs: Vec<Output> = Vec::with_capacity(list.len());

@@ -8,11 +8,11 @@ use crate::tensor_input::{Output, OutputKind, Reply};
 
 /// What was predicted for one text.
 pub(crate) struct Row {
-    /// The label; a JSON list of labels for a multi-label model.
+    /// The label; a JSON list of labels or of spans for tasks that answer several.
     pub(crate) label: String,
     /// Its probability.
     pub(crate) score: f32,
-    /// The probability of every label, when asked for.
+    /// The probability of every label, when asked for; the vector of an embedding.
     pub(crate) scores: Vec<f32>,
 }
 
@@ -103,11 +103,16 @@ impl Output {
     /// Columns beyond the shape of the input, datatype and data.
     fn data<'a>(&self, labels: &[String], rows: &'a [Row]) -> (Option<usize>, &'static str, Data<'a>) {
         match (self.kind, self.classification) {
-            (OutputKind::Label | OutputKind::Labels, _) => {
+            (OutputKind::Label | OutputKind::Labels | OutputKind::Entities, _) => {
                 (None, "BYTES", Data::Bytes(rows.iter().map(|row| row.label.as_str()).collect()))
             }
             (OutputKind::Score, _) => {
                 (None, "FP32", Data::Floats(rows.iter().map(|row| row.score).collect()))
+            }
+            (OutputKind::Embedding, _) => {
+                let width = rows.first().map_or(0, |row| row.scores.len());
+                let all = rows.iter().flat_map(|row| row.scores.iter().copied()).collect();
+                (Some(width), "FP32", Data::Floats(all))
             }
             (OutputKind::Scores, None) => {
                 let all = rows.iter().flat_map(|row| row.scores.iter().copied()).collect();

@@ -187,7 +187,8 @@ impl Watcher {
             if let (Ok(name), Ok(alias)) = (Name::new(&model.name), Name::new(IMPLICIT_ALIAS)) {
                 let model = ModelReference { name: name.clone(), selector: Selector::Alias(alias) };
                 let requests = Requests::default();
-                let endpoint = Endpoint { name, model, default: false, threads: None, requests };
+                let endpoint =
+                    Endpoint { name, model, default: false, zero_shot: None, threads: None, requests };
                 wanted.push(Wanted { endpoint, implicit: true });
             }
         }
@@ -222,6 +223,7 @@ impl Watcher {
             reference: endpoint.model.clone(),
             default: endpoint.default,
             implicit: wanted.implicit,
+            zero_shot: endpoint.zero_shot.clone(),
             gate: Arc::new(Gate::new(endpoint.threads.unwrap_or(self.threads), endpoint.requests.max_queue)),
             requests: endpoint.requests.clone(),
             metrics: Arc::new(HostMetrics::new()),
@@ -257,24 +259,32 @@ impl Watcher {
         if self.failed.get(name).is_some_and(|failed| failed.version == target.0 && failed.next > now) {
             return false;
         }
-        match self.load(reference, target.0) {
+        match self.load(&wanted.endpoint, target.0) {
             Ok(pipeline) => self.swap(name, pipeline),
             Err(reason) => self.postpone(name, target.0, &reason),
         }
     }
 
     /// A pipeline of the version: another endpoint's when it holds it already, else loaded and proven by its golden inputs.
-    fn load(&self, reference: &ModelReference, version: u32) -> Result<Arc<Pipeline>, String> {
+    fn load(&self, endpoint: &Endpoint, version: u32) -> Result<Arc<Pipeline>, String> {
+        let pipeline = self.load_version(&endpoint.model, version)?;
+        let answering = pipeline.answering(endpoint.zero_shot.as_ref());
+        answering
+            .map(Arc::new)
+            .map_err(|error| format!("version {version} can't be taken into service: {error}"))
+    }
+
+    fn load_version(&self, reference: &ModelReference, version: u32) -> Result<Pipeline, String> {
         let model = reference.name.as_str();
         let held = self.hosts.values().filter_map(|host| host.pipeline.as_ref());
         for pipeline in held {
             if pipeline.model() == model && pipeline.version() == version {
-                return Ok(Arc::clone(pipeline));
+                return Ok(Pipeline::clone(pipeline));
             }
         }
         let fixed = ModelReference { name: reference.name.clone(), selector: Selector::Version(version) };
-        match contained(|| Pipeline::from_store(&self.store, &fixed)) {
-            Some(Ok(pipeline)) => Ok(Arc::new(pipeline)),
+        match contained(|| Pipeline::from_store_on(&self.store, &fixed, self.app.kernels)) {
+            Some(Ok(pipeline)) => Ok(pipeline),
             Some(Err(error)) => Err(format!("version {version} can't be taken into service: {error}")),
             None => Err(format!("version {version} can't be taken into service: loading it panicked")),
         }

@@ -7,6 +7,7 @@
 mod conform;
 mod error_code;
 mod finding;
+mod hub_reference;
 mod names;
 mod parse;
 mod problem;
@@ -21,6 +22,7 @@ mod yaml;
 
 pub use error_code::ErrorCode;
 pub use finding::{CheckName, Finding, Severity};
+pub use hub_reference::HubReference;
 pub use names::{ModelReference, Name, NameError, Selector};
 pub use parse::{Located, Resources, SourceText, parse};
 pub use problem::RESOURCE_CHECKS;
@@ -28,7 +30,8 @@ pub use quantity::{Bytes, QuantityError, Share, Span};
 pub use raw::checks::CHECKS;
 pub use raw::endpoint::to_yaml_endpoint;
 pub use resource::dataset::{Columns, Dataset, Format, SourceFile, Split, SplitPart};
-pub use resource::endpoint::{Endpoint, Requests};
+pub use resource::endpoint::{Endpoint, Requests, ZeroShot};
+pub use resource::model::{Model, ModelSource, Precision};
 pub use resource::training::{Constraints, Family, Promote, Search, Training};
 pub use schema::{API_VERSION, KINDS, LATER_KINDS, combined_schema, schema};
 pub use starter::starter;

@@ -15,10 +15,11 @@ use crate::problem::{
 use crate::raw::Document;
 use crate::raw::dataset::{self, DatasetSpec, task_of};
 use crate::raw::endpoint::{self, EndpointSpec};
+use crate::raw::model::{self, ModelSpec};
 use crate::raw::training::{self, Tasks, TrainingSpec};
 use crate::schema::{API_VERSION, KINDS, LATER_KINDS, schema};
 use crate::yaml::{self, Content, Node, Place};
-use crate::{Dataset, Endpoint, Finding, Task, Training};
+use crate::{Dataset, Endpoint, Finding, Model, Task, Training};
 
 /// A resource file as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,9 @@ pub struct Resources {
     pub datasets: Vec<Located<Dataset>>,
     /// The trainings; each names one of `datasets`.
     pub trainings: Vec<Located<Training>>,
-    /// The endpoints. Their models may be those of `trainings` or of the registry.
+    /// The models made elsewhere.
+    pub models: Vec<Located<Model>>,
+    /// The endpoints. Their models may be those of `trainings`, of `models` or of the registry.
     pub endpoints: Vec<Located<Endpoint>>,
 }
 
@@ -110,6 +113,7 @@ struct Read {
 enum Raw {
     Dataset(Box<Document<DatasetSpec>>),
     Training(Box<Document<TrainingSpec>>),
+    Model(Box<Document<ModelSpec>>),
     Endpoint(Box<Document<EndpointSpec>>),
     /// Nothing of it conforms.
     Nothing,
@@ -203,6 +207,7 @@ impl<'f> Reader<'f> {
         let raw = match kind {
             "Dataset" => from_value(value).map(Raw::Dataset),
             "Training" => from_value(value).map(Raw::Training),
+            "Model" => from_value(value).map(Raw::Model),
             _ => from_value(value).map(Raw::Endpoint),
         };
         raw.unwrap_or_else(|error| {
@@ -221,13 +226,15 @@ impl<'f> Reader<'f> {
         let mut first: BTreeMap<(&str, &str), &Read> = BTreeMap::new();
         for read in documents {
             let Some(name) = read.name() else { continue };
-            let Some(earlier) = first.get(&(read.kind, name)) else {
-                first.insert((read.kind, name), read);
+            // Both become versions of the name in the registry.
+            let space = if read.kind == "Model" { "Training" } else { read.kind };
+            let Some(earlier) = first.get(&(space, name)) else {
+                first.insert((space, name), read);
                 continue;
             };
             let message = format!(
                 "a {} is named {name:?} already, in {}:{}",
-                read.kind,
+                earlier.kind,
                 self.files[earlier.file].path.display(),
                 earlier.root.value_place("metadata.name").line
             );
@@ -251,6 +258,10 @@ impl<'f> Reader<'f> {
                     self.narrow_metric(read, raw, &tasks);
                     let value = training::validate(&mut context, raw, &tasks);
                     resources.trainings.extend(value.map(|value| self.locate(read, value)));
+                }
+                Raw::Model(raw) => {
+                    let value = model::validate(&mut context, raw, &tasks);
+                    resources.models.extend(value.map(|value| self.locate(read, value)));
                 }
                 Raw::Endpoint(raw) => {
                     let value = endpoint::validate(&mut context, raw);
@@ -283,17 +294,17 @@ impl<'f> Reader<'f> {
     /// At most one endpoint may be the default of a task, as far as the tasks are known here.
     fn check_defaults(&mut self, documents: &[Read], resources: &Resources) {
         let tasks = tasks(documents);
-        let task_of_model: BTreeMap<&str, Task> = resources
-            .trainings
-            .iter()
-            .filter_map(|training| {
-                let task = tasks.get(training.value.dataset.as_str()).copied().flatten()?;
-                Some((training.value.name.as_str(), task))
-            })
-            .collect();
+        let trained = resources.trainings.iter().filter_map(|training| {
+            let task = tasks.get(training.value.dataset.as_str()).copied().flatten()?;
+            Some((training.value.name.as_str(), task))
+        });
+        let imported = resources.models.iter().map(|model| (model.value.name.as_str(), model.value.task));
+        let task_of_model: BTreeMap<&str, Task> = trained.chain(imported).collect();
         let mut first: BTreeMap<&str, &str> = BTreeMap::new();
         for endpoint in resources.endpoints.iter().filter(|endpoint| endpoint.value.default) {
-            let Some(task) = task_of_model.get(endpoint.value.model.name.as_str()) else { continue };
+            let of_model = task_of_model.get(endpoint.value.model.name.as_str()).copied();
+            let zero_shot = endpoint.value.zero_shot.as_ref().map(|_| Task::ZeroShotClassification);
+            let Some(task) = zero_shot.or(of_model) else { continue };
             let name = endpoint.value.name.as_str();
             let Some(other) = first.insert(task.as_str(), name) else { continue };
             let same = |read: &&Read| {

@@ -7,16 +7,17 @@ use serde_json::{Map, Value, json};
 use crate::raw::Document;
 use crate::raw::dataset::DatasetSpec;
 use crate::raw::endpoint::EndpointSpec;
+use crate::raw::model::ModelSpec;
 use crate::raw::training::TrainingSpec;
 
 /// The version of the resource format, written in every resource.
 pub const API_VERSION: &str = "loquat.dev/v1alpha1";
 
 /// The kinds that can be written, in the order in which a folder usually has them.
-pub const KINDS: &[&str] = &["Dataset", "Training", "Endpoint"];
+pub const KINDS: &[&str] = &["Dataset", "Training", "Model", "Endpoint"];
 
 /// The kinds that are planned and refused until their part exists.
-pub const LATER_KINDS: &[&str] = &["Model", "Batch", "Stream", "Enrichment", "Monitor", "Tenant"];
+pub const LATER_KINDS: &[&str] = &["Batch", "Stream", "Enrichment", "Monitor", "Tenant"];
 
 /// The JSON Schema (2020-12) of `kind`, whose name may be written in any case; `None` for kinds not in [`KINDS`].
 ///
@@ -26,6 +27,7 @@ pub fn schema(kind: &str) -> Option<Value> {
     Some(match *kind {
         "Dataset" => schema_of::<DatasetSpec>(kind),
         "Training" => schema_of::<TrainingSpec>(kind),
+        "Model" => schema_of::<ModelSpec>(kind),
         _ => schema_of::<EndpointSpec>(kind),
     })
 }

@@ -17,6 +17,9 @@ pub struct PredictParameters {
     /// Hypothesis template (zero-shot only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
+    /// Whether scores of the candidate labels add up to 1, for labels of which exactly one holds; else each label is
+    /// scored on its own (zero-shot only).
+    pub exclusive: bool,
     /// Threshold that replaces the model's own (multi-label only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f32>,
@@ -97,10 +100,25 @@ pub enum Prediction {
         /// What decided, when asked for.
         explanation: Option<Vec<Explanation>>,
     },
-    /// Multi-label tasks: labels over the threshold, best first.
+    /// Multi-label tasks: labels over the threshold, best first. Zero-shot: all labels, best first.
     Labels {
         /// The labels.
         labels: Vec<LabelScore>,
+    },
+    /// Token classification: spans in the order of the text.
+    Entities {
+        /// The spans.
+        entities: Vec<Entity>,
+    },
+    /// Embedding of one text.
+    Embedding {
+        /// The vector.
+        embedding: Vec<f32>,
+    },
+    /// How alike two texts are, by the cosine of their vectors.
+    Similarity {
+        /// From -1 to 1.
+        score: f32,
     },
 }
 
@@ -120,6 +138,9 @@ impl Serialize for Prediction {
                 }
             }
             Self::Labels { labels } => map.serialize_entry("labels", labels)?,
+            Self::Entities { entities } => map.serialize_entry("entities", entities)?,
+            Self::Embedding { embedding } => map.serialize_entry("embedding", embedding)?,
+            Self::Similarity { score } => map.serialize_entry("score", score)?,
         }
         map.end()
     }

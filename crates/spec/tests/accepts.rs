@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use loquat_spec::{
-    Bytes, Family, Format, Metric, ModelReference, Name, Promote, Requests, Resources, Severity, Share,
-    SourceText, Split, SplitPart, Task, parse, to_yaml_endpoint,
+    Bytes, Family, Format, Metric, ModelReference, ModelSource, Name, Precision, Promote, Requests,
+    Resources, Severity, Share, SourceText, Split, SplitPart, Task, ZeroShot, parse, to_yaml_endpoint,
 };
 
 const HEAD: &str = "apiVersion: loquat.dev/v1alpha1\n";
@@ -234,4 +234,51 @@ fn written_endpoints_are_read_back_unedited() {
         let endpoint = read(&to_yaml_endpoint(&name, &model)).endpoints.remove(0).value;
         assert_eq!((endpoint.name, endpoint.model), (name, model));
     }
+}
+
+fn model(spec: &str) -> loquat_spec::Model {
+    let text = format!("{HEAD}kind: Model\nmetadata: {{ name: m }}\nspec:\n{spec}");
+    read(&text).models.remove(0).value
+}
+
+#[test]
+fn reads_a_whole_model() {
+    let read = model(
+        r#"
+  task: zero-shot-classification
+  source: { path: "hf://some-owner/nli.small@refs/pr/1" }
+  labels: [contradiction, entailment]
+  maxLength: 256
+  template: "Das ist {label}."
+  precision: int8
+  agreement: 99%
+"#,
+    );
+    let ModelSource::Hub(hub) = &read.source else { panic!("{:?}", read.source) };
+    assert_eq!((hub.owner(), hub.name(), hub.revision()), ("some-owner", "nli.small", "refs/pr/1"));
+    assert!(!hub.is_commit());
+    assert_eq!(hub.to_string(), "hf://some-owner/nli.small@refs/pr/1");
+    assert_eq!(read.labels.as_deref(), Some(&["contradiction".to_owned(), "entailment".to_owned()][..]));
+    assert_eq!((read.max_length, read.precision), (Some(256), Precision::Int8));
+    assert_eq!(read.template.as_deref(), Some("Das ist {label}."));
+    assert_eq!(read.agreement, share("99%"));
+}
+
+#[test]
+fn model_defaults_are_full_precision_and_what_the_folder_says() {
+    let read = model("  task: embedding\n  source: { path: ./minilm }\n");
+    assert_eq!(read.source, ModelSource::Folder("./minilm".to_owned()));
+    assert_eq!((read.precision, read.agreement), (Precision::F32, share("98%")));
+    assert!(read.labels.is_none() && read.max_length.is_none() && read.dataset.is_none());
+    let hub: loquat_spec::HubReference = "hf://a/b".parse().expect("a model of a hub");
+    assert_eq!((hub.revision(), hub.to_string().as_str()), ("main", "hf://a/b"));
+}
+
+#[test]
+fn an_endpoint_may_answer_zero_shot_classification() {
+    let plain = endpoint("");
+    assert_eq!(plain.zero_shot, None);
+    let read = endpoint("  task: zero-shot-classification\n  template: \"{label}?\"\n  labels: [a, b]\n");
+    let labels = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!(read.zero_shot, Some(ZeroShot { template: Some("{label}?".to_owned()), labels }));
 }

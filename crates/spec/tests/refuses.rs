@@ -86,7 +86,7 @@ fn the_shape_of_a_resource() {
             name: "no kind",
             text: "apiVersion: loquat.dev/v1alpha1\n".into(),
             found: &["1:1 missing-field kind"],
-            says: &["Dataset, Training, Endpoint"],
+            says: &["Dataset, Training, Model, Endpoint"],
         },
         Case {
             name: "kind that is no text",
@@ -150,7 +150,7 @@ fn every_planned_kind_is_not_yet_supported() {
     for kind in loquat_spec::LATER_KINDS {
         let findings = findings(&resource(kind, "  endpoint: x\n"));
         assert_eq!(findings.iter().map(brief).collect::<Vec<_>>(), ["2:7 not-yet-supported kind"], "{kind}");
-        assert!(findings[0].remedy.contains("Dataset, Training, Endpoint"));
+        assert!(findings[0].remedy.contains("Dataset, Training, Model, Endpoint"));
     }
 }
 
@@ -460,26 +460,99 @@ fn fields_of_a_training() {
 }
 
 #[test]
+fn fields_of_a_model() {
+    check(&[
+        Case {
+            name: "nothing named",
+            text: resource("Model", "  labels: [a, a]\n"),
+            found: &[
+                "4:1 missing-field spec.source",
+                "4:1 missing-field spec.task",
+                "5:15 invalid-value spec.labels[1]",
+            ],
+            says: &["add task", "add source: { path: ./folder }", "name each label once"],
+        },
+        Case {
+            name: "parts that do not exist yet",
+            text: resource(
+                "Model",
+                "  task: translation\n  server: { url: \"http://127.0.0.1:9001\", protocol: oip-v2 }\n",
+            ),
+            found: &["5:9 not-yet-supported spec.task", "6:3 not-yet-supported spec.server"],
+            says: &["source: { path"],
+        },
+        Case {
+            name: "places that are not yet read",
+            text: resource(
+                "Model",
+                "  task: embedding\n  source: { path: \"s3://bucket/model\" }\n  labels: [a]\n",
+            ),
+            found: &["6:19 not-yet-supported spec.source.path", "7:3 invalid-value spec.labels"],
+            says: &["hf://owner/name", "embedding has no labels"],
+        },
+        Case {
+            name: "an ONNX file",
+            text: resource("Model", "  task: embedding\n  source: { path: model.onnx }\n"),
+            found: &["6:19 not-yet-supported spec.source.path"],
+            says: &["model.safetensors"],
+        },
+        Case {
+            name: "a hub reference that climbs out",
+            text: resource("Model", "  task: embedding\n  source: { path: \"hf://a/..\" }\n"),
+            found: &["6:19 invalid-value spec.source.path"],
+            says: &["hf://owner/name"],
+        },
+        Case {
+            name: "values",
+            text: resource(
+                "Model",
+                "  task: embedding\n  source: { path: m }\n  precision: int4\n  agreement: most\n  maxLength: 1\n  template: \"{label}\"\n  dataset: d\n",
+            ),
+            found: &[
+                "7:14 invalid-value spec.precision",
+                "8:14 invalid-value spec.agreement",
+                "9:14 invalid-value spec.maxLength",
+                "10:3 invalid-value spec.template",
+            ],
+            says: &["f32, int8", "98%"],
+        },
+        Case {
+            name: "one name for two ways to a model",
+            text: format!(
+                "{}---\n{}",
+                resource("Model", "  task: embedding\n  source: { path: m }\n"),
+                resource("Model", "  task: embedding\n  source: { path: n }\n"),
+            ),
+            found: &["10:19 duplicate-name metadata.name"],
+            says: &["rename or remove one of the two"],
+        },
+    ]);
+}
+
+#[test]
 fn fields_of_an_endpoint() {
     check(&[
         Case {
             name: "parts that do not exist yet",
             text: endpoint(
-                "  task: zero-shot-classification\n  template: \"{label}\"\n  labels: [a]\n  cascade: [{ model: m, agreement: 0.98 }]\n  \
+                "  cascade: [{ model: m, agreement: 0.98 }]\n  \
                  traffic: [{ model: \"m:4\", percent: 10 }]\n  shadow: [m@x]\n  resources: { memory: 500MB, gpu: 2 }\n  requests: { maxBatchTokens: 16384 }\n",
             ),
             found: &[
-                "6:3 not-yet-supported spec.task",
-                "7:3 not-yet-supported spec.template",
-                "8:3 not-yet-supported spec.labels",
-                "9:3 not-yet-supported spec.cascade",
-                "10:3 not-yet-supported spec.traffic",
-                "11:3 not-yet-supported spec.shadow",
-                "12:16 not-yet-supported spec.resources.memory",
-                "12:36 not-yet-supported spec.resources.gpu",
-                "13:15 not-yet-supported spec.requests.maxBatchTokens",
+                "6:3 not-yet-supported spec.cascade",
+                "7:3 not-yet-supported spec.traffic",
+                "8:3 not-yet-supported spec.shadow",
+                "9:16 not-yet-supported spec.resources.memory",
+                "9:36 not-yet-supported spec.resources.gpu",
+                "10:15 not-yet-supported spec.requests.maxBatchTokens",
             ],
             says: &["one model version answers"],
+        },
+        Case {
+            name: "a task that no model can stand in for, and a template without a label",
+            text: endpoint("  task: translation\n  template: \"About it.\"\n"),
+            found: &["6:9 invalid-value spec.task", "7:13 invalid-value spec.template"],
+            says: &["zero-shot-classification", "This example is {label}."],
         },
         Case {
             name: "scaling",
@@ -587,7 +660,7 @@ fn yaml_itself() {
         Case {
             name: "tags",
             text: endpoint("  default: !flag true\n  labels: !!set [a]\n"),
-            found: &["6:12 invalid-yaml -", "7:3 not-yet-supported spec.labels", "7:11 invalid-yaml -"],
+            found: &["6:12 invalid-yaml -", "7:11 invalid-yaml -"],
             says: &["remove the tag"],
         },
         Case {

@@ -14,8 +14,10 @@ use serde_json::{Map, Value};
 use crate::error::StoreError;
 use crate::tree::{self, Entry, EntryKind};
 
-/// Weights of every artifact.
+/// Weights of every artifact, unless they are in several parts.
 pub(crate) const WEIGHTS: &str = "model.safetensors";
+/// Names the files that weights in several parts lie in.
+const INDEX: &str = "model.safetensors.index.json";
 /// Loquat's own description of every artifact.
 pub(crate) const MANIFEST: &str = "loquat.json";
 /// What an export adds to the artifact; never part of it.
@@ -120,7 +122,9 @@ pub(crate) fn check(dir: &Path, ignored: &[&str]) -> Result<(), StoreError> {
         }
         names.insert(relative);
     }
-    for required in [MANIFEST, WEIGHTS] {
+    // An index stands for the parts that it names, which are looked for below.
+    let weights = if names.contains(INDEX) { INDEX } else { WEIGHTS };
+    for required in [MANIFEST, weights] {
         if !names.contains(required) {
             refusals.push(Refusal { path: required.to_owned(), reason: RefusalReason::Missing });
         }

@@ -31,7 +31,7 @@ pub struct VersionRecord {
     pub weights_digest: String,
     /// Metrics by name.
     pub metrics: BTreeMap<String, f64>,
-    /// Hash of the data trained on; empty when unknown.
+    /// Hash of the data trained on, or of the files imported; empty when unknown.
     pub data_hash: String,
     /// Text of the resource that was trained; empty when unknown.
     pub resource: String,
@@ -44,7 +44,7 @@ pub struct VersionRecord {
     /// The version of the same model that it was compared with or started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<u32>,
-    /// Where an imported version was exported from, as `name:version`.
+    /// Where an imported version comes from: `name:version` of an export, a folder, or a model of a hub at a commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
     /// How its training ended, or `imported`.
@@ -76,6 +76,8 @@ pub struct NewVersion {
     pub parent: Option<u32>,
     /// How its training ended; `failed` and `cancelled` are refused.
     pub outcome: String,
+    /// Where an imported version comes from.
+    pub origin: Option<String>,
     /// The training report.
     pub report: Option<serde_json::Value>,
     /// When it was made, RFC 3339; the store's clock when empty.

@@ -25,17 +25,6 @@ impl Store {
         staging: Staging,
         new: NewVersion,
     ) -> Result<VersionRecord, StoreError> {
-        self.register_from(name, staging, new, None)
-    }
-
-    /// [`Store::register`] for a version that was exported from `origin`.
-    pub(crate) fn register_from(
-        &self,
-        name: &Name,
-        staging: Staging,
-        new: NewVersion,
-        origin: Option<String>,
-    ) -> Result<VersionRecord, StoreError> {
         check_new_version(name, &new)?;
         if staging.root() != self.root() {
             return Err(StoreError::ForeignStaging {
@@ -47,7 +36,7 @@ impl Store {
         let files = tree::hash_files(staging.path())?;
         tree::forbid_writing(staging.path())?;
         tree::sync(staging.path())?;
-        let mut record = record_of(name, files, &new, origin);
+        let mut record = record_of(name, files, &new);
 
         let _lock = self.lock()?;
         if record.created.is_empty() {
@@ -107,7 +96,7 @@ fn check_new_version(name: &Name, new: &NewVersion) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn record_of(name: &Name, files: Vec<FileRecord>, new: &NewVersion, origin: Option<String>) -> VersionRecord {
+fn record_of(name: &Name, files: Vec<FileRecord>, new: &NewVersion) -> VersionRecord {
     let weights = files.iter().find(|file| file.path == WEIGHTS);
     VersionRecord {
         name: name.to_string(),
@@ -121,7 +110,7 @@ fn record_of(name: &Name, files: Vec<FileRecord>, new: &NewVersion, origin: Opti
         code_version: new.code_version.clone(),
         seed: new.seed,
         parent: new.parent,
-        origin,
+        origin: new.origin.clone(),
         outcome: new.outcome.clone(),
         created: new.created.clone(),
         bytes: files.iter().map(|file| file.bytes).sum(),

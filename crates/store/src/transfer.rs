@@ -50,7 +50,7 @@ impl Store {
         copy_tree(dir, staging.path(), &[EXPORTED_RECORD])?;
         let Some(Exported { record, report }) = exported else {
             let new = NewVersion { outcome: "imported".to_owned(), ..NewVersion::default() };
-            return self.register_from(name, staging, new, None);
+            return self.register(name, staging, new);
         };
         if tree::digest(&tree::hash_files(staging.path())?) != record.digest {
             let reason = "the files beside it are not those that were exported; delete it to import them without provenance";
@@ -67,10 +67,11 @@ impl Store {
             // A parent's number means nothing in another store.
             parent: None,
             outcome: record.outcome,
+            origin: Some(origin),
             report,
             created: record.created,
         };
-        self.register_from(name, staging, new, Some(origin))
+        self.register(name, staging, new)
     }
 }
 

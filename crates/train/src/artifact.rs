@@ -113,7 +113,7 @@ pub(crate) fn build(run: &Run<'_>, recipe: &Recipe, folder: &Path) -> Result<(),
     let texts: Vec<&str> = inputs.iter().map(String::as_str).collect();
     let scores = saved.probabilities(&texts, 1);
     saved.manifest_mut().golden =
-        inputs.into_iter().zip(scores).map(|(input, scores)| Golden { input, scores }).collect();
+        inputs.into_iter().zip(scores).map(|(input, scores)| Golden::new(input, scores)).collect();
     Ok(saved.save(folder)?)
 }
 

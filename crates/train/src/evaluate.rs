@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use loquat_infer::Pipeline;
+use loquat_infer::{InferError, Pipeline};
 use loquat_spec::Metric;
 
 use crate::bootstrap::{Clusters, interval};
@@ -29,19 +29,19 @@ pub(crate) struct Measured {
 }
 
 /// Asks the pipeline for the test rows.
-pub(crate) fn measure(run: &Run<'_>, pipeline: &Pipeline) -> Measured {
+pub(crate) fn measure(run: &Run<'_>, pipeline: &Pipeline) -> Result<Measured, InferError> {
     let problem = &run.problem;
     let texts: Vec<&str> = problem.test.iter().map(|row| problem.table.rows[*row].text()).collect();
     let threads = run.pool.current_num_threads();
     let probabilities: Vec<f32> =
-        run.pool.install(|| pipeline.probabilities(&texts, threads)).into_iter().flatten().collect();
+        run.pool.install(|| pipeline.probabilities(&texts, threads))?.into_iter().flatten().collect();
     let answers = problem.answers(&problem.test, &probabilities, pipeline.manifest().thresholds.as_deref());
-    Measured { rows: problem.test.clone(), answers, probabilities }
+    Ok(Measured { rows: problem.test.clone(), answers, probabilities })
 }
 
 /// What another model answers for the test rows, its labels translated into the table's; labels that the
 /// table lacks come after all others.
-pub(crate) fn foreign_answers(run: &Run<'_>, pipeline: &Pipeline) -> Answers {
+pub(crate) fn foreign_answers(run: &Run<'_>, pipeline: &Pipeline) -> Result<Answers, InferError> {
     let problem = &run.problem;
     let place = |label: &String| {
         problem.table.labels.binary_search(label).map_or(problem.classes, |place| place) as u32
@@ -49,7 +49,7 @@ pub(crate) fn foreign_answers(run: &Run<'_>, pipeline: &Pipeline) -> Answers {
     let places: Vec<u32> = pipeline.labels().iter().map(place).collect();
     let texts: Vec<&str> = problem.test.iter().map(|row| problem.table.rows[*row].text()).collect();
     let threads = run.pool.current_num_threads();
-    let probabilities = run.pool.install(|| pipeline.probabilities(&texts, threads));
+    let probabilities = run.pool.install(|| pipeline.probabilities(&texts, threads))?;
     let thresholds = pipeline.manifest().thresholds.as_deref();
     let mut answers =
         Answers { classes: problem.classes, multi_label: problem.multi_label, ..Answers::default() };
@@ -65,7 +65,7 @@ pub(crate) fn foreign_answers(run: &Run<'_>, pipeline: &Pipeline) -> Answers {
         answers.truth.push(truth);
         answers.predicted.push(predicted);
     }
-    answers
+    Ok(answers)
 }
 
 /// Scores with intervals, with and without leaked rows, and a note of the look.

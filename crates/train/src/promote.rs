@@ -87,7 +87,17 @@ pub(crate) fn decide(
 
 fn compare(run: &Run<'_>, champion: &VersionRecord, pipeline: &Pipeline, test: &Measured) -> Verdict {
     let metric = run.problem.metric;
-    let theirs = foreign_answers(run, pipeline);
+    if pipeline.task() != run.problem.table.task {
+        let reason = format!("version {} is a model for {}", champion.version, pipeline.task().as_str());
+        return Verdict::new(true, reason);
+    }
+    let theirs = match foreign_answers(run, pipeline) {
+        Ok(theirs) => theirs,
+        Err(error) => {
+            let reason = format!("version {} can't answer the test rows any more: {error}", champion.version);
+            return Verdict::new(true, reason);
+        }
+    };
     let clusters = clusters(&run.problem, &test.rows);
     let difference = run.pool.install(|| paired(&test.answers, &theirs, metric, &clusters, run.seed()));
     let mut reason = format!(

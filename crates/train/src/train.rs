@@ -211,7 +211,7 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     report.cost = Some(built.cost);
     report.pareto.clone_from(&built.pareto);
     assemble::set_noise(&mut report, &run.problem, recipe);
-    let test = (!run.problem.test.is_empty()).then(|| evaluate::measure(run, &pipeline));
+    let test = (!run.problem.test.is_empty()).then(|| evaluate::measure(run, &pipeline)).transpose()?;
     if let Some(test) = &test {
         report.test = Some(evaluate::report(run, test)?);
         report.calibration = evaluate::calibration(&run.problem, test);
@@ -284,6 +284,7 @@ fn register(
         seed: run.seed(),
         parent: champion.map(|champion| champion.version),
         outcome: outcome.as_str().to_owned(),
+        origin: None,
         report: Some(serde_json::to_value(&report)?),
         created: jiff::Timestamp::now().to_string(),
     };

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    artifact_size, bulk_predict, cold_build, evaluation, http_latency, kill, sklearn_search, ungrouped,
+    artifact_size, bulk_predict, cold_build, encoder, evaluation, http_latency, kill, sklearn_search,
+    ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -68,6 +69,16 @@ const FIGURES: &[Figure] = &[
         name: "kill",
         measures: "runs killed at a random moment that end with the same weights",
         measure: kill::measure,
+    },
+    Figure {
+        name: "encoder-minilm",
+        measures: "time of MiniLM on batches of equal length against ONNX Runtime and others",
+        measure: encoder::measure_minilm,
+    },
+    Figure {
+        name: "encoder-mixed",
+        measures: "time of MiniLM on tweets of mixed length, tokenising included",
+        measure: encoder::measure_mixed,
     },
     Figure {
         name: "cold-build",

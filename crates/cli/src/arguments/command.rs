@@ -268,6 +268,9 @@ pub(crate) struct Predict {
     /// Hypothesis template, for zero-shot models
     #[arg(long, value_name = "T")]
     pub(crate) template: Option<String>,
+    /// Exactly one of the labels holds: scores add up to 1, for zero-shot models
+    #[arg(long)]
+    pub(crate) exclusive: bool,
     /// Threshold that replaces the model's own, for multi-label models
     #[arg(long, value_name = "X")]
     pub(crate) threshold: Option<f32>,

@@ -11,6 +11,6 @@ pub(crate) use command::{
     Train, Up,
 };
 pub(crate) use environment::command;
-pub(crate) use global::{Global, Kernels};
+pub(crate) use global::Global;
 pub(crate) use hosting::Hosting;
 pub(crate) use models::{ModelsCommand, TableFormat};

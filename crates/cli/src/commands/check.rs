@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use loquat_spec::{Dataset, ErrorCode, Finding, Resources, Severity};
+use loquat_spec::{Dataset, ErrorCode, Finding, Located, Model, ModelSource, Resources, Severity};
 
 use crate::arguments::{Check, FindingFormat};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::findings::Checked;
-use crate::{output, resources, table};
+use crate::{imports, output, resources, table};
 
 /// The check that reports data which can't be read at all.
 const UNREADABLE: &str = "unreadable";
@@ -46,6 +46,9 @@ fn data(
         return Err(resources::none_in(folder));
     }
     let mut checked = Checked { resources: number, rows: 0, findings: Vec::new() };
+    if only.is_none() {
+        checked.findings.extend(resources.models.iter().filter_map(|model| unusable(folder, model)));
+    }
     for dataset in chosen(resources, only)? {
         match table::load(context, folder, dataset) {
             Ok(table) => {
@@ -71,6 +74,24 @@ fn chosen<'a>(resources: &'a Resources, only: Option<&str>) -> Result<Vec<&'a Da
         }
         _ => Ok(chosen),
     }
+}
+
+/// What is wrong with a model's folder; one of a hub is looked at when it is fetched.
+fn unusable(folder: &Path, model: &Located<Model>) -> Option<Finding> {
+    let ModelSource::Folder(path) = &model.value.source else { return None };
+    let error = loquat_infer::source_files(&imports::place(folder, path)).err()?;
+    Some(Finding {
+        severity: Severity::Error,
+        check: UNREADABLE,
+        resource: Some(model.value.name.to_string()),
+        file: Some(model.path.display().to_string()),
+        line: Some(model.line),
+        column: None,
+        field: Some("spec.source.path".to_owned()),
+        rows: Vec::new(),
+        message: error.to_string(),
+        remedy: "name a folder that holds a model".to_owned(),
+    })
 }
 
 fn unreadable(dataset: &Dataset, failure: &Failure) -> Finding {

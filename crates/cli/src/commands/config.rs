@@ -4,7 +4,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use crate::arguments::{self, ConfigCommand};
-use crate::context::{self, Context};
+use crate::context::{self, Context, word};
 use crate::failure::Failure;
 use crate::output;
 
@@ -45,9 +45,4 @@ fn value(context: &Context, long: &str) -> String {
         "color" => word(&global.color),
         _ => String::new(),
     }
-}
-
-/// A choice by the name that the flag takes.
-fn word(choice: &impl clap::ValueEnum) -> String {
-    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, arguments: &Init) -> Result<u8, Failure> {
     let Some(starter) = Starter::of(arguments.task) else {
         let ready: Vec<&str> =
             Task::ALL.into_iter().filter(|task| Starter::of(*task).is_some()).map(Task::as_str).collect();
-        let what = format!("training {}", arguments.task.as_str());
+        let what = format!("a starter for {}", arguments.task.as_str());
         return Err(Failure::not_yet_supported(&what, &format!("there are {}", ready.join(", "))));
     };
     let folder = context.folder(arguments.folder.as_deref());

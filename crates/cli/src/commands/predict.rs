@@ -17,9 +17,7 @@ use crate::output;
 use crate::rows::{Row, Rows};
 use crate::stores;
 
-/// The role, and the column's name where the model does not know another.
-const TEXT: &str = "text";
-/// The same for what identifies a row.
+/// The role of what identifies a row, and the column's name where the model does not know another.
 const ID: &str = "id";
 
 /// Exit status when rows could not be predicted.
@@ -29,7 +27,7 @@ const SOME_FAILED: u8 = 1;
 pub(crate) fn run(context: &Context, arguments: &Predict) -> Result<u8, Failure> {
     refuse_missing(&arguments.files)?;
     let (store, resolved) = stores::resolve(context, &arguments.model)?;
-    let pipeline = Pipeline::from_store(&store, &arguments.model)?;
+    let pipeline = Pipeline::from_store_on(&store, &arguments.model, context.kernels)?;
     let parameters = parameters(arguments);
     pipeline.check_parameters(&parameters).map_err(|error| {
         Failure::new(
@@ -119,28 +117,47 @@ impl Work<'_> {
     }
 
     fn input(&self, file: usize, mut record: Record) -> Result<(Origin, Input), String> {
-        let named = self.columns.get(TEXT).filter(|column| record.value.contains_key(*column));
-        let column = named.unwrap_or(TEXT);
-        let Some(value) = record.value.swap_remove(column) else {
-            let expected = self.columns.get(TEXT).unwrap_or(TEXT);
-            let found: Vec<&str> = record.value.keys().map(String::as_str).collect();
-            return Err(format!(
-                "{}: column {expected:?} is missing (found {}); name the text {expected:?}",
-                self.place(file, record.line),
-                found.join(", ")
-            ));
-        };
+        let sets = loquat_infer::columns(self.pipeline.task());
+        let has = |role: &&str| record.value.contains_key(self.column(&record, role));
+        let roles = sets.iter().find(|set| set.iter().all(|role| has(role))).unwrap_or(&sets[0]);
+        let mut texts = Vec::with_capacity(roles.len());
+        for role in *roles {
+            texts.push(self.text(file, &mut record, role)?);
+        }
+        let mut texts = texts.into_iter();
+        let input = Input { text: texts.next().unwrap_or_default(), second: texts.next() };
         let id = self.columns.get(ID).and_then(|column| record.value.swap_remove(column));
         let id = id.or_else(|| record.value.swap_remove(ID)).filter(|id| !id.is_null());
         let origin = Origin { file, line: record.line, id };
-        if let Value::String(text) = value {
-            return Ok((origin, Input::new(text)));
+        Ok((origin, input))
+    }
+
+    /// The column of a row that plays a role: the one that the model was trained on, else the role's own name.
+    fn column<'c>(&'c self, record: &Record, role: &'c str) -> &'c str {
+        self.columns.get(role).filter(|column| record.value.contains_key(*column)).unwrap_or(role)
+    }
+
+    /// Takes the text of a role out of a row.
+    fn text(&self, file: usize, record: &mut Record, role: &str) -> Result<String, String> {
+        let column = self.column(record, role);
+        let value = record.value.swap_remove(column);
+        if let Some(Value::String(text)) = value {
+            return Ok(text);
         }
+        let place = self.place(file, record.line);
+        let Some(value) = value else {
+            let expected = self.columns.get(role).unwrap_or(role);
+            let found: Vec<&str> = record.value.keys().map(String::as_str).collect();
+            let found = found.join(", ");
+            return Err(format!(
+                "{place}: column {expected:?} is missing (found {found}); name the {role} {expected:?}"
+            ));
+        };
         let reason = match self.pipeline.parse_inputs(&value) {
             Err(error) => error.reason,
             Ok(_) => "is not a text".to_owned(),
         };
-        Err(format!("{}: column {column:?} {reason}; give it a string", self.place(file, record.line)))
+        Err(format!("{place}: column {column:?} {reason}; give it a string"))
     }
 
     fn place(&self, file: usize, line: u64) -> String {
@@ -181,6 +198,7 @@ fn parameters(arguments: &Predict) -> PredictParameters {
         explain: arguments.explain,
         labels: arguments.labels.clone(),
         template: arguments.template.clone(),
+        exclusive: arguments.exclusive,
         threshold: arguments.threshold,
     }
 }

@@ -63,7 +63,7 @@ fn cuts(store: &Store, reference: &ModelReference, shown: &str) -> Result<Cuts, 
 }
 
 fn resources(record: &VersionRecord, shown: &str) -> Result<(Dataset, Training), Failure> {
-    if record.resource.is_empty() {
+    if record.resource.is_empty() || record.outcome == "imported" {
         let message = format!("{shown} was {}, so how to train it is not known", record.outcome);
         return Err(Failure::new(ErrorCode::Invalid, message));
     }

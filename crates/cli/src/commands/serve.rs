@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use loquat_serve::ServeConfig;
 use loquat_spec::{Endpoint, ErrorCode};
+use serde_json::Value;
 
 use crate::arguments::{Hosting, Serve};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Colour, paint};
-use crate::{call, resources};
+use crate::{call, imports, resources};
 
 /// Longest time that requests in flight get after the signal.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -26,8 +27,8 @@ pub(crate) struct Hosted<'a> {
     pub(crate) folder: &'a Path,
     /// Its endpoints.
     pub(crate) endpoints: Vec<Endpoint>,
-    /// Endpoints with a text that a call may be shown with.
-    pub(crate) calls: Vec<(String, String)>,
+    /// Endpoints with a body that a call may be shown with.
+    pub(crate) calls: Vec<(String, Value)>,
 }
 
 /// Serves until a signal.
@@ -35,8 +36,10 @@ pub(crate) fn run(context: &Context, arguments: &Serve) -> Result<u8, Failure> {
     refuse_unsupported(&arguments.hosting)?;
     let folder = context.folder(arguments.folder.as_deref());
     let resources = resources::load_if_any(context, folder)?;
-    let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
     let interrupt = Interrupt::watch()?;
+    let plan = imports::Plan { folder, resources: &resources, names: &[], force: false, dry_run: false };
+    imports::import(context, plan)?;
+    let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
     host(context, &interrupt, Hosted { folder, endpoints, calls: Vec::new() }, &arguments.hosting)
 }
 
@@ -61,6 +64,7 @@ pub(crate) fn host(
         store: store.clone(),
         endpoints: hosted.endpoints,
         threads: context.threads(),
+        kernels: context.kernels,
         insecure: hosting.insecure,
         drain: DRAIN,
         max_body: MAX_BODY,
@@ -81,7 +85,7 @@ pub(crate) fn host(
 }
 
 /// Says where the server listens and shows a call. A closed standard output does not end a server.
-fn announce(address: SocketAddr, store: &Path, calls: &[(String, String)], colour: bool) {
+fn announce(address: SocketAddr, store: &Path, calls: &[(String, Value)], colour: bool) {
     let url = paint(&format!("http://{}", call::reachable(address)), Colour::Bold, colour);
     let mut text = format!("serving {} on {url}; end with Ctrl-C\n", store.display());
     if !calls.is_empty() {

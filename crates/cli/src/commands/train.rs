@@ -15,12 +15,12 @@ use crate::failure::Failure;
 use crate::inputs::{self, CODE_VERSION, Decision};
 use crate::interrupt::Interrupt;
 use crate::progress::TrainingProgress;
-use crate::{findings, output, resources, table};
+use crate::{findings, imports, output, resources, table};
 
 /// What to train of a folder, and how.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Plan<'a> {
-    /// Names of trainings; all when empty.
+    /// Names of trainings and models; all when empty.
     pub(crate) names: &'a [String],
     /// Train where the inputs are unchanged too.
     pub(crate) force: bool,
@@ -65,8 +65,18 @@ pub(crate) fn train_folder(
     source: Source<'_>,
     plan: Plan<'_>,
 ) -> Result<Tables, Failure> {
-    let store = Store::open(&context.store_path(source.folder))?;
     let trainings = chosen(source.resources, plan.names)?;
+    imports::import(
+        context,
+        imports::Plan {
+            folder: source.folder,
+            resources: source.resources,
+            names: plan.names,
+            force: plan.force,
+            dry_run: plan.dry_run,
+        },
+    )?;
+    let store = Store::open(&context.store_path(source.folder))?;
     let mut tables = Tables::new();
     for located in trainings {
         let training = &located.value;
@@ -176,9 +186,11 @@ fn pin_endpoint(store: &Store, run_dir: &Path, record: &VersionRecord) -> Result
 }
 
 fn chosen<'a>(resources: &'a Resources, names: &[String]) -> Result<Vec<&'a Located<Training>>, Failure> {
-    let known: Vec<&str> = resources.trainings.iter().map(|located| located.value.name.as_str()).collect();
+    let trainings = resources.trainings.iter().map(|located| located.value.name.as_str());
+    let models = resources.models.iter().map(|located| located.value.name.as_str());
+    let known: Vec<&str> = trainings.chain(models).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(Failure::unknown("Training", unknown, &known));
+        return Err(Failure::unknown("Training or Model", unknown, &known));
     }
     let wanted = |located: &&Located<Training>| {
         names.is_empty() || names.iter().any(|name| name == located.value.name.as_str())

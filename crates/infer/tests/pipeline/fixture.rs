@@ -60,7 +60,7 @@ pub(crate) fn model(task: Task) -> Model {
     let mut model = Model::new(manifest, vec![component]);
     let texts = ["Money back!", "Wo ist mein Paket in der Straße?", ""];
     let scores = model.probabilities(&texts, 1);
-    let golden = texts.iter().zip(scores).map(|(text, scores)| Golden { input: (*text).to_owned(), scores });
+    let golden = texts.iter().zip(scores).map(|(text, scores)| Golden::new(*text, scores));
     model.manifest_mut().golden = golden.collect();
     model
 }

@@ -123,6 +123,7 @@ fn any_parameters() -> impl Strategy<Value = PredictParameters> {
             explain,
             labels,
             template,
+            exclusive: false,
             threshold,
         })
 }

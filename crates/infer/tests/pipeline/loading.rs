@@ -57,8 +57,8 @@ fn golden_inputs_are_replayed_within_the_tolerance() {
     assert!(nudged(5e-5).is_ok());
     let error = nudged(-2e-4).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Failed);
-    let InferError::GoldenMismatch { input, label, .. } = &error else { panic!("{error}") };
-    assert_eq!((*input, label.as_str()), (1, "parcel"));
+    let InferError::GoldenMismatch { input, place, .. } = &error else { panic!("{error}") };
+    assert_eq!((*input, place.as_str()), (1, "label \"parcel\""));
     assert!(error.to_string().contains("golden input 1"), "{error}");
 }
 
@@ -104,11 +104,11 @@ fn manifests_that_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn tasks_without_a_pipeline_are_refused_with_those_that_have_one() {
+fn tasks_without_a_pipeline_are_refused() {
     let error =
         load(model(Task::TextClassification), |manifest| manifest.task = Task::Translation).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unsupported);
-    let words = "translation, which is not yet supported; supported are text-classification, multi-label-classification";
+    let words = "translation, which is not yet supported for its architecture";
     assert!(error.to_string().contains(words), "{error}");
 }
 
@@ -122,5 +122,5 @@ fn a_folder_without_a_model_is_refused() {
 fn saving_and_loading_changes_no_score() {
     let texts = ["Money, money", "kein Paket", "пароль 🔑", "nothing known"];
     let saved = model(Task::TextClassification).probabilities(&texts, 1);
-    assert_eq!(pipeline(Task::TextClassification).probabilities(&texts, 2), saved);
+    assert_eq!(pipeline(Task::TextClassification).probabilities(&texts, 2).unwrap(), saved);
 }

@@ -63,7 +63,7 @@ fn a_multi_label_answer_holds_the_labels_that_reach_their_own_threshold() {
 #[test]
 fn a_score_equal_to_the_threshold_reaches_it() {
     let pipeline = pipeline(Task::MultiLabelClassification);
-    let score = pipeline.probabilities(&["login"], 1)[0][2];
+    let score = pipeline.probabilities(&["login"], 1).unwrap()[0][2];
     assert_eq!(labels(&predict(&pipeline, "login", &over(score))["labels"]), ["login"]);
     assert_eq!(predict(&pipeline, "login", &over(score.next_up())), json!({"labels": []}));
 }

@@ -76,7 +76,7 @@ pub(crate) fn model_with(task: Task, turn: usize, padding: u32) -> Model {
     manifest.thresholds = multi_label.then(|| vec![0.5; LABELS.len()]);
     let mut model = Model::new(manifest, vec![component]);
     let scores = model.probabilities(&["where is my parcel"], 1).remove(0);
-    model.manifest_mut().golden = vec![Golden { input: "where is my parcel".to_owned(), scores }];
+    model.manifest_mut().golden = vec![Golden::new("where is my parcel", scores)];
     model
 }
 
@@ -129,6 +129,7 @@ impl Registry {
             store: self.folder.path().to_owned(),
             endpoints: Vec::new(),
             threads: 2,
+            kernels: loquat_infer::Kernels::detect(),
             insecure: false,
             drain: Duration::from_secs(5),
             max_body: 1 << 20,
@@ -139,7 +140,8 @@ impl Registry {
 }
 
 pub(crate) fn endpoint(own: &str, model: &str, requests: Requests) -> Endpoint {
-    Endpoint { name: name(own), model: model.parse().unwrap(), default: false, threads: None, requests }
+    let (name, model) = (name(own), model.parse().unwrap());
+    Endpoint { name, model, default: false, zero_shot: None, threads: None, requests }
 }
 
 /// A running server.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+mod encoders;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod lifecycle;

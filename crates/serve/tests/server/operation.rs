@@ -125,6 +125,7 @@ fn start(registry: &Registry, listen: &str, insecure: bool) -> Result<(), ServeE
         store: registry.folder.path().to_owned(),
         endpoints: Vec::new(),
         threads: 1,
+        kernels: loquat_infer::Kernels::detect(),
         insecure,
         drain: Duration::from_secs(1),
         max_body: 1000,

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::Document;
+use super::model::check_template;
 use super::training::span;
-use crate::problem::{Context, as_name};
-use crate::resource::endpoint::{Endpoint, Requests};
+use crate::problem::{Context, INVALID_VALUE, as_name};
+use crate::resource::endpoint::{Endpoint, Requests, ZeroShot};
 use crate::{ModelReference, Name, Task};
 
 /// Which model version answers, how fast, within which limits.
@@ -20,11 +21,14 @@ pub(crate) struct EndpointSpec {
     /// Whether it answers the routes of its task that name no model. Set it when several endpoints have one task.
     #[serde(default)]
     default: bool,
-    /// Task to answer, where it differs from the model's. Not yet supported.
+    /// Task to answer, where it differs from the model's: `zero-shot-classification` by an entailment model.
     task: Option<Task>,
-    /// Sentence that a label is put into. Not yet supported.
+    /// Sentence that a label is put into, for zero-shot classification; the model's own when left out. Write it in the
+    /// language of the texts.
+    #[schemars(length(min = 1), extend("examples" = ["This example is {label}."]))]
     template: Option<String>,
-    /// Labels to score. Not yet supported.
+    /// Labels of requests that name none, for zero-shot classification.
+    #[schemars(length(min = 1))]
     labels: Option<Vec<String>>,
     /// Cheaper models to ask first. Not yet supported.
     cascade: Option<Vec<Stage>>,
@@ -126,6 +130,7 @@ pub(crate) fn validate(context: &mut Context<'_>, document: &Document<EndpointSp
         name: name?,
         model: model?,
         default: spec.default,
+        zero_shot: spec.zero_shot(context),
         threads: spec.resources.as_ref().and_then(|raw| raw.threads),
         requests,
     })
@@ -154,19 +159,35 @@ fn read_model(context: &mut Context<'_>, text: &str) -> Option<ModelReference> {
 }
 
 impl EndpointSpec {
+    fn zero_shot(&self, context: &mut Context<'_>) -> Option<ZeroShot> {
+        if let Some(template) = &self.template {
+            check_template(context, "spec.template", template);
+        }
+        match self.task {
+            Some(Task::ZeroShotClassification) => {}
+            Some(task) => {
+                let message =
+                    format!("an endpoint can't answer {} with a model for another task", task.as_str());
+                let remedy = "remove it, or write zero-shot-classification for an entailment model";
+                context.value("spec.task", INVALID_VALUE, message, remedy);
+                return None;
+            }
+            None if self.template.is_none() && self.labels.is_none() => return None,
+            None => {}
+        }
+        let labels = self.labels.clone().unwrap_or_default();
+        Some(ZeroShot { template: self.template.clone(), labels })
+    }
+
     fn refuse_later(&self, context: &mut Context<'_>) {
         let fields = [
-            ("spec.task", self.task.is_some()),
-            ("spec.template", self.template.is_some()),
-            ("spec.labels", self.labels.is_some()),
             ("spec.cascade", self.cascade.as_ref().is_some_and(|list| !list.is_empty())),
             ("spec.traffic", self.traffic.as_ref().is_some_and(|list| !list.is_empty())),
             ("spec.shadow", self.shadow.as_ref().is_some_and(|list| !list.is_empty())),
         ];
         for (field, present) in fields {
             if present {
-                context
-                    .later_field(field, "remove it; one model version answers, with its own task and labels");
+                context.later_field(field, "remove it; one model version answers");
             }
         }
         let Some(resources) = &self.resources else { return };

@@ -9,6 +9,7 @@ mod columns;
 pub(crate) mod dataset;
 mod document;
 pub(crate) mod endpoint;
+pub(crate) mod model;
 mod source;
 pub(crate) mod training;
 

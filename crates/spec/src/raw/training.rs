@@ -154,7 +154,7 @@ pub(crate) fn validate(
 ) -> Option<Training> {
     let name = document.name(context);
     let spec = document.spec.as_ref()?;
-    let dataset = spec.dataset(context, tasks);
+    let dataset = spec.dataset.as_deref().and_then(|text| read_dataset(context, text, tasks));
     let task = dataset.as_ref().and_then(|name| tasks.get(name.as_str()).copied().flatten());
     let metric = task.and_then(|task| spec.metric(context, task));
     spec.refuse_later(context);
@@ -174,26 +174,6 @@ pub(crate) fn validate(
 }
 
 impl TrainingSpec {
-    fn dataset(&self, context: &mut Context<'_>, tasks: &Tasks) -> Option<Name> {
-        const FIELD: &str = "spec.dataset";
-        let name = read_name(context, FIELD, self.dataset.as_deref()?)?;
-        if tasks.contains_key(name.as_str()) {
-            return Some(name);
-        }
-        let known: Vec<&str> = tasks.keys().map(String::as_str).collect();
-        let message = if known.is_empty() {
-            format!("no Dataset is named {:?}; the resources hold no Dataset", name.as_str())
-        } else {
-            format!("no Dataset is named {:?}; there are: {}", name.as_str(), known.join(", "))
-        };
-        let remedy = match nearest(name.as_str(), known.iter().copied()) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => "add a Dataset of that name, or name one that exists".to_owned(),
-        };
-        context.value(FIELD, UNKNOWN_RESOURCE, message, remedy);
-        None
-    }
-
     fn metric(&self, context: &mut Context<'_>, task: Task) -> Option<Metric> {
         const FIELD: &str = "spec.metric";
         if !matches!(
@@ -279,6 +259,27 @@ impl TrainingSpec {
     pub(crate) fn dataset_name(&self) -> Option<&str> {
         self.dataset.as_deref()
     }
+}
+
+/// Reads `spec.dataset`, the name of a data set that must be there.
+pub(crate) fn read_dataset(context: &mut Context<'_>, text: &str, tasks: &Tasks) -> Option<Name> {
+    const FIELD: &str = "spec.dataset";
+    let name = read_name(context, FIELD, text)?;
+    if tasks.contains_key(name.as_str()) {
+        return Some(name);
+    }
+    let known: Vec<&str> = tasks.keys().map(String::as_str).collect();
+    let message = if known.is_empty() {
+        format!("no Dataset is named {:?}; the resources hold no Dataset", name.as_str())
+    } else {
+        format!("no Dataset is named {:?}; there are: {}", name.as_str(), known.join(", "))
+    };
+    let remedy = match nearest(name.as_str(), known.iter().copied()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => "add a Dataset of that name, or name one that exists".to_owned(),
+    };
+    context.value(FIELD, UNKNOWN_RESOURCE, message, remedy);
+    None
 }
 
 /// Reads a duration longer than nothing.

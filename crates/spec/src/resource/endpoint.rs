@@ -13,10 +13,21 @@ pub struct Endpoint {
     pub model: ModelReference,
     /// Whether it answers its task's routes that name no model.
     pub default: bool,
+    /// How labels of a request are scored, where the endpoint answers zero-shot classification with an entailment model.
+    pub zero_shot: Option<ZeroShot>,
     /// Threads for this endpoint; the server's when absent.
     pub threads: Option<usize>,
     /// Limits of requests.
     pub requests: Requests,
+}
+
+/// How labels that come with a request are scored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ZeroShot {
+    /// Sentence that a label is put into, holding `{label}`; the model's own when absent.
+    pub template: Option<String>,
+    /// Labels of requests that name none; empty when every request must.
+    pub labels: Vec<String>,
 }
 
 /// Limits of requests.

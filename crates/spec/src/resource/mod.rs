@@ -2,4 +2,5 @@
 
 pub(crate) mod dataset;
 pub(crate) mod endpoint;
+pub(crate) mod model;
 pub(crate) mod training;

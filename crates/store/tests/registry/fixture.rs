@@ -75,6 +75,7 @@ pub(crate) fn new_version() -> NewVersion {
         seed: 17,
         parent: None,
         outcome: "completed".to_owned(),
+        origin: None,
         report: Some(serde_json::json!({"formatVersion": "1.0", "metric": "macro-f1"})),
         created: "2026-01-02T03:04:05Z".to_owned(),
     }

@@ -1,0 +1,137 @@
+//! Which files of a folder become part of the artifact, and the hash that tells whether they changed.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::import::error::ImportError;
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+const MANIFEST: &str = "loquat.json";
+/// Endings of files that are pickles or may hold them.
+const PICKLES: [&str; 6] = ["bin", "pt", "pth", "pkl", "ckpt", "joblib"];
+const BUFFER: usize = 1 << 16;
+
+/// The files of a model in the Hugging Face layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFiles {
+    folder: PathBuf,
+    /// Paths inside of the folder, in order.
+    paths: Vec<String>,
+}
+
+/// The files of the model in `folder`: configuration, tokenizer and weights at its top, and the module folders of
+/// sentence-transformers.
+///
+/// # Errors
+/// When it is no folder, lacks configuration or weights, or has its weights in pickles alone.
+pub fn source_files(folder: &Path) -> Result<SourceFiles, ImportError> {
+    if !folder.is_dir() {
+        return Err(ImportError::NoFolder { path: folder.to_owned() });
+    }
+    let top = names(folder)?;
+    let has = |name: &str| top.iter().any(|found| found == name);
+    if has(MANIFEST) {
+        return Err(ImportError::Artifact { path: folder.to_owned() });
+    }
+    if !has(CONFIG) {
+        return Err(ImportError::Incomplete { path: folder.to_owned(), missing: CONFIG });
+    }
+    if !has(WEIGHTS) && !has(INDEX) {
+        return Err(match top.iter().find(|name| PICKLES.contains(&ending(name))) {
+            Some(pickle) => ImportError::Pickle { path: folder.join(pickle) },
+            None => ImportError::Incomplete { path: folder.to_owned(), missing: WEIGHTS },
+        });
+    }
+    let mut paths: Vec<String> = top.iter().filter(|name| is_wanted(name)).cloned().collect();
+    for module in top.iter().filter(|name| is_module(name) && folder.join(name).is_dir()) {
+        let inside = names(&folder.join(module))?;
+        paths.extend(inside.iter().filter(|name| is_wanted(name)).map(|name| format!("{module}/{name}")));
+    }
+    paths.retain(|path| folder.join(path).is_file());
+    paths.sort();
+    Ok(SourceFiles { folder: folder.to_owned(), paths })
+}
+
+impl SourceFiles {
+    /// SHA-256 of names and contents, in hexadecimal.
+    pub fn digest(&self) -> Result<String, ImportError> {
+        let mut all = Sha256::new();
+        for path in &self.paths {
+            let mut own = Sha256::new();
+            let file = self.folder.join(path);
+            let mut reader = File::open(&file).map_err(failed("read", &file))?;
+            let mut buffer = vec![0; BUFFER];
+            loop {
+                let read = reader.read(&mut buffer).map_err(failed("read", &file))?;
+                if read == 0 {
+                    break;
+                }
+                own.update(&buffer[..read]);
+            }
+            all.update(format!("{} {path}\n", hexadecimal(&own.finalize())));
+        }
+        Ok(hexadecimal(&all.finalize()))
+    }
+
+    /// Copies them into `target`, links followed.
+    pub(crate) fn copy(&self, target: &Path) -> Result<(), ImportError> {
+        for path in &self.paths {
+            let to = target.join(path);
+            if let Some(parent) = to.parent() {
+                fs::create_dir_all(parent).map_err(failed("create the folder", parent))?;
+            }
+            let from = self.folder.join(path);
+            let mut source = File::open(&from).map_err(failed("read", &from))?;
+            let mut copy = File::create_new(&to).map_err(failed("create", &to))?;
+            std::io::copy(&mut source, &mut copy).map_err(failed("write", &to))?;
+        }
+        Ok(())
+    }
+}
+
+/// Weights have one name, whole or in parts; the same weights in another precision have another.
+fn is_wanted(name: &str) -> bool {
+    match ending(name) {
+        "json" | "txt" => !name.starts_with('.'),
+        "safetensors" => {
+            let stem = name.trim_end_matches(".safetensors");
+            stem == "model" || (stem.starts_with("model-") && stem.contains("-of-"))
+        }
+        _ => false,
+    }
+}
+
+/// `1_Pooling` and its like.
+fn is_module(name: &str) -> bool {
+    name.split_once('_')
+        .is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn ending(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, ending)| ending)
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, ImportError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed("read the folder", folder))? {
+        let entry = entry.map_err(failed("read the folder", folder))?;
+        // A name that is no text is none of a model's.
+        names.extend(entry.file_name().into_string().ok());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn failed(step: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ImportError {
+    let path = path.to_owned();
+    move |source| ImportError::File { step, path, source }
+}

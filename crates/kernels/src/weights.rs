@@ -1,0 +1,166 @@
+//! Weights packed once at load, in the order in which products read them.
+//!
+//! Columns of the product (outputs) are cut into panels as wide as a tile; a panel holds, step by step of the depth, the
+//! weights of its columns. The last panel is as many vectors wide as it needs and zero beyond the last column.
+
+use crate::aligned::Aligned;
+use crate::kernels::Kernels;
+use crate::simd::{Operation, Simd, TILE_VECTORS};
+
+/// Inputs that int8 sums take together.
+pub(crate) const GROUP: usize = 4;
+/// Most inputs for which a sum of int8 products fits 32 bits.
+const MOST_INPUTS: usize = (i32::MAX / (255 * 127)) as usize;
+
+/// f32 weights `[out, in]`.
+#[derive(Debug, Clone)]
+pub struct PackedF32 {
+    pub(crate) shape: Shape,
+    pub(crate) panels: Aligned<f32>,
+}
+
+/// Symmetric int8 weights `[out, in]`, each output with a scale of its own.
+#[derive(Debug, Clone)]
+pub struct PackedI8 {
+    pub(crate) shape: Shape,
+    pub(crate) panels: Aligned<i8>,
+    /// What one step of each output's weights stands for, `[out]`.
+    pub(crate) scales: Vec<f32>,
+    /// Sum of each output's quantised weights, `[out]`, less than 2^24 and so exact.
+    pub(crate) sums: Vec<f32>,
+}
+
+/// Weights of either kind.
+#[derive(Debug, Clone)]
+pub enum Weights {
+    /// Products in f32.
+    F32(PackedF32),
+    /// Products of int8 weights with activations quantised row by row.
+    I8(PackedI8),
+}
+
+/// What a product needs to know to find a panel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) kernels: Kernels,
+    pub(crate) outputs: usize,
+    pub(crate) inputs: usize,
+    /// Numbers in a vector of the path.
+    pub(crate) lanes: usize,
+}
+
+/// A panel: its first column, and how many columns and vectors it has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Panel {
+    pub(crate) first: usize,
+    pub(crate) columns: usize,
+    pub(crate) vectors: usize,
+}
+
+impl PackedF32 {
+    /// Packs `weights`, `[out, in]` row-major.
+    ///
+    /// # Panics
+    /// When `weights` has not `out * in` numbers, or either is zero.
+    pub fn new(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
+        let shape = Shape::new(kernels, weights, outputs, inputs);
+        let mut panels = Aligned::zeros(inputs * shape.padded_outputs());
+        let packed = panels.sized(inputs * shape.padded_outputs());
+        for panel in shape.panels() {
+            let width = panel.vectors * shape.lanes;
+            for column in 0..panel.columns {
+                let row = &weights[(panel.first + column) * inputs..][..inputs];
+                for (step, weight) in row.iter().enumerate() {
+                    packed[panel.first * inputs + step * width + column] = *weight;
+                }
+            }
+        }
+        Self { shape, panels }
+    }
+}
+
+impl PackedI8 {
+    /// Quantises `weights`, `[out, in]` row-major: each output's largest magnitude becomes 127.
+    ///
+    /// # Panics
+    /// When `weights` has not `out * in` numbers, either is zero, or `in` is so large that a sum may overflow (66,000).
+    pub fn quantise(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
+        assert!(inputs <= MOST_INPUTS, "{inputs} inputs; int8 sums hold at most {MOST_INPUTS}");
+        let shape = Shape::new(kernels, weights, outputs, inputs);
+        let groups = inputs.div_ceil(GROUP);
+        let length = groups * GROUP * shape.padded_outputs();
+        let mut panels = Aligned::zeros(length);
+        let packed = panels.sized(length);
+        let (mut scales, mut sums) = (Vec::with_capacity(outputs), Vec::with_capacity(outputs));
+        for panel in shape.panels() {
+            let width = panel.vectors * shape.lanes;
+            for column in 0..panel.columns {
+                let row = &weights[(panel.first + column) * inputs..][..inputs];
+                let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+                let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+                let mut sum = 0.0;
+                for (input, weight) in row.iter().enumerate() {
+                    let quantised = (weight / scale).round_ties_even();
+                    let place = (input / GROUP * width + column) * GROUP + input % GROUP;
+                    packed[panel.first * groups * GROUP + place] = quantised as i8;
+                    sum += quantised;
+                }
+                scales.push(scale);
+                sums.push(sum);
+            }
+        }
+        Self { shape, panels, scales, sums }
+    }
+}
+
+impl Weights {
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.shape().outputs
+    }
+
+    /// Number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.shape().inputs
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        match self {
+            Self::F32(weights) => weights.shape,
+            Self::I8(weights) => weights.shape,
+        }
+    }
+}
+
+impl Shape {
+    fn new(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
+        assert!(outputs > 0 && inputs > 0, "weights of shape [{outputs}, {inputs}]");
+        assert_eq!(weights.len(), outputs * inputs, "weights of shape [{outputs}, {inputs}]");
+        Self { kernels, outputs, inputs, lanes: kernels.run(Lanes) }
+    }
+
+    /// Outputs rounded up to whole vectors.
+    fn padded_outputs(self) -> usize {
+        self.outputs.next_multiple_of(self.lanes)
+    }
+
+    pub(crate) fn panels(self) -> impl Iterator<Item = Panel> {
+        let width = TILE_VECTORS * self.lanes;
+        (0..self.outputs).step_by(width).map(move |first| {
+            let columns = width.min(self.outputs - first);
+            Panel { first, columns, vectors: columns.div_ceil(self.lanes) }
+        })
+    }
+}
+
+/// Numbers in a vector of the path.
+struct Lanes;
+
+impl Operation for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        S::LANES
+    }
+}

@@ -1,0 +1,29 @@
+//! Transformer encoders: BERT and its relatives, DeBERTa, ModernBERT and BART, with heads for sequences, pairs, tokens and embeddings.
+//!
+//! A model is a folder in the Hugging Face layout. There is no padding: the sequences of a batch are laid end to end.
+
+mod architecture;
+mod bart;
+mod batch;
+mod bert;
+mod block;
+mod convolution;
+mod deberta;
+mod embedding;
+mod head;
+mod loader;
+mod model;
+mod modernbert;
+mod pooling;
+mod problem;
+mod quantise;
+mod scratch;
+mod settings;
+
+pub use architecture::Architecture;
+pub use batch::PackedBatch;
+pub use head::Head;
+pub use loquat_spec::Precision;
+pub use model::Encoder;
+pub use problem::Problem;
+pub use scratch::EncoderScratch;

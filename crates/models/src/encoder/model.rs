@@ -1,0 +1,214 @@
+//! A loaded encoder.
+
+use std::path::Path;
+
+use loquat_kernels::Kernels;
+
+use super::architecture::{Architecture, Limits, Trunk};
+use super::batch::PackedBatch;
+use super::head::{Head, Layers};
+use super::loader::Loader;
+use super::pooling::Pooled;
+use super::scratch::EncoderScratch;
+use super::settings::Settings;
+use super::{Precision, Problem};
+use crate::checkpoint::Checkpoint;
+use crate::error::{BatchProblem, ModelError};
+
+/// A transformer encoder with its head: packed token ids in, logits or vectors out.
+///
+/// The answer for a sequence does not depend on the others of its batch, bit for bit. An encoder is shared by threads,
+/// each with its own [`EncoderScratch`]; a call runs on the thread that makes it.
+#[derive(Debug)]
+pub struct Encoder {
+    kernels: Kernels,
+    architecture: Architecture,
+    precision: Precision,
+    trunk: Box<dyn Trunk>,
+    limits: Limits,
+    head: Head,
+    layers: Layers,
+    labels: Vec<String>,
+    problem: Problem,
+}
+
+impl Encoder {
+    /// Reads the model in `folder`, in the Hugging Face layout.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or the folder holds what is not supported.
+    pub fn load(folder: &Path, kernels: Kernels, precision: Precision) -> Result<Self, ModelError> {
+        Self::from_checkpoint(&Checkpoint::open(folder)?, kernels, precision)
+    }
+
+    /// Makes the model of a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`].
+    pub fn from_checkpoint(
+        checkpoint: &Checkpoint,
+        kernels: Kernels,
+        precision: Precision,
+    ) -> Result<Self, ModelError> {
+        let settings = Settings::new(checkpoint);
+        super::quantise::check_method(settings)?;
+        let architecture = Architecture::of(settings)?;
+        let pooled = Pooled::read(checkpoint.folder())?;
+        let head = Head::of(settings, pooled.is_some())?;
+        let loader = Loader::new(checkpoint, kernels, precision);
+        let trunk = architecture.load(&loader, settings)?;
+        let mut limits = trunk.limits();
+        if let Some(most) = pooled.as_ref().and_then(|pooled| pooled.max_tokens) {
+            limits.tokens = limits.tokens.min(most);
+        }
+        let layers = Layers::load(architecture, head, pooled, &loader, settings, limits.hidden)?;
+        loader.finish(architecture.ignored())?;
+        let numbered = |count: usize| (0..count).map(|number| format!("LABEL_{number}")).collect();
+        let labels = match (settings.labels()?, layers.labels()) {
+            (_, None) => Vec::new(),
+            (Some(labels), _) => labels,
+            (None, Some(count)) => numbered(count),
+        };
+        let problem = Problem::of(settings, labels.len())?;
+        Ok(Self { kernels, architecture, precision, trunk, limits, head, layers, labels, problem })
+    }
+
+    /// The architecture.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// What it answers.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The numbers that its products are computed with.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Labels in the order of the logits; none without a classifier.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// What its logits mean.
+    pub fn problem(&self) -> Problem {
+        self.problem
+    }
+
+    /// The most tokens of a sequence, special ones included.
+    pub fn max_tokens(&self) -> usize {
+        self.limits.tokens
+    }
+
+    /// Number of token ids.
+    pub fn vocabulary_size(&self) -> usize {
+        self.limits.vocabulary
+    }
+
+    /// Width of the vector of a sequence, or of the state of a token where there is no pooling.
+    pub fn dimension(&self) -> usize {
+        match &self.layers {
+            Layers::Embedding(pooled) => pooled.size(self.limits.hidden),
+            _ => self.limits.hidden,
+        }
+    }
+
+    /// Logits of each sequence, `[sequences, labels]`.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model, or the model classifies no sequences.
+    pub fn logits<'s>(
+        &self,
+        batch: &PackedBatch,
+        scratch: &'s mut EncoderScratch,
+    ) -> Result<&'s [f32], ModelError> {
+        self.answer(Head::Sequence, batch, scratch)
+    }
+
+    /// Logits of each token, `[tokens, labels]`.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model, or the model classifies no tokens.
+    pub fn token_logits<'s>(
+        &self,
+        batch: &PackedBatch,
+        scratch: &'s mut EncoderScratch,
+    ) -> Result<&'s [f32], ModelError> {
+        self.answer(Head::Tokens, batch, scratch)
+    }
+
+    /// The vector of each sequence, `[sequences, dimension]`.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model, or its folder says nothing of pooling.
+    pub fn embeddings<'s>(
+        &self,
+        batch: &PackedBatch,
+        scratch: &'s mut EncoderScratch,
+    ) -> Result<&'s [f32], ModelError> {
+        self.answer(Head::Embedding, batch, scratch)
+    }
+
+    /// The last state of each token, `[tokens, hidden]`, whatever the head.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model.
+    pub fn states<'s>(
+        &self,
+        batch: &PackedBatch,
+        scratch: &'s mut EncoderScratch,
+    ) -> Result<&'s [f32], ModelError> {
+        self.check(batch)?;
+        if batch.sequences() == 0 {
+            return Ok(&[]);
+        }
+        self.trunk.forward(self.kernels, batch, scratch);
+        Ok(&scratch.hidden[..batch.tokens() * self.limits.hidden])
+    }
+
+    fn answer<'s>(
+        &self,
+        asked: Head,
+        batch: &PackedBatch,
+        scratch: &'s mut EncoderScratch,
+    ) -> Result<&'s [f32], ModelError> {
+        if asked != self.head {
+            return Err(ModelError::Head { asked, found: self.head });
+        }
+        self.check(batch)?;
+        if batch.sequences() == 0 {
+            return Ok(&[]);
+        }
+        self.trunk.forward(self.kernels, batch, scratch);
+        let length = self.layers.forward(self.kernels, batch, self.limits.hidden, scratch);
+        Ok(&scratch.output[..length])
+    }
+
+    fn check(&self, batch: &PackedBatch) -> Result<(), ModelError> {
+        let Limits { vocabulary, types, tokens: most, .. } = self.limits;
+        let needed = self.layers.needed();
+        for (sequence, range) in batch.ranges().enumerate() {
+            let tokens = range.len();
+            let beyond = |ids: &[u32], limit: usize| ids.iter().find(|id| **id as usize >= limit).copied();
+            let problem = if tokens == 0 {
+                Some(BatchProblem::Empty)
+            } else if tokens > most {
+                Some(BatchProblem::TooLong { tokens, most })
+            } else if let Some(id) = beyond(&batch.ids()[range.clone()], vocabulary) {
+                Some(BatchProblem::UnknownId { id, vocabulary })
+            } else if let Some(id) = needed.filter(|id| !batch.ids()[range.clone()].contains(id)) {
+                Some(BatchProblem::NoEnd { id })
+            } else {
+                let id = types.and_then(|types| beyond(&batch.type_ids()[range], types));
+                id.map(|id| BatchProblem::UnknownType { id, types: types.unwrap_or(0) })
+            };
+            if let Some(problem) = problem {
+                return Err(ModelError::Batch { sequence, problem });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! Folders of encoders: saving and loading again, eight-bit artifacts, and what is refused with which words.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use std::path::{Path, PathBuf};
+
+use loquat_kernels::Kernels;
+use loquat_models::{
+    Architecture, Checkpoint, Encoder, EncoderScratch, Head, PackedBatch, Precision, Problem,
+};
+use serde_json::{Value, json};
+
+fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
+}
+
+fn load(folder: &Path, precision: Precision) -> Encoder {
+    Encoder::load(folder, Kernels::detect(), precision).unwrap()
+}
+
+fn states(encoder: &Encoder) -> Vec<f32> {
+    let mut batch = PackedBatch::default();
+    batch.push(&[1, 17, 23, 42, 5, 2], &[]);
+    batch.push(&[1, 9, 2], &[]);
+    encoder.states(&batch, &mut EncoderScratch::default()).unwrap().to_vec()
+}
+
+/// A copy of a reference model whose files a test may change.
+fn copy(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(reference(name)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    folder
+}
+
+fn change_config(folder: &Path, field: &str, value: Value) {
+    let path = folder.join("config.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config[field] = value;
+    std::fs::write(path, config.to_string()).unwrap();
+}
+
+fn refusal(folder: &Path) -> String {
+    Encoder::load(folder, Kernels::detect(), Precision::F32).unwrap_err().to_string()
+}
+
+#[test]
+fn a_saved_model_gives_the_same_bits() {
+    for name in
+        ["bert-tokens", "distilbert-sequence", "roberta-sequence", "deberta-v3-sequence", "bart-sequence"]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        Checkpoint::open(&reference(name)).unwrap().save(folder.path()).unwrap();
+        let (before, after) = (load(&reference(name), Precision::F32), load(folder.path(), Precision::F32));
+        assert_eq!(states(&before), states(&after), "{name}");
+        assert_eq!(before.labels(), after.labels(), "{name}");
+    }
+}
+
+#[test]
+fn pooling_files_are_saved_with_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    Checkpoint::open(&reference("bert-embedding")).unwrap().save(folder.path()).unwrap();
+    assert_eq!(load(folder.path(), Precision::F32).head(), Head::Embedding);
+}
+
+#[test]
+fn an_eight_bit_artifact_is_smaller_and_gives_what_quantising_at_load_gives() {
+    for name in ["bert-embedding", "distilbert-tokens", "modernbert-sequence", "bart-sequence"] {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = Checkpoint::open(&reference(name)).unwrap();
+        checkpoint.quantised().unwrap().save(folder.path()).unwrap();
+        assert!(!folder.path().join("model.safetensors").exists(), "transformers would misread it");
+        assert_eq!(Checkpoint::open(folder.path()).unwrap().precision(), Precision::Int8);
+        let stored = states(&load(folder.path(), Precision::Int8));
+        let quantised = states(&load(&reference(name), Precision::Int8));
+        let apart = stored.iter().zip(&quantised).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-3, "{name}: {apart}");
+        // Eight-bit storage with products in single precision.
+        let weights_only = states(&load(folder.path(), Precision::F32));
+        assert_ne!(weights_only, stored, "{name}");
+    }
+}
+
+#[test]
+fn the_configuration_is_read() {
+    let encoder = load(&reference("bert-sequence"), Precision::F32);
+    assert_eq!(encoder.architecture(), Architecture::Bert);
+    assert_eq!(encoder.head(), Head::Sequence);
+    assert_eq!(encoder.labels(), ["alpha", "beta", "gamma"]);
+    assert_eq!(encoder.problem(), Problem::SingleLabel);
+    assert_eq!((encoder.max_tokens(), encoder.vocabulary_size()), (40, 61));
+    assert_eq!(load(&reference("roberta-tokens"), Precision::F32).max_tokens(), 40);
+    assert_eq!(load(&reference("bert-plain"), Precision::F32).head(), Head::States);
+    let folder = copy("bert-sequence");
+    change_config(folder.path(), "problem_type", json!("multi_label_classification"));
+    change_config(folder.path(), "id2label", Value::Null);
+    let encoder = load(folder.path(), Precision::F32);
+    assert_eq!(encoder.problem(), Problem::MultiLabel);
+    assert_eq!(encoder.labels(), ["LABEL_0", "LABEL_1", "LABEL_2"]);
+}
+
+#[test]
+fn what_is_not_supported_is_named_with_its_remedy() {
+    struct Case {
+        model: &'static str,
+        field: &'static str,
+        value: Value,
+        says: &'static [&'static str],
+    }
+    let case = |model, field, value, says| Case { model, field, value, says };
+    let cases = [
+        case(
+            "bert-sequence",
+            "model_type",
+            json!("t5"),
+            &["model_type \"t5\" is not supported", "modernbert"],
+        ),
+        case("bert-sequence", "hidden_act", json!("mish"), &["hidden_act \"mish\"", "gelu"]),
+        case(
+            "bert-sequence",
+            "position_embedding_type",
+            json!("relative_key"),
+            &["relative_key", "absolute"],
+        ),
+        case("bert-sequence", "is_decoder", json!(true), &["is_decoder"]),
+        case(
+            "bert-sequence",
+            "architectures",
+            json!(["BertForQuestionAnswering"]),
+            &["BertForQuestionAnswering"],
+        ),
+        case("bert-sequence", "quantization_config", json!({"quant_method": "gptq"}), &["gptq"]),
+        case("bert-sequence", "num_attention_heads", json!(3), &["num_attention_heads", "divide"]),
+        case("bert-sequence", "hidden_size", json!(32), &["another shape"]),
+        case("bert-sequence", "num_hidden_layers", json!(3), &["encoder.layer.2", "is missing"]),
+        case(
+            "bert-sequence",
+            "num_hidden_layers",
+            json!(1),
+            &["encoder.layer.1", "not part of the architecture"],
+        ),
+        case("bert-sequence", "id2label", json!({"0": "a", "2": "b"}), &["id2label"]),
+        case("bert-sequence", "problem_type", json!("ranking"), &["problem_type \"ranking\""]),
+        case("bert-plain", "vocab_size", json!("many"), &["vocab_size must be a whole number"]),
+        case("deberta-v3-tokens", "relative_attention", json!(false), &["relative_attention"]),
+        case("deberta-v3-tokens", "pos_att_type", json!(["p2p"]), &["p2p"]),
+        case(
+            "modernbert-tokens",
+            "rope_parameters",
+            json!({"full_attention": {"rope_type": "yarn"}}),
+            &["yarn"],
+        ),
+        case("modernbert-sequence", "classifier_pooling", json!("max"), &["classifier_pooling \"max\""]),
+        case("bart-sequence", "normalize_before", json!(true), &["normalize_before"]),
+        case(
+            "bart-sequence",
+            "architectures",
+            json!(["BartForConditionalGeneration"]),
+            &["BartForConditionalGeneration"],
+        ),
+    ];
+    let mut failures = Vec::new();
+    for Case { model, field, value, says } in cases {
+        let folder = copy(model);
+        change_config(folder.path(), field, value);
+        let message = refusal(folder.path());
+        if let Some(missing) = says.iter().find(|part| !message.contains(**part)) {
+            failures.push(format!("{model} {field}: {missing:?} is not in {message:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn pickled_weights_are_refused_with_the_way_to_convert_them() {
+    let folder = copy("bert-sequence");
+    std::fs::rename(folder.path().join("model.safetensors"), folder.path().join("pytorch_model.bin"))
+        .unwrap();
+    let message = refusal(folder.path());
+    assert!(
+        message.contains("pytorch_model.bin") && message.contains("safe_serialization=True"),
+        "{message}"
+    );
+    std::fs::remove_file(folder.path().join("pytorch_model.bin")).unwrap();
+    assert!(refusal(folder.path()).contains("no safetensors weights"));
+}
+
+#[test]
+fn damaged_weights_are_refused() {
+    let folder = copy("bert-sequence");
+    let path = folder.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    for damage in
+        [&bytes[..bytes.len() - 40], &bytes[..100], &bytes[..4], b"not safetensors at all".as_slice()]
+    {
+        std::fs::write(&path, damage).unwrap();
+        assert!(refusal(folder.path()).contains("model.safetensors"));
+    }
+}
+
+#[test]
+fn an_index_points_at_nothing_outside_its_folder() {
+    let folder = copy("distilbert-sequence");
+    let index = json!({"weight_map": {"a": "../../secret.safetensors"}});
+    std::fs::write(folder.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
+    assert!(refusal(folder.path()).contains("secret.safetensors"));
+}
+
+#[test]
+fn weights_that_are_not_numbers_are_refused() {
+    let folder = copy("bert-sequence");
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    let tensors = checkpoint.names().map(|name| {
+        let tensor = checkpoint.tensor(name).unwrap().unwrap();
+        let mut values = tensor.to_f32().unwrap();
+        if name == "classifier.bias" {
+            values[1] = f32::NAN;
+        }
+        (name.to_owned(), loquat_models::Tensor::from_f32(tensor.shape().to_vec(), &values))
+    });
+    let config = checkpoint.config().clone();
+    let broken = Checkpoint::new(folder.path().to_owned(), config, tensors.collect());
+    let error = Encoder::from_checkpoint(&broken, Kernels::detect(), Precision::F32).unwrap_err().to_string();
+    assert!(error.contains("classifier.bias") && error.contains("not finite"), "{error}");
+}

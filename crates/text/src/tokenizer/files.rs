@@ -1,0 +1,274 @@
+//! The files of a tokenizer: what `tokenizer_config.json` adds, and tokenizers from before `tokenizer.json`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use tokenizers::Tokenizer as Inner;
+
+use super::TokenizerError;
+use super::sentencepiece;
+
+pub(super) const FAST: &str = "tokenizer.json";
+const CONFIG: &str = "tokenizer_config.json";
+const SPECIAL: &str = "special_tokens_map.json";
+const VOCABULARY: &str = "vocab.txt";
+const BPE_VOCABULARY: &str = "vocab.json";
+const MERGES: &str = "merges.txt";
+const SENTENCEPIECE: [&str; 2] = ["sentencepiece.bpe.model", "spm.model"];
+
+pub(super) const NAMES: &[&str] =
+    &[FAST, CONFIG, SPECIAL, VOCABULARY, BPE_VOCABULARY, MERGES, SENTENCEPIECE[0], SENTENCEPIECE[1]];
+
+/// Larger numbers in `model_max_length` are transformers' way to say that there is no limit.
+const NO_LIMIT: f64 = 1e9;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// What `tokenizer_config.json` and `special_tokens_map.json` say.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    pub(super) max_length: Option<usize>,
+    pub(super) cut_left: bool,
+    config: Map<String, Value>,
+    special: Map<String, Value>,
+}
+
+impl Settings {
+    pub(super) fn read(files: &Files) -> Result<Self, TokenizerError> {
+        let config: Map<String, Value> = json_file(files, CONFIG)?.unwrap_or_default();
+        let limit = config.get("model_max_length").and_then(Value::as_f64);
+        Ok(Self {
+            max_length: limit.filter(|limit| (1.0..NO_LIMIT).contains(limit)).map(|limit| limit as usize),
+            cut_left: config.get("truncation_side").and_then(Value::as_str) == Some("left"),
+            special: json_file(files, SPECIAL)?.unwrap_or_default(),
+            config,
+        })
+    }
+
+    fn flag(&self, name: &str, default: bool) -> bool {
+        self.config.get(name).and_then(Value::as_bool).unwrap_or(default)
+    }
+
+    /// The text of a special token by its role; the two files write it as text or as an object with `content`.
+    fn token(&self, role: &str, default: &str) -> String {
+        let found = self.special.get(role).or_else(|| self.config.get(role));
+        let text = found.and_then(|value| value.as_str().or_else(|| value.get("content")?.as_str()));
+        text.unwrap_or(default).to_owned()
+    }
+}
+
+fn json_file<T: serde::de::DeserializeOwned>(
+    files: &Files,
+    name: &'static str,
+) -> Result<Option<T>, TokenizerError> {
+    let Some(bytes) = files.get(name) else { return Ok(None) };
+    let parsed = serde_json::from_slice(bytes);
+    parsed.map(Some).map_err(|error| TokenizerError::File { file: name, problem: error.to_string() })
+}
+
+fn text_file<'f>(files: &'f Files, name: &'static str) -> Result<Option<&'f str>, TokenizerError> {
+    let Some(bytes) = files.get(name) else { return Ok(None) };
+    let text = std::str::from_utf8(bytes);
+    text.map(Some).map_err(|error| TokenizerError::File { file: name, problem: error.to_string() })
+}
+
+/// A tokenizer from the files before `tokenizer.json`, by way of the `tokenizer.json` that they amount to.
+pub(super) fn from_older(
+    model_type: &str,
+    files: &Files,
+    settings: &Settings,
+) -> Result<Inner, TokenizerError> {
+    let sentencepiece = SENTENCEPIECE.iter().find(|name| files.contains_key(**name));
+    let (file, value) = match (model_type, sentencepiece) {
+        ("bert" | "distilbert", _) if files.contains_key(VOCABULARY) => {
+            (VOCABULARY, wordpiece(text_file(files, VOCABULARY)?.unwrap_or_default(), settings)?)
+        }
+        ("roberta" | "bart", _) if files.contains_key(BPE_VOCABULARY) && files.contains_key(MERGES) => {
+            (BPE_VOCABULARY, byte_pairs(files, settings)?)
+        }
+        ("xlm-roberta" | "deberta-v2", Some(name)) => {
+            (*name, sentencepiece_model(model_type, name, &files[*name], settings)?)
+        }
+        _ if files.keys().any(|name| ![CONFIG, SPECIAL].contains(&name.as_str())) => {
+            let what = format!("a tokenizer of {model_type:?} without tokenizer.json");
+            return Err(TokenizerError::Unsupported { file: CONFIG, what });
+        }
+        _ => return Err(TokenizerError::Missing),
+    };
+    let bytes = value.to_string().into_bytes();
+    Inner::from_bytes(bytes).map_err(|error| TokenizerError::File { file, problem: error.to_string() })
+}
+
+/// Special tokens that a text may hold literally.
+fn added(tokens: &[(String, u64)], left_space: &str) -> Value {
+    let mut seen: Vec<&(String, u64)> = Vec::new();
+    for token in tokens {
+        if !seen.iter().any(|known| known.1 == token.1) {
+            seen.push(token);
+        }
+    }
+    seen.sort_by_key(|(_, id)| *id);
+    let entry = |(content, id): &&(String, u64)| {
+        json!({"id": id, "content": content, "single_word": false, "lstrip": content == left_space,
+               "rstrip": false, "normalized": false, "special": true})
+    };
+    Value::Array(seen.iter().map(entry).collect())
+}
+
+fn wordpiece(vocabulary: &str, settings: &Settings) -> Result<Value, TokenizerError> {
+    let vocabulary: Map<String, Value> =
+        vocabulary.lines().enumerate().map(|(id, token)| (token.trim_end().to_owned(), id.into())).collect();
+    let id = |token: &str| {
+        let problem = || format!("the special token {token:?} is missing");
+        vocabulary
+            .get(token)
+            .and_then(Value::as_u64)
+            .ok_or_else(|| TokenizerError::File { file: VOCABULARY, problem: problem() })
+    };
+    let roles =
+        [("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("unk_token", "[UNK]"), ("pad_token", "[PAD]")];
+    let mut tokens = Vec::new();
+    for (role, default) in roles {
+        let token = settings.token(role, default);
+        tokens.push((token.clone(), id(&token)?));
+    }
+    let mask = settings.token("mask_token", "[MASK]");
+    tokens.extend(vocabulary.get(&mask).and_then(Value::as_u64).map(|id| (mask, id)));
+    let (cls, sep, unknown) = (&tokens[0], &tokens[1], &tokens[2].0);
+    Ok(json!({
+        "version": "1.0",
+        "added_tokens": added(&tokens, ""),
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": true,
+            "handle_chinese_chars": settings.flag("tokenize_chinese_chars", true),
+            "strip_accents": settings.config.get("strip_accents").cloned().unwrap_or(Value::Null),
+            "lowercase": settings.flag("do_lower_case", true),
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "BertProcessing", "sep": [sep.0, sep.1], "cls": [cls.0, cls.1]},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": unknown,
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": vocabulary,
+        },
+    }))
+}
+
+fn byte_pairs(files: &Files, settings: &Settings) -> Result<Value, TokenizerError> {
+    let vocabulary: Map<String, Value> = json_file(files, BPE_VOCABULARY)?.unwrap_or_default();
+    let merges = text_file(files, MERGES)?.unwrap_or_default();
+    let merges: Vec<&str> =
+        merges.lines().filter(|line| !line.starts_with("#version") && !line.is_empty()).collect();
+    let roles = [
+        ("cls_token", "<s>"),
+        ("sep_token", "</s>"),
+        ("unk_token", "<unk>"),
+        ("pad_token", "<pad>"),
+        ("mask_token", "<mask>"),
+    ];
+    let mut tokens = Vec::new();
+    for (role, default) in roles {
+        let token = settings.token(role, default);
+        let problem = || format!("the special token {token:?} is missing");
+        let id = vocabulary.get(&token).and_then(Value::as_u64);
+        let id = id.ok_or_else(|| TokenizerError::File { file: BPE_VOCABULARY, problem: problem() })?;
+        tokens.push((token, id));
+    }
+    let prefix_space = settings.flag("add_prefix_space", false);
+    let (cls, sep, mask) = (&tokens[0], &tokens[1], &tokens[4].0);
+    Ok(json!({
+        "version": "1.0",
+        "added_tokens": added(&tokens, mask),
+        "pre_tokenizer":
+            {"type": "ByteLevel", "add_prefix_space": prefix_space, "trim_offsets": true, "use_regex": true},
+        "post_processor": {"type": "RobertaProcessing", "sep": [sep.0, sep.1], "cls": [cls.0, cls.1],
+            "trim_offsets": true, "add_prefix_space": prefix_space},
+        "model": {
+            "type": "BPE",
+            "dropout": null,
+            "unk_token": null,
+            "continuing_subword_prefix": "",
+            "end_of_word_suffix": "",
+            "fuse_unk": false,
+            "vocab": vocabulary,
+            "merges": merges,
+        },
+    }))
+}
+
+/// XLM-RoBERTa's and DeBERTa's vocabularies, each with its own place for the special tokens.
+fn sentencepiece_model(
+    model_type: &str,
+    file: &'static str,
+    bytes: &[u8],
+    settings: &Settings,
+) -> Result<Value, TokenizerError> {
+    let problem = |problem: &str| TokenizerError::File { file, problem: problem.to_owned() };
+    let model = sentencepiece::Model::parse(bytes).ok_or_else(|| problem("not a sentencepiece model"))?;
+    if !model.unigram {
+        return Err(TokenizerError::Unsupported {
+            file,
+            what: "a sentencepiece model other than unigram".to_owned(),
+        });
+    }
+    let xlm = model_type == "xlm-roberta";
+    let mut pieces: Vec<(String, f32)> = if xlm {
+        // The first three pieces of the file (unknown, begin, end) are replaced by four in another order.
+        let own = ["<s>", "<pad>", "</s>", "<unk>"].map(|token| (token.to_owned(), 0.0));
+        own.into_iter().chain(model.pieces.into_iter().skip(3)).collect()
+    } else {
+        model.pieces
+    };
+    let mask = settings.token("mask_token", if xlm { "<mask>" } else { "[MASK]" });
+    if !pieces.iter().any(|(piece, _)| *piece == mask) {
+        pieces.push((mask.clone(), 0.0));
+    }
+    let roles = if xlm {
+        [("cls_token", "<s>"), ("sep_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")]
+    } else {
+        [("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("unk_token", "[UNK]"), ("pad_token", "[PAD]")]
+    };
+    let mut tokens = Vec::new();
+    for token in roles.map(|(role, default)| settings.token(role, default)).into_iter().chain([mask.clone()])
+    {
+        let id = pieces.iter().position(|(piece, _)| *piece == token);
+        let id = id.ok_or_else(|| problem(&format!("the special token {token:?} is missing")))?;
+        tokens.push((token, id as u64));
+    }
+    let (cls, sep, unknown) = (tokens[0].clone(), tokens[1].clone(), tokens[2].1);
+    let mut normalizers = Vec::new();
+    if !xlm && settings.flag("do_lower_case", false) {
+        normalizers.push(json!({"type": "Lowercase"}));
+    }
+    if let Some(map) = model.character_map {
+        normalizers.push(json!({"type": "Precompiled", "precompiled_charsmap": map}));
+    }
+    normalizers.push(json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}));
+    let middle = if xlm { vec![&sep.0, &sep.0] } else { vec![&sep.0] };
+    let special = |token: &String, type_id: u32| json!({"SpecialToken": {"id": token, "type_id": type_id}});
+    let second_type = u32::from(!xlm);
+    let mut pair = vec![special(&cls.0, 0), json!({"Sequence": {"id": "A", "type_id": 0}})];
+    pair.extend(middle.iter().map(|token| special(token, 0)));
+    pair.push(json!({"Sequence": {"id": "B", "type_id": second_type}}));
+    pair.push(special(&sep.0, second_type));
+    let entry = |(token, id): &(String, u64)| json!({"id": token, "ids": [id], "tokens": [token]});
+    let mut specials = Map::new();
+    specials.insert(cls.0.clone(), entry(&cls));
+    specials.insert(sep.0.clone(), entry(&sep));
+    Ok(json!({
+        "version": "1.0",
+        "added_tokens": added(&tokens, if xlm { &mask } else { "" }),
+        "normalizer": {"type": "Sequence", "normalizers": normalizers},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [special(&cls.0, 0), {"Sequence": {"id": "A", "type_id": 0}}, special(&sep.0, 0)],
+            "pair": pair,
+            "special_tokens": specials,
+        },
+        "model": {"type": "Unigram", "unk_id": unknown, "vocab": pieces, "byte_fallback": false},
+    }))
+}

@@ -1,0 +1,17 @@
+//! Tokenizers of encoders: from `tokenizer.json`, or from the files of the tokenizers before it.
+//!
+//! Texts become token ids with the characters that each stands for. The `tokenizers` crate defines what is right; WordPiece,
+//! which the smallest and fastest models use, has an own path that gives the same and takes a fraction of the time.
+
+mod encoding;
+mod error;
+mod files;
+mod sentencepiece;
+mod template;
+#[expect(clippy::module_inception, reason = "the folder holds the parts of the one type")]
+mod tokenizer;
+mod wordpiece;
+
+pub use encoding::{Encoding, Pieces};
+pub use error::TokenizerError;
+pub use tokenizer::Tokenizer;
