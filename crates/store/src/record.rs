@@ -76,7 +76,7 @@ pub struct NewVersion {
     pub parent: Option<u32>,
     /// How its training ended; `failed` and `cancelled` are refused.
     pub outcome: String,
-    /// The training report.
+    /// The training report; its `name` and `version`, where it has them, are filled in.
     pub report: Option<serde_json::Value>,
     /// When it was made, RFC 3339; the store's clock when empty.
     pub created: String,
