@@ -7,6 +7,7 @@ mod cold_build;
 mod evaluation;
 mod http_latency;
 mod kill;
+mod label_noise;
 mod load;
 mod record;
 mod sklearn_search;
