@@ -78,7 +78,7 @@ pub struct NewVersion {
     pub outcome: String,
     /// Where an imported version comes from.
     pub origin: Option<String>,
-    /// The training report.
+    /// The training report; its `name` and `version`, where it has them, are filled in.
     pub report: Option<serde_json::Value>,
     /// When it was made, RFC 3339; the store's clock when empty.
     pub created: String,

@@ -3,6 +3,7 @@
 use std::fs;
 
 use loquat_spec::Name;
+use serde_json::Value;
 
 use crate::admission::{self, WEIGHTS};
 use crate::durable;
@@ -17,7 +18,8 @@ use crate::tree;
 const UNREGISTRABLE: [&str; 2] = ["failed", "cancelled"];
 
 impl Store {
-    /// Makes the staged artifact the next version of `name`. The record is written last: a crash before it leaves no version, only
+    /// Makes the staged artifact the next version of `name`. `name` and `version` of the report, where it has them, become the
+    /// version's. The record is written last: a crash before it leaves no version, only
     /// what [`Store::gc`] removes.
     pub fn register(
         &self,
@@ -46,7 +48,9 @@ impl Store {
         self.keep_object(&staging, &record)?;
         durable::create_folder(&self.versions_path(name))?;
         match &new.report {
-            Some(report) => envelope::write(&self.report_path(name, record.version), report)?,
+            Some(report) => {
+                envelope::write(&self.report_path(name, record.version), &named(report, &record))?
+            }
             // A process killed before its record may have left a report under this number.
             None => durable::remove(&self.report_path(name, record.version))?,
         }
@@ -78,6 +82,17 @@ impl Store {
         durable::sync_parent(object)?;
         durable::remove(&trash)
     }
+}
+
+/// The report with the name and number that the version got, where it has places for them.
+fn named(report: &Value, record: &VersionRecord) -> Value {
+    let mut report = report.clone();
+    for (key, value) in [("name", record.name.as_str().into()), ("version", record.version.into())] {
+        if let Some(place) = report.get_mut(key) {
+            *place = value;
+        }
+    }
+    report
 }
 
 fn check_new_version(name: &Name, new: &NewVersion) -> Result<(), StoreError> {

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use loquat_data::Part;
+use loquat_data::{Part, Table};
+use loquat_spec::Finding;
 
+use crate::baselines;
 use crate::cuts::Cuts;
 use crate::evaluate::Measured;
 use crate::languages::Comparison;
 use crate::metrics::{Answers, row_loss, utility};
 use crate::nested::Outer;
-use crate::noise::doubts;
+use crate::noise::{Doubt, doubts};
 use crate::problem::Problem;
 use crate::recipe::Recipe;
 use crate::report::{
     ClassReport, DatasetReport, FindingReport, LanguageReport, LengthReport, NoiseReport, OuterReport,
     Report, TrialReport, TrialState,
 };
+use crate::report_details::ExampleReport;
 use crate::request::Outcome;
 use crate::run::Run;
 use crate::search::{Search, Trial};
@@ -24,6 +27,10 @@ use crate::search::{Search, Trial};
 const NAMED_DOUBTS: usize = 100;
 /// Characters shown of a doubtful row.
 const SHOWN: usize = 120;
+/// Rows shown with a finding.
+const EXAMPLES: usize = 3;
+/// Checks whose rows are not to be shown again.
+const NOT_SHOWN: &[&str] = &["personal-data"];
 /// Shortest texts of each step of length, in characters.
 const LENGTHS: [usize; 6] = [0, 20, 50, 100, 200, 500];
 
@@ -45,6 +52,7 @@ pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cu
         best_search: best.map(|best| utility(problem.metric, best)),
         optimism_gap: None,
         baseline: None,
+        baselines: Vec::new(),
         measured_on: "nothing".to_owned(),
         per_class: Vec::new(),
         per_language: Vec::new(),
@@ -52,6 +60,8 @@ pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cu
         trials: search.trials.iter().map(|trial| trial_report(problem, trial)).collect(),
         chosen: Vec::new(),
         calibration: Default::default(),
+        inspection: None,
+        learning_curve: None,
         dataset: dataset(problem),
         label_noise: Vec::new(),
         label_noise_rows: 0,
@@ -64,6 +74,7 @@ pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cu
         cuts: cuts.clone(),
         promotion: None,
         notes: notes(run, search, outer, cuts),
+        provenance: None,
     }
 }
 
@@ -117,8 +128,22 @@ fn dataset(problem: &Problem<'_>) -> DatasetReport {
         rows: table.rows.len(),
         parts: parts.into_iter().map(|(part, name)| (name.to_owned(), table.indices(part).len())).collect(),
         hash: table.hash.clone(),
-        findings: table.findings.iter().map(FindingReport::from).collect(),
+        findings: table.findings.iter().map(|finding| finding_report(table, finding)).collect(),
     }
+}
+
+fn finding_report(table: &Table, finding: &Finding) -> FindingReport {
+    let example = |number: &usize| {
+        let row = &table.rows[table.rows.binary_search_by_key(number, |row| row.number).ok()?];
+        Some(ExampleReport {
+            row: row.number,
+            text: row.text().chars().take(SHOWN).collect(),
+            labels: row.labels.iter().map(|label| table.labels[*label as usize].clone()).collect(),
+        })
+    };
+    let shown = if NOT_SHOWN.contains(&finding.check) { 0 } else { EXAMPLES };
+    let examples = finding.rows.iter().filter_map(example).take(shown).collect();
+    FindingReport { examples, ..FindingReport::from(finding) }
 }
 
 fn notes(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cuts) -> Vec<String> {
@@ -178,6 +203,12 @@ pub(crate) fn outer_measured(problem: &Problem<'_>, search: &Search<'_>, outer: 
     Measured { rows, answers, probabilities: Vec::new() }
 }
 
+/// The held-out rows of the final search, answered by the recipe.
+pub(crate) fn held_out_measured(problem: &Problem<'_>, recipe: &Recipe) -> Measured {
+    let answers = problem.answers(&recipe.rows, &recipe.probabilities, recipe.thresholds.as_deref());
+    Measured { rows: recipe.rows.clone(), answers, probabilities: recipe.probabilities.clone() }
+}
+
 /// Adds the scores by class, language and length, and what the majority class would reach.
 pub(crate) fn set_measured(report: &mut Report, problem: &Problem<'_>, measured: &Measured, on: &str) {
     if measured.rows.is_empty() {
@@ -185,19 +216,25 @@ pub(crate) fn set_measured(report: &mut Report, problem: &Problem<'_>, measured:
     }
     report.measured_on = on.to_owned();
     let labels = &problem.table.labels;
+    let mut training_rows = vec![0; problem.classes];
+    problem.truth(&problem.pool).into_iter().flatten().for_each(|label| training_rows[*label as usize] += 1);
     report.per_class = labels
         .iter()
         .zip(measured.answers.per_class())
-        .map(|(label, scores)| ClassReport {
+        .zip(training_rows)
+        .map(|((label, scores), training_rows)| ClassReport {
             label: label.clone(),
             precision: scores.precision,
             recall: scores.recall,
             f1: scores.f1,
             support: scores.support,
+            training_rows,
         })
         .collect();
     report.per_length = per_length(problem, measured);
     report.baseline = baseline(problem, measured);
+    report.baselines =
+        report.baseline.map(|value| baselines::most_frequent(problem, value)).into_iter().collect();
 }
 
 fn per_length(problem: &Problem<'_>, measured: &Measured) -> Vec<LengthReport> {
@@ -256,8 +293,8 @@ fn baseline(problem: &Problem<'_>, measured: &Measured) -> Option<f64> {
     Some(answers.value(problem.metric))
 }
 
-/// Adds the rows whose labels are doubtful, by the recipe's held-out probabilities.
-pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Recipe) {
+/// Adds the rows whose labels are doubtful, by the recipe's held-out probabilities, and gives all of them.
+pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Recipe) -> Vec<Doubt> {
     let truth = problem.truth(&recipe.rows);
     let found = doubts(&recipe.probabilities, &truth, problem.classes, problem.multi_label);
     report.label_noise_rows = found.len();
@@ -278,4 +315,5 @@ pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Rec
             }
         })
         .collect();
+    found
 }

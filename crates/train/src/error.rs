@@ -54,6 +54,9 @@ pub enum TrainError {
         /// What does not fit.
         reason: &'static str,
     },
+    /// There is no row that both versions may be asked.
+    #[error("the data set has no test rows to compare versions on; add spec.split.test and train")]
+    NothingToCompare,
     /// A value that JSON can't hold.
     #[error("can't write the report as json: {0}")]
     Json(#[from] serde_json::Error),
@@ -84,7 +87,7 @@ impl TrainError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Task { .. } | Self::Family => ErrorCode::Unsupported,
-            Self::TooFewRows { .. } | Self::Replay { .. } => ErrorCode::Invalid,
+            Self::TooFewRows { .. } | Self::Replay { .. } | Self::NothingToCompare => ErrorCode::Invalid,
             Self::Busy { .. } => ErrorCode::Conflict,
             Self::File { .. } | Self::Threads { .. } => ErrorCode::Unavailable,
             Self::Json(_) => ErrorCode::Internal,

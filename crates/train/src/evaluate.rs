@@ -42,14 +42,21 @@ pub(crate) fn measure(run: &Run<'_>, pipeline: &Pipeline) -> Result<Measured, In
 /// What another model answers for the test rows, its labels translated into the table's; labels that the
 /// table lacks come after all others.
 pub(crate) fn foreign_answers(run: &Run<'_>, pipeline: &Pipeline) -> Result<Answers, InferError> {
-    let problem = &run.problem;
+    run.pool.install(|| foreign(&run.problem, pipeline, run.pool.current_num_threads()))
+}
+
+/// The same outside a run, on the caller's pool of `threads`.
+pub(crate) fn foreign(
+    problem: &Problem<'_>,
+    pipeline: &Pipeline,
+    threads: usize,
+) -> Result<Answers, InferError> {
     let place = |label: &String| {
         problem.table.labels.binary_search(label).map_or(problem.classes, |place| place) as u32
     };
     let places: Vec<u32> = pipeline.labels().iter().map(place).collect();
     let texts: Vec<&str> = problem.test.iter().map(|row| problem.table.rows[*row].text()).collect();
-    let threads = run.pool.current_num_threads();
-    let probabilities = run.pool.install(|| pipeline.probabilities(&texts, threads))?;
+    let probabilities = pipeline.probabilities(&texts, threads)?;
     let thresholds = pipeline.manifest().thresholds.as_deref();
     let mut answers =
         Answers { classes: problem.classes, multi_label: problem.multi_label, ..Answers::default() };

@@ -8,29 +8,36 @@
 
 mod artifact;
 mod assemble;
+mod baselines;
 mod bootstrap;
 mod budget;
 mod calibrate;
 mod cancel;
+mod compare;
 mod cuts;
 mod error;
 mod evaluate;
 mod folds;
 mod halving;
+mod html;
+mod inspection;
 mod journal;
 mod languages;
+mod learning_curve;
 mod linear;
 mod markdown;
 mod metrics;
 mod model_card;
 mod nested;
 mod noise;
+mod out_of_fold;
 mod problem;
 mod progress;
 mod promote;
 mod random;
 mod recipe;
 mod report;
+mod report_details;
 mod request;
 mod run;
 mod search;
@@ -40,12 +47,17 @@ mod tpe;
 mod train;
 
 pub use cancel::Cancel;
+pub use compare::{Change, ChangedRow, Comparison, Contender, McNemar, MetricPair, Side, compare};
 pub use cuts::{Cuts, Plan, Stopped};
 pub use error::TrainError;
 pub use progress::{Progress, Silent};
 pub use report::{
     CalibrationBin, CalibrationReport, ClassReport, Cost, DatasetReport, FindingReport, LanguageReport,
     LengthReport, NoiseReport, OuterReport, ParetoRow, Report, Score, TestReport, TrialReport, TrialState,
+};
+pub use report_details::{
+    BaselineReport, ExampleReport, Inspection, LearningCurve, LearningFit, LearningPoint, Mistake,
+    Provenance, ThresholdCurve,
 };
 pub use request::{InputsHash, Outcome, Request, Trained, inputs_hash};
 pub use train::{Reproduction, is_unfinished, reproduce, train};

@@ -2,11 +2,14 @@
 
 use loquat_spec::Severity;
 
+use crate::compare::{Change, Comparison};
 use crate::report::{Report, Score};
 use crate::summary::{bytes, seconds, weakest_classes, weakest_languages};
 
 /// Doubtful labels and trials shown.
 const SHOWN: usize = 20;
+/// Most rows of a comparison.
+const MOST: usize = 100;
 
 pub(crate) fn markdown(report: &Report) -> String {
     let mut parts = vec![head(report), scores(report), outer(report)];
@@ -258,6 +261,50 @@ fn trials(report: &Report) -> String {
     });
     let header = ["trial", report.metric.as_str(), "folds", "seconds", "parameters"];
     format!("## Trials ({} in all)\n\n{}", report.trials.len(), table(&header, rows))
+}
+
+/// Two versions side by side.
+pub(crate) fn comparison(comparison: &Comparison) -> String {
+    let (left, right) = (&comparison.left.name, &comparison.right.name);
+    let pair = |pair: &crate::compare::MetricPair| {
+        let difference = format!("{:+.4}", pair.right - pair.left);
+        vec![
+            pair.metric.as_str().to_owned(),
+            format!("{:.4}", pair.left),
+            format!("{:.4}", pair.right),
+            difference,
+        ]
+    };
+    let mut text = format!(
+        "# {right} beside {left}\n\n{}, on {} test rows. McNemar's exact test: only {left} right {}, only {right} right {}, p = {:.4}.\n\n{}",
+        comparison.verdict(),
+        comparison.rows,
+        comparison.mcnemar.only_left,
+        comparison.mcnemar.only_right,
+        comparison.mcnemar.p,
+        table(&["metric", left, right, "difference"], comparison.metrics.iter().map(pair))
+    );
+    comparison.notes.iter().for_each(|note| text.push_str(&format!("\n- {note}\n")));
+    if !comparison.changed.is_empty() {
+        let row = |row: &crate::compare::ChangedRow| {
+            let change = match row.change {
+                Change::Broken => "newly wrong",
+                Change::Fixed => "newly right",
+                Change::Moved => "wrong in another way",
+            };
+            let labels = [&row.labels, &row.left, &row.right].map(|labels| labels.join(", "));
+            let mut cells = vec![change.to_owned(), row.row.to_string()];
+            cells.extend(labels);
+            cells.push(row.text.clone());
+            cells
+        };
+        let rows = table(
+            &["change", "row", "truth", left, right, "text"],
+            comparison.changed.iter().take(MOST).map(row),
+        );
+        text.push_str(&format!("\n## Rows answered differently ({})\n\n{rows}", comparison.changed.len()));
+    }
+    text
 }
 
 pub(crate) fn plain(value: &serde_json::Value) -> String {

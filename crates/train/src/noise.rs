@@ -1,10 +1,17 @@
 //! Labels that are probably wrong, by confident learning (Northcutt, Jiang and Chuang 2021, Confident
 //! Learning).
 //!
-//! A row is a candidate when its out-of-fold probability of another label reaches the mean that this label
-//! has among its own rows, and its own label gets less than half of its mean. A suggestion also needs the
-//! larger part of the probability: a weak model is not to doubt every row that it gets wrong. For sets of
-//! labels, each label is a question of its own with two answers.
+//! A row is doubtful when its out-of-fold probability of another label comes near to what that label gets among its
+//! own rows, and is at least [`ODDS`] times that of the label given. Both are compared on held-out rows, and the
+//! ratio, not the difference, ranks: a weak model gives every label a little, and what it rules out all the same is
+//! more telling than what it prefers. For sets of labels, each label is a question of its own with two answers.
+
+/// How many times as probable as the given label a suggestion must be.
+const ODDS: f32 = 20.0;
+/// Share of a label's usual probability that its suggestion must reach.
+const USUAL: f32 = 0.5;
+/// Keeps the ratio finite.
+const LEAST: f32 = 1e-6;
 
 /// A row whose label is doubtful.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,8 +29,9 @@ pub(crate) struct Doubt {
 }
 
 impl Doubt {
-    fn margin(&self) -> f32 {
-        self.suggested_probability - self.given_probability
+    /// How many times as probable as what was given the suggestion is.
+    fn odds(&self) -> f32 {
+        self.suggested_probability / self.given_probability.max(LEAST)
     }
 }
 
@@ -40,7 +48,7 @@ pub(crate) fn doubts(
         single(probabilities, truth, classes)
     };
     let order = |doubt: &Doubt| (doubt.position, doubt.given, doubt.suggested);
-    doubts.sort_by(|a, b| b.margin().total_cmp(&a.margin()).then_with(|| order(a).cmp(&order(b))));
+    doubts.sort_by(|a, b| b.odds().total_cmp(&a.odds()).then_with(|| order(a).cmp(&order(b))));
     doubts
 }
 
@@ -60,18 +68,16 @@ fn single(probabilities: &[f32], truth: &[&[u32]], classes: usize) -> Vec<Doubt>
         .collect();
     let doubt = |(position, (row, labels)): (usize, (&[f32], &&[u32]))| {
         let given = *labels.first()?;
-        let confident = (0..classes).filter(|label| row[*label] >= usual[*label]);
-        let suggested = confident.max_by(|a, b| row[*a].total_cmp(&row[*b]).then(b.cmp(a)))? as u32;
-        let (given_probability, suggested_probability) = (row[given as usize], row[suggested as usize]);
-        let is_sure = suggested_probability > 0.5;
-        let doubtful = suggested != given && is_sure && given_probability < 0.5 * usual[given as usize];
-        doubtful.then_some(Doubt {
+        let likely = (0..classes).filter(|label| row[*label] >= USUAL * usual[*label]);
+        let suggested = likely.max_by(|a, b| row[*a].total_cmp(&row[*b]).then(b.cmp(a)))? as u32;
+        let doubt = Doubt {
             position,
             given: Some(given),
             suggested: Some(suggested),
-            given_probability,
-            suggested_probability,
-        })
+            given_probability: row[given as usize],
+            suggested_probability: row[suggested as usize],
+        };
+        (doubt.odds() >= ODDS).then_some(doubt)
     };
     probabilities.chunks_exact(classes).zip(truth).enumerate().filter_map(doubt).collect()
 }
@@ -89,14 +95,14 @@ fn binary(probabilities: &[f32], truth: &[&[u32]], classes: usize, label: usize)
     let (Some(with), Some(without)) = (mean(true), mean(false)) else { return Vec::new() };
     let named = Some(label as u32);
     let doubt = |(position, (p, has)): (usize, &(f32, bool))| match has {
-        true if *p <= without && *p < 0.5 => Some(Doubt {
+        true if *p <= without => Some(Doubt {
             position,
             given: named,
             suggested: None,
             given_probability: *p,
             suggested_probability: 1.0 - p,
         }),
-        false if *p >= with && *p > 0.5 => Some(Doubt {
+        false if *p >= with => Some(Doubt {
             position,
             given: None,
             suggested: named,
@@ -105,7 +111,7 @@ fn binary(probabilities: &[f32], truth: &[&[u32]], classes: usize, label: usize)
         }),
         _ => None,
     };
-    rows.iter().enumerate().filter_map(doubt).collect()
+    rows.iter().enumerate().filter_map(doubt).filter(|doubt| doubt.odds() >= ODDS).collect()
 }
 
 #[cfg(test)]
@@ -121,7 +127,7 @@ mod tests {
         let mut labels = Vec::new();
         for row in 0..rows {
             let truth = row % classes;
-            let sure = 0.6 + 0.35 * random.unit() as f32;
+            let sure = 0.9 + 0.09 * random.unit() as f32;
             probabilities.extend((0..classes).map(|c| if c == truth { sure } else { (1.0 - sure) / 2.0 }));
             let flipped = row % 20 == 0;
             labels.push([((truth + usize::from(flipped)) % classes) as u32]);
@@ -130,12 +136,12 @@ mod tests {
         let found = doubts(&probabilities, &truth, classes, false);
         assert!(found.iter().all(|doubt| doubt.position % 20 == 0), "{found:?}");
         assert!(found.len() >= 15, "found {} of 30", found.len());
-        assert!(found.windows(2).all(|pair| pair[0].margin() >= pair[1].margin()));
+        assert!(found.windows(2).all(|pair| pair[0].odds() >= pair[1].odds()));
     }
 
     #[test]
     fn finds_missing_and_spurious_labels() {
-        let probabilities = [0.95, 0.9, 0.05, 0.1, 0.02, 0.93];
+        let probabilities = [0.95, 0.9, 0.05, 0.1, 0.02, 0.97];
         let truth: Vec<&[u32]> = vec![&[0], &[0], &[], &[], &[0], &[]];
         let found = doubts(&probabilities, &truth, 1, true);
         let pairs: Vec<_> =

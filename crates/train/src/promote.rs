@@ -7,6 +7,7 @@ use loquat_store::VersionRecord;
 use crate::bootstrap::paired;
 use crate::error::TrainError;
 use crate::evaluate::{Measured, clusters, foreign_answers};
+use crate::report_details::BaselineReport;
 use crate::request::Outcome;
 use crate::run::Run;
 
@@ -18,11 +19,13 @@ const CHAMPION: &str = "champion";
 pub(crate) struct Verdict {
     pub(crate) moves: bool,
     pub(crate) reason: String,
+    /// The champion on the same test rows, where the two were compared.
+    pub(crate) champion: Option<BaselineReport>,
 }
 
 impl Verdict {
     fn new(moves: bool, reason: impl Into<String>) -> Self {
-        Self { moves, reason: reason.into() }
+        Self { moves, reason: reason.into(), champion: None }
     }
 }
 
@@ -114,5 +117,7 @@ fn compare(run: &Run<'_>, champion: &VersionRecord, pipeline: &Pipeline, test: &
     }
     let is_worse = difference.high < 0.0;
     reason.push_str(if is_worse { ", so it is worse and the alias stays" } else { ", so it is not worse" });
-    Verdict::new(!is_worse, reason)
+    let name = format!("version {}, champion before", champion.version);
+    let champion = Some(BaselineReport { name, value: theirs.value(metric) });
+    Verdict { champion, ..Verdict::new(!is_worse, reason) }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cuts::Cuts;
 use crate::linear::Parameters;
+use crate::report_details::{BaselineReport, ExampleReport, Inspection, LearningCurve, Provenance};
 use crate::request::Outcome;
 
 /// The report of one training.
@@ -36,6 +37,9 @@ pub struct Report {
     pub optimism_gap: Option<f64>,
     /// What answering the most frequent label alone reaches on the same rows.
     pub baseline: Option<f64>,
+    /// Other things that the score can be held against, on the same rows.
+    #[serde(default)]
+    pub baselines: Vec<BaselineReport>,
     /// Where `per_class`, `per_language`, `per_length` and `calibration` were measured: `test` or `outer`.
     pub measured_on: String,
     /// Scores of each label.
@@ -50,6 +54,12 @@ pub struct Report {
     pub chosen: Vec<usize>,
     /// How well probabilities match frequencies.
     pub calibration: CalibrationReport,
+    /// What is confused, at which thresholds, and the worst mistakes.
+    #[serde(default)]
+    pub inspection: Option<Inspection>,
+    /// What fewer rows give, and what more would; absent when there was no time to measure it.
+    #[serde(default)]
+    pub learning_curve: Option<LearningCurve>,
     /// The data.
     pub dataset: DatasetReport,
     /// Rows whose label is probably wrong, most doubtful first.
@@ -75,6 +85,9 @@ pub struct Report {
     pub promotion: Option<String>,
     /// What a reader must know to read the numbers rightly.
     pub notes: Vec<String>,
+    /// Where the model comes from; absent when there is none.
+    #[serde(default)]
+    pub provenance: Option<Provenance>,
 }
 
 /// A value with its 95 % bootstrap interval.
@@ -127,6 +140,7 @@ pub struct OuterReport {
 
 /// Scores of one label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ClassReport {
     /// The label.
     pub label: String,
@@ -138,6 +152,9 @@ pub struct ClassReport {
     pub f1: f64,
     /// Its rows.
     pub support: u64,
+    /// Its rows among those trained on.
+    #[serde(default)]
+    pub training_rows: u64,
 }
 
 /// Scores of one language.
@@ -254,6 +271,9 @@ pub struct FindingReport {
     pub message: String,
     /// What to do.
     pub remedy: String,
+    /// The first of the rows; none where their text should not be shown again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<ExampleReport>,
 }
 
 /// A row whose label is probably wrong.
@@ -315,6 +335,7 @@ impl From<&Finding> for FindingReport {
             rows: finding.rows.iter().copied().take(20).collect(),
             message: finding.message.clone(),
             remedy: finding.remedy.clone(),
+            examples: Vec::new(),
         }
     }
 }
@@ -337,6 +358,11 @@ impl Report {
     /// The whole report in Markdown.
     pub fn markdown(&self) -> String {
         crate::markdown::markdown(self)
+    }
+
+    /// The whole report as one page of HTML that needs no network.
+    pub fn html(&self) -> String {
+        crate::html::page(self)
     }
 
     /// The summary that a person reads in ten seconds, with terminal colours when `color`.

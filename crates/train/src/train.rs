@@ -9,21 +9,26 @@ use loquat_store::{NewVersion, VersionRecord};
 
 use crate::artifact::{Built, build_first};
 use crate::assemble;
+use crate::baselines;
 use crate::budget::Budget;
 use crate::cuts::{Cuts, Stopped};
 use crate::error::{Halt, TrainError};
 use crate::evaluate;
 use crate::folds::Folds;
 use crate::halving;
+use crate::inspection;
 use crate::journal::Record;
 use crate::languages;
+use crate::learning_curve;
 use crate::linear::first_guesses;
 use crate::metrics::utility;
 use crate::nested::{self, Outer};
+use crate::out_of_fold;
 use crate::promote;
 use crate::random::mix;
-use crate::recipe::{Recipe, recipes};
+use crate::recipe::{Ingredient, Recipe, recipes};
 use crate::report::Report;
+use crate::report_details::{Inspection, LearningCurve, Provenance};
 use crate::request::{Outcome, Request, Trained, inputs_hash, sha256};
 use crate::run::{JOURNAL, Run};
 use crate::search::{Search, SearchConfig};
@@ -210,7 +215,8 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     report.chosen = recipe.ingredients.iter().map(|part| part.trial).collect();
     report.cost = Some(built.cost);
     report.pareto.clone_from(&built.pareto);
-    assemble::set_noise(&mut report, &run.problem, recipe);
+    let doubts = assemble::set_noise(&mut report, &run.problem, recipe);
+    out_of_fold::write(run, recipe, &doubts)?;
     let test = (!run.problem.test.is_empty()).then(|| evaluate::measure(run, &pipeline)).transpose()?;
     if let Some(test) = &test {
         report.test = Some(evaluate::report(run, test)?);
@@ -225,6 +231,9 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
         }
     };
     assemble::set_measured(&mut report, &run.problem, measured, on);
+    report.baselines.extend(baselines::untuned(run, measured));
+    report.inspection = Some(inspect(run, recipe, test.as_ref(), &pipeline)?);
+    report.learning_curve = learning_curve(run, found, recipe, &mut report.notes);
     let comparisons = compare_languages(run, found, recipe, &mut report)?;
     assemble::set_languages(&mut report, &run.problem, measured, &comparisons);
     let outcome = if run.is_stopping() { Outcome::StoppedEarly } else { Outcome::Completed };
@@ -235,6 +244,52 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
 fn no_trial(found: &Found<'_>) -> String {
     let failure = found.search.trials.iter().find_map(|trial| trial.failure.as_deref());
     format!("no trial gave a model: {}", failure.unwrap_or("none was finished on every fold"))
+}
+
+/// What is confused and the worst mistakes: on the test rows, else on the rows held out in the final search.
+fn inspect(
+    run: &Run<'_>,
+    recipe: &Recipe,
+    test: Option<&evaluate::Measured>,
+    pipeline: &Pipeline,
+) -> Result<Inspection, TrainError> {
+    match test {
+        Some(test) => inspection::inspect(&run.problem, test, Some(pipeline), "test"),
+        // The model was fitted on these rows, so it can't explain why it failed on them when it was not.
+        None => {
+            let held_out = assemble::held_out_measured(&run.problem, recipe);
+            inspection::inspect(&run.problem, &held_out, None, "out-of-fold")
+        }
+    }
+}
+
+/// Whether `fits` more fits like those of `recipe` end in time.
+fn has_time(run: &Run<'_>, found: &Found<'_>, recipe: &Recipe, fits: f64) -> bool {
+    let cost = |part: &Ingredient| {
+        let trial = &found.search.trials[part.trial];
+        trial.seconds / trial.met().len().max(1) as f64
+    };
+    // The parts of an average are fitted side by side, so the dearest counts.
+    let each = recipe.ingredients.iter().map(cost).fold(0.0, f64::max);
+    let timeout = run.request.training.search.timeout.map(|timeout| timeout.as_secs_f64());
+    timeout.is_none_or(|timeout| run.elapsed() + each * fits <= LAST_CALL * timeout)
+}
+
+fn learning_curve(
+    run: &Run<'_>,
+    found: &Found<'_>,
+    recipe: &Recipe,
+    notes: &mut Vec<String>,
+) -> Option<LearningCurve> {
+    if run.is_stopping() {
+        return None;
+    }
+    if !has_time(run, found, recipe, learning_curve::fits(&found.search)) {
+        notes.push("the learning curve was not measured: no time was left".to_owned());
+        return None;
+    }
+    run.request.progress.stage("learning curve", None);
+    learning_curve::measure(run, &found.search, recipe)
 }
 
 fn compare_languages(
@@ -275,18 +330,28 @@ fn register(
     }
     report.seconds = run.elapsed();
     report.promotion = Some(verdict.reason.clone());
+    report.baselines.extend(verdict.champion);
+    let inputs_hash = inputs_hash(request.training, &run.problem.table.hash, request.code_version).total;
+    let created = jiff::Timestamp::now().to_string();
+    report.provenance = Some(Provenance {
+        created: created.clone(),
+        code_version: request.code_version.to_owned(),
+        inputs_hash: inputs_hash.clone(),
+        parent: champion.as_ref().map(|champion| champion.version),
+        resource: request.resource.to_owned(),
+    });
     let new = NewVersion {
         metrics: metrics(&report),
         data_hash: run.problem.table.hash.clone(),
         resource: request.resource.to_owned(),
-        inputs_hash: inputs_hash(request.training, &run.problem.table.hash, request.code_version).total,
+        inputs_hash,
         code_version: request.code_version.to_owned(),
         seed: run.seed(),
         parent: champion.map(|champion| champion.version),
         outcome: outcome.as_str().to_owned(),
         origin: None,
         report: Some(serde_json::to_value(&report)?),
-        created: jiff::Timestamp::now().to_string(),
+        created,
     };
     let record = match already_registered(run, &new, &built)? {
         Some(record) => record,
@@ -343,7 +408,7 @@ fn without_model(run: &Run<'_>, found: &Found<'_>, outcome: Outcome, reason: Str
     Trained { outcome, record: None, promoted: false, promotion_reason: reason, report }
 }
 
-/// Writes `report.json`, `report.md`, `model-card.md` and `endpoint.yaml` into the run's folder.
+/// Writes `report.json`, `report.md`, `report.html`, `model-card.md` and `endpoint.yaml` into the run's folder.
 fn write_results(run: &Run<'_>, report: &Report) -> Result<(), TrainError> {
     let write = |name: &str, text: String| {
         let path = run.request.run_dir.join(name);
@@ -351,6 +416,7 @@ fn write_results(run: &Run<'_>, report: &Report) -> Result<(), TrainError> {
     };
     write("report.json", serde_json::to_string_pretty(report)? + "\n")?;
     write("report.md", report.markdown())?;
+    write("report.html", report.html())?;
     if report.version.is_some() {
         write("model-card.md", report.model_card())?;
         write("endpoint.yaml", endpoint(&report.name))?;

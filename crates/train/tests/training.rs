@@ -32,7 +32,9 @@ fn trains_reports_registers_and_promotes() {
     let stored = place.store.report(&"synthetic".parse::<ModelReference>().unwrap()).unwrap().unwrap();
     let stored: Report = serde_json::from_value(stored).unwrap();
     assert_eq!(stored.trials, report.trials);
-    for name in ["report.json", "report.md", "model-card.md", "endpoint.yaml"] {
+    for name in
+        ["report.json", "report.md", "report.html", "out-of-fold.jsonl", "model-card.md", "endpoint.yaml"]
+    {
         assert!(place.run_dir().join(name).is_file(), "{name} is missing");
     }
     let summary = report.summary(false);

@@ -8,6 +8,7 @@ mod encoder;
 mod evaluation;
 mod http_latency;
 mod kill;
+mod label_noise;
 mod line_program;
 mod load;
 mod record;

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    artifact_size, bulk_predict, cold_build, encoder, evaluation, http_latency, kill, sklearn_search,
-    ungrouped,
+    artifact_size, bulk_predict, cold_build, encoder, evaluation, http_latency, kill, label_noise,
+    sklearn_search, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -64,6 +64,11 @@ const FIGURES: &[Figure] = &[
         name: "sklearn-search",
         measures: "time of a search against the same search in scikit-learn",
         measure: sklearn_search::measure,
+    },
+    Figure {
+        name: "label-noise",
+        measures: "flipped labels that training doubts, beside cleanlab",
+        measure: label_noise::measure,
     },
     Figure {
         name: "kill",

@@ -303,11 +303,11 @@ pub(crate) struct Report {
     /// File to write instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Open the report in a browser (not yet supported)
-    #[arg(long, hide = true)]
+    /// Write the report as a page and open it in a browser
+    #[arg(long)]
     pub(crate) open: bool,
-    /// Compare two versions (not yet supported)
-    #[arg(long, num_args = 2, value_names = ["A", "B"], hide = true)]
+    /// Set version B beside version A, on the test rows of B's data set
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "model")]
     pub(crate) compare: Option<Vec<ModelReference>>,
 }
 
@@ -316,7 +316,7 @@ pub(crate) struct Report {
 pub(crate) enum ReportFormat {
     /// A summary that is read in ten seconds.
     Text,
-    /// A page (not yet supported).
+    /// One page that needs no network.
     Html,
     /// For programs.
     Json,

@@ -62,7 +62,8 @@ fn cuts(store: &Store, reference: &ModelReference, shown: &str) -> Result<Cuts, 
     Ok(report.cuts)
 }
 
-fn resources(record: &VersionRecord, shown: &str) -> Result<(Dataset, Training), Failure> {
+/// The resources that a version was trained from.
+pub(crate) fn resources(record: &VersionRecord, shown: &str) -> Result<(Dataset, Training), Failure> {
     if record.resource.is_empty() || record.outcome == "imported" {
         let message = format!("{shown} was {}, so how to train it is not known", record.outcome);
         return Err(Failure::new(ErrorCode::Invalid, message));

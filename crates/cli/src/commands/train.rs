@@ -165,7 +165,7 @@ fn conclude(context: &Context, store: &Store, run_dir: &Path, trained: &Trained)
     output::answer(trained.report.summary(context.style.stdout).trim_end())?;
     let alias = if trained.promoted { "is the champion" } else { "is registered, no alias moved" };
     output::answer(&format!(
-        "{shown} {alias}; report.md, report.json, model-card.md and endpoint.yaml lie in {}",
+        "{shown} {alias}; report.html, report.json, report.md, model-card.md and endpoint.yaml lie in {}",
         run_dir.display()
     ))?;
     match trained.outcome {

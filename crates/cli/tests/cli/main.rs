@@ -5,6 +5,7 @@ mod check;
 mod imports;
 mod models;
 mod predict;
+mod report;
 mod serve;
 #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "used by the tests that train"))]
 mod support;

@@ -70,7 +70,7 @@ fn every_starter_checks_trains_predicts_and_reports() {
         assert!(std::fs::read_to_string(at.join("demo.md")).unwrap().starts_with('#'));
 
         let files = demo.join(".loquat/runs/demo");
-        for file in ["report.json", "report.md", "model-card.md", "endpoint.yaml"] {
+        for file in ["report.html", "report.json", "report.md", "model-card.md", "endpoint.yaml"] {
             assert!(files.join(file).exists(), "{file}");
         }
     }

@@ -34,11 +34,6 @@ fn refusals_name_the_cause_and_the_remedy() {
             stderr: "error: --fix is not yet supported; mend the rows that the findings name\n",
         },
         Case {
-            arguments: &["report", "tickets", "--format", "html"],
-            status: 2,
-            stderr: "error: the HTML report is not yet supported; use --format markdown or json\n",
-        },
-        Case {
             arguments: &["init", "translation", "x"],
             status: 2,
             stderr: "error: a starter for translation is not yet supported; there are text-classification, \

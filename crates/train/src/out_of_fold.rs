@@ -1,0 +1,68 @@
+//! `out-of-fold.jsonl`: what the model answered for each training row while that row was held out.
+//!
+//! One JSON object a row: `row` (as findings number it), `id` where it has one, `labels`, `probabilities` by label
+//! (those of at least [`SHOWN`]), and for a doubtful row `suggested`. Other tools, and a person who labels again,
+//! start from it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::TrainError;
+use crate::noise::Doubt;
+use crate::recipe::Recipe;
+use crate::run::Run;
+
+const NAME: &str = "out-of-fold.jsonl";
+/// Least probability that is written.
+const SHOWN: f32 = 0.0005;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    row: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    labels: Vec<&'a str>,
+    probabilities: BTreeMap<&'a str, Value>,
+    /// Suggestions in the place of the labels; absent for rows that nobody doubts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggested: Option<Vec<&'a str>>,
+}
+
+/// Writes the file into the run's folder.
+pub(crate) fn write(run: &Run<'_>, recipe: &Recipe, doubts: &[Doubt]) -> Result<(), TrainError> {
+    let problem = &run.problem;
+    let path = run.request.run_dir.join(NAME);
+    let failed = |source| TrainError::file("write", &path)(source);
+    let name = |label: &u32| problem.table.labels[*label as usize].as_str();
+    let mut suggested: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    for doubt in doubts {
+        let labels = suggested
+            .entry(doubt.position)
+            .or_insert_with(|| problem.labels()[recipe.rows[doubt.position]].clone());
+        labels.retain(|label| Some(*label) != doubt.given);
+        labels.extend(doubt.suggested);
+    }
+    let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
+    for (position, scores) in recipe.probabilities.chunks_exact(problem.classes).enumerate() {
+        let row = &problem.table.rows[recipe.rows[position]];
+        let shown = scores.iter().zip(0u32..).filter(|(score, _)| **score >= SHOWN);
+        let line = Line {
+            row: row.number,
+            id: row.id.as_deref(),
+            labels: row.labels.iter().map(name).collect(),
+            probabilities: shown.map(|(score, label)| (name(&label), rounded(*score))).collect(),
+            suggested: suggested.get(&position).map(|labels| labels.iter().map(name).collect()),
+        };
+        serde_json::to_writer(&mut file, &line)?;
+        file.write_all(b"\n").map_err(failed)?;
+    }
+    file.flush().map_err(failed)
+}
+
+fn rounded(score: f32) -> Value {
+    Value::from((f64::from(score) * 1e4).round() / 1e4)
+}
