@@ -3,6 +3,7 @@
 //! A [`Pipeline`] replays its model's golden inputs before it answers anything. Nothing that a request can hold makes it panic:
 //! inputs and parameters are checked against the task first, and each refusal names its field.
 
+pub mod batcher;
 mod error;
 mod input;
 mod parameters;
