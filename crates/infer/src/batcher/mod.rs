@@ -11,5 +11,5 @@ mod queue;
 
 pub use cost::CostModel;
 pub use pipeline::{PipelineJob, Pipelines};
-pub use pool::{Batcher, Compute, Done, Failure, Part, Pending};
+pub use pool::{Batcher, Compute, Done, Failure, Part, Pending, Reply};
 pub use queue::{Arrival, Batch, Dropped, Limits, Queue, Reason, Refusal, Slice, Step, Ticket};

@@ -65,7 +65,11 @@ pub enum Failure<E> {
     Panicked,
 }
 
-type Reply<C> = Result<Done<<C as Compute>::Output>, Failure<<C as Compute>::Error>>;
+/// The answer to a request of `C`.
+pub type Reply<C> = Result<Done<<C as Compute>::Output>, Failure<<C as Compute>::Error>>;
+
+/// The answers to a part of a batch.
+type Outcome<C> = Result<Vec<<C as Compute>::Output>, Failure<<C as Compute>::Error>>;
 
 /// A request under way; dropping it gives up its place.
 pub struct Pending<C: Compute> {
@@ -211,13 +215,13 @@ impl<C: Compute> Drop for Batcher<C> {
 
 impl<C: Compute> Pending<C> {
     /// The answer.
-    pub async fn answer(mut self) -> Result<Done<C::Output>, Failure<C::Error>> {
+    pub async fn answer(mut self) -> Reply<C> {
         // The sender lives in the queue until it has sent.
         (&mut self.reply).await.unwrap_or(Err(Failure::Panicked))
     }
 
     /// The answer, for a thread that may wait.
-    pub fn wait(mut self) -> Result<Done<C::Output>, Failure<C::Error>> {
+    pub fn wait(mut self) -> Reply<C> {
         let (_, none) = oneshot::channel();
         let reply = std::mem::replace(&mut self.reply, none);
         reply.blocking_recv().unwrap_or(Err(Failure::Panicked))
@@ -313,11 +317,7 @@ impl<C: Compute> Shared<C> {
         state
     }
 
-    fn compute(
-        &self,
-        taken: &[Taken<C::Job>],
-        threads: usize,
-    ) -> Vec<Result<Vec<C::Output>, Failure<C::Error>>> {
+    fn compute(&self, taken: &[Taken<C::Job>], threads: usize) -> Vec<Outcome<C>> {
         let parts: Vec<Part<'_, C::Job>> =
             taken.iter().map(|taken| Part { job: taken.job.as_ref(), texts: taken.texts.clone() }).collect();
         if let Some(results) = self.contained(&parts, threads) {
@@ -328,11 +328,7 @@ impl<C: Compute> Shared<C> {
     }
 
     /// The results of a computation that neither panicked nor gave another number of results than asked for.
-    fn contained(
-        &self,
-        parts: &[Part<'_, C::Job>],
-        threads: usize,
-    ) -> Option<Vec<Result<Vec<C::Output>, Failure<C::Error>>>> {
+    fn contained(&self, parts: &[Part<'_, C::Job>], threads: usize) -> Option<Vec<Outcome<C>>> {
         let run = AssertUnwindSafe(|| self.compute.compute(parts, threads));
         let results = std::panic::catch_unwind(run).ok()?;
         let whole = results.len() == parts.len()
@@ -354,12 +350,7 @@ impl<C: Compute> State<C> {
         taken.collect()
     }
 
-    fn deliver(
-        &mut self,
-        taken: Taken<C::Job>,
-        result: Result<Vec<C::Output>, Failure<C::Error>>,
-        now: Duration,
-    ) {
+    fn deliver(&mut self, taken: Taken<C::Job>, result: Outcome<C>, now: Duration) {
         let Some(open) = self.open.get_mut(&taken.ticket) else { return };
         match result {
             Ok(outputs) => {
