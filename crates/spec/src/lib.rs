@@ -17,6 +17,7 @@ mod schema;
 mod starter;
 mod task;
 mod wire;
+mod wire_reading;
 mod yaml;
 
 pub use error_code::ErrorCode;
