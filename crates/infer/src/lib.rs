@@ -4,6 +4,7 @@
 //! inputs and parameters are checked against the task first, and each refusal names its field. [`import()`] makes an artifact
 //! of a model made elsewhere.
 
+pub mod batcher;
 mod encoder;
 mod engine;
 mod error;

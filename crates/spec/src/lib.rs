@@ -18,6 +18,7 @@ mod schema;
 mod starter;
 mod task;
 mod wire;
+mod wire_reading;
 mod yaml;
 
 pub use error_code::ErrorCode;

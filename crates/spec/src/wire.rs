@@ -37,7 +37,7 @@ pub struct PredictRequest {
 }
 
 /// Body of a prediction response.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct PredictResponse {
     /// The model's name.
     pub model: String,

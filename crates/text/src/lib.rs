@@ -3,11 +3,13 @@
 //! Training and serving read text only through this crate, so that both see the same features. It knows neither files
 //! nor models.
 
+mod language;
 mod ngrams;
 mod normalisation;
 mod prepared;
 mod tokenizer;
 
+pub use language::{DetectedLanguage, detect_language, detectable_languages};
 pub use ngrams::Ngrams;
 pub use normalisation::Normalisation;
 pub use prepared::Prepared;

@@ -1,0 +1,143 @@
+//! The client.
+
+use std::time::Duration;
+
+use loquat_spec::{PredictParameters, PredictRequest, PredictResponse};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Response;
+
+use crate::answer::{Model, ModelList};
+use crate::error::{ClientError, ProblemDetails};
+
+/// Longest wait for an answer unless [`Client::timeout`] sets another.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest answer read.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// A client of one server. It keeps connections and may be shared between threads.
+#[derive(Debug, Clone)]
+pub struct Client {
+    base: String,
+    key: Option<String>,
+    agent: Agent,
+}
+
+impl Client {
+    /// A client of the server at `url`, such as `http://127.0.0.1:8080`.
+    pub fn new(url: &str) -> Self {
+        Self { base: url.trim_end_matches('/').to_owned(), key: None, agent: agent(TIMEOUT) }
+    }
+
+    /// With the API key that `loquat keys new` printed.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// With the longest time that a call may take.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.agent = agent(timeout);
+        self
+    }
+
+    /// Predicts texts, in order.
+    pub fn predict(
+        &self,
+        endpoint: &str,
+        texts: &[impl AsRef<str>],
+        parameters: &PredictParameters,
+    ) -> Result<PredictResponse, ClientError> {
+        let inputs = texts.iter().map(|text| Value::from(text.as_ref())).collect();
+        self.predict_inputs(endpoint, inputs, parameters)
+    }
+
+    /// Predicts one input or a list of inputs, each a string or an object with the task's columns.
+    pub fn predict_inputs(
+        &self,
+        endpoint: &str,
+        inputs: Value,
+        parameters: &PredictParameters,
+    ) -> Result<PredictResponse, ClientError> {
+        let url = format!("{}/models/{}/predict", self.base, encoded(endpoint));
+        let request = PredictRequest { inputs, parameters: parameters.clone() };
+        let body = serde_json::to_vec(&request).map_err(|source| ClientError::Foreign {
+            url: url.clone(),
+            status: 0,
+            source,
+        })?;
+        let mut call = self.agent.post(&url).header("content-type", "application/json");
+        if let Some(key) = &self.key {
+            call = call.header("authorization", format!("Bearer {key}"));
+        }
+        answer(&url, call.send(&body[..]))
+    }
+
+    /// Every endpoint and what answers it.
+    pub fn models(&self) -> Result<Vec<Model>, ClientError> {
+        let list: ModelList = self.get("/models")?;
+        Ok(list.models)
+    }
+
+    /// Whether every endpoint has a version that answers.
+    pub fn is_ready(&self) -> Result<bool, ClientError> {
+        let url = format!("{}/health/ready", self.base);
+        let response = self.agent.get(&url).call().map_err(|source| unreachable(&url, source))?;
+        Ok(response.status().is_success())
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let url = format!("{}{path}", self.base);
+        let mut call = self.agent.get(&url);
+        if let Some(key) = &self.key {
+            call = call.header("authorization", format!("Bearer {key}"));
+        }
+        answer(&url, call.call())
+    }
+}
+
+fn agent(timeout: Duration) -> Agent {
+    let config = Agent::config_builder().timeout_global(Some(timeout)).http_status_as_error(false);
+    config.build().into()
+}
+
+fn unreachable(url: &str, source: ureq::Error) -> ClientError {
+    ClientError::Unreachable { url: url.to_owned(), source: Box::new(source) }
+}
+
+/// The answer in its type, or the problem that the server names.
+fn answer<T: DeserializeOwned>(
+    url: &str,
+    sent: Result<Response<ureq::Body>, ureq::Error>,
+) -> Result<T, ClientError> {
+    let mut response = sent.map_err(|source| unreachable(url, source))?;
+    let status = response.status();
+    let retry_after =
+        response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    let bytes = response
+        .body_mut()
+        .with_config()
+        .limit(MOST_BYTES)
+        .read_to_vec()
+        .map_err(|source| unreachable(url, source))?;
+    let foreign = |source| ClientError::Foreign { url: url.to_owned(), status: status.as_u16(), source };
+    if status.is_success() {
+        return serde_json::from_slice(&bytes).map_err(foreign);
+    }
+    let problem: ProblemDetails = serde_json::from_slice(&bytes).map_err(foreign)?;
+    Err(ClientError::Refused(Box::new(ProblemDetails { retry_after, ..problem })))
+}
+
+/// A name as one segment of a path.
+fn encoded(name: &str) -> String {
+    let mut path = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
+}

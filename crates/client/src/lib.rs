@@ -1,0 +1,21 @@
+//! A typed, blocking client of Loquat's own HTTP routes.
+//!
+//! ```no_run
+//! use loquat_client::Client;
+//! use loquat_spec::PredictParameters;
+//!
+//! let client = Client::new("http://127.0.0.1:8080");
+//! let answer = client.predict("tickets", &["where is my parcel?"], &PredictParameters::default())?;
+//! println!("{:?} by version {}", answer.predictions, answer.version);
+//! # Ok::<(), loquat_client::ClientError>(())
+//! ```
+//!
+//! It speaks plain HTTP; TLS is not yet supported.
+
+mod answer;
+mod client;
+mod error;
+
+pub use answer::Model;
+pub use client::Client;
+pub use error::{ClientError, ProblemDetails};

@@ -1,0 +1,68 @@
+//! The client against a real server.
+
+#[expect(dead_code, reason = "a part of the server's own test harness is needed")]
+#[path = "../../serve/tests/server/harness.rs"]
+mod harness;
+
+use std::time::Duration;
+
+use harness::{LABELS, Registry, tiny_model};
+use loquat_client::{Client, ClientError};
+use loquat_spec::{PredictParameters, Prediction, Task};
+
+fn client(server: &harness::Server) -> Client {
+    Client::new(&format!("http://{}/", server.address))
+}
+
+#[test]
+fn predictions_come_back_in_their_types() {
+    let registry = Registry::with_tickets();
+    registry.register("topics", &tiny_model(Task::MultiLabelClassification, 0));
+    registry.promote("topics", 1);
+    let server = registry.serve();
+    let client = client(&server);
+    assert!(client.is_ready().unwrap());
+    let parameters = PredictParameters { top_k: Some(2), explain: true, ..PredictParameters::default() };
+    let answer = client.predict("tickets", &["money", "parcel"], &parameters).unwrap();
+    assert_eq!((answer.model.as_str(), answer.version), ("tickets", 1));
+    let [Prediction::Label { label, score, scores: Some(scores), explanation: Some(_) }, _] =
+        answer.predictions.as_slice()
+    else {
+        panic!("{answer:?}");
+    };
+    assert_eq!((label.as_str(), scores.len()), (LABELS[0], 2));
+    assert!(*score > 0.9);
+    let answer = client.predict("topics", &["parcel"], &PredictParameters::default()).unwrap();
+    let Prediction::Labels { labels } = &answer.predictions[0] else { panic!("{answer:?}") };
+    assert_eq!(labels[0].label, LABELS[1]);
+    let models = client.models().unwrap();
+    assert_eq!(models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>(), ["tickets", "topics"]);
+    assert_eq!(models[0].labels.as_deref().unwrap(), LABELS);
+}
+
+#[test]
+fn refusals_name_the_field_and_the_request() {
+    let registry = Registry::with_tickets();
+    let server = registry.serve();
+    let client = client(&server);
+    let parameters = PredictParameters { top_k: Some(0), ..PredictParameters::default() };
+    for (endpoint, parameters, status, field) in [
+        ("tickets", &parameters, 422, "parameters.top_k"),
+        ("no/body", &PredictParameters::default(), 404, "endpoint"),
+    ] {
+        let Err(ClientError::Refused(problem)) = client.predict(endpoint, &["a"], parameters) else {
+            panic!("{endpoint} is not refused");
+        };
+        assert_eq!((problem.status, problem.field.as_deref()), (status, Some(field)));
+        assert!(!problem.request_id.is_empty());
+    }
+}
+
+#[test]
+fn a_server_that_is_gone_is_unreachable() {
+    let registry = Registry::with_tickets();
+    let server = registry.serve();
+    let client = client(&server).timeout(Duration::from_secs(5));
+    drop(server);
+    assert!(matches!(client.models(), Err(ClientError::Unreachable { .. })));
+}

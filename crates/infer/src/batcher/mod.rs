@@ -1,0 +1,15 @@
+//! Online batching: one bounded queue a model, emptied in batches of texts of all callers.
+//!
+//! [`Queue`] decides and knows no thread and no clock: every call says what time it is, which is how its tests drive it
+//! through many thousand schedules. [`Batcher`] puts threads and a clock around it, [`Compute`] is what they run.
+
+mod arrivals;
+mod cost;
+mod pipeline;
+mod pool;
+mod queue;
+
+pub use cost::CostModel;
+pub use pipeline::{PipelineJob, Pipelines};
+pub use pool::{Batcher, Compute, Done, Failure, Part, Pending, Reply};
+pub use queue::{Arrival, Batch, Dropped, Limits, Queue, Reason, Refusal, Slice, Step, Ticket};
