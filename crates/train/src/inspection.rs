@@ -173,23 +173,24 @@ fn mistakes(
     Ok(chosen.iter().zip(pieces).map(mistake).collect())
 }
 
-/// What spoke for each answer; nothing for sets of labels, which are not explained.
+/// What spoke for each answer; nothing for sets of labels and for models that explain nothing.
 fn explanations(
     problem: &Problem<'_>,
     texts: &[Input],
     pipeline: Option<&Pipeline>,
 ) -> Result<Vec<Vec<Explanation>>, TrainError> {
-    let Some(pipeline) = pipeline.filter(|_| !problem.multi_label) else {
+    let parameters = PredictParameters { explain: true, ..PredictParameters::default() };
+    let explains = |pipeline: &&Pipeline| !problem.multi_label && pipeline.check_parameters(&parameters).is_ok();
+    let Some(pipeline) = pipeline.filter(explains) else {
         return Ok(vec![Vec::new(); texts.len()]);
     };
-    let parameters = PredictParameters { explain: true, ..PredictParameters::default() };
     let predictions = pipeline.predict(texts, &parameters, 1)?;
     let kept = |prediction: Prediction| match prediction {
         Prediction::Label { explanation, .. } => {
             let pieces = explanation.unwrap_or_default().into_iter();
             pieces.filter(|piece| piece.weight >= LEAST_WEIGHT && piece.end <= SHOWN).take(PIECES).collect()
         }
-        Prediction::Labels { .. } => Vec::new(),
+        _ => Vec::new(),
     };
     Ok(predictions.into_iter().map(kept).collect())
 }
