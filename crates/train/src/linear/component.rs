@@ -7,7 +7,7 @@ use super::matrix::FoldFeatures;
 use super::weights::Weights;
 
 /// Share of the weights' total energy that pruning may take away.
-const PRUNED_ENERGY: f64 = 0.001;
+const PRUNED_ENERGY: f64 = 0.002;
 
 /// Bytes of the artifact for each feature known: hash, inverse document frequency, whether it has weights.
 const BYTES_PER_KNOWN: u64 = 4 + 2 + 1;
