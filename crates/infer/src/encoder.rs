@@ -24,6 +24,9 @@ const SHARE: usize = 96;
 /// Part of a window that it has in common with the one before.
 const OVERLAP: usize = 4;
 
+/// One row of numbers for each of several things.
+type Rows = Vec<Vec<f32>>;
+
 /// A loaded encoder with its tokenizer.
 #[derive(Debug)]
 pub(crate) struct EncoderEngine {
@@ -99,7 +102,7 @@ impl EncoderEngine {
     }
 
     /// What golden examples record: see [`crate::engine::Engine::outputs`].
-    pub(crate) fn outputs(&self, inputs: &[Input], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
+    pub(crate) fn outputs(&self, inputs: &[Input], threads: usize) -> Result<Rows, InferError> {
         match self.manifest.task {
             Task::TokenClassification => Ok(self.tagged(inputs, threads)?.1),
             Task::Embedding => {
@@ -126,7 +129,7 @@ impl EncoderEngine {
         inputs: &[Input],
         seconds: &[String],
         threads: usize,
-    ) -> Result<Vec<Vec<f32>>, InferError> {
+    ) -> Result<Rows, InferError> {
         let pieces = |text: &str| self.tokenizer.pieces(text).map_err(|source| self.refused(source));
         let seconds = seconds.iter().map(|text| pieces(text)).collect::<Result<Vec<Pieces>, _>>()?;
         let mut pairs = Vec::with_capacity(inputs.len() * seconds.len());
@@ -143,7 +146,7 @@ impl EncoderEngine {
         &self,
         inputs: &[Input],
         threads: usize,
-    ) -> Result<(Vec<Vec<f32>>, Vec<Range<usize>>), InferError> {
+    ) -> Result<(Rows, Vec<Range<usize>>), InferError> {
         let mut texts: Vec<(&str, Option<&str>)> = Vec::with_capacity(inputs.len());
         let mut owners = Vec::with_capacity(inputs.len());
         for input in inputs {
@@ -160,7 +163,7 @@ impl EncoderEngine {
         &self,
         inputs: &[Input],
         threads: usize,
-    ) -> Result<(Vec<Vec<Entity>>, Vec<Vec<f32>>), InferError> {
+    ) -> Result<(Vec<Vec<Entity>>, Rows), InferError> {
         let (pieces, probabilities) = self.tagged(inputs, threads)?;
         let read = inputs.iter().zip(&pieces).zip(&probabilities);
         let found = read.map(|((input, pieces), own)| self.tags.entities(&input.text, pieces, own)).collect();
@@ -169,7 +172,7 @@ impl EncoderEngine {
 
     /// The tokens of each text, and the probability per label of each, `[texts][tokens * labels]`. Long texts are read in
     /// windows.
-    fn tagged(&self, inputs: &[Input], threads: usize) -> Result<(Vec<Pieces>, Vec<Vec<f32>>), InferError> {
+    fn tagged(&self, inputs: &[Input], threads: usize) -> Result<(Vec<Pieces>, Rows), InferError> {
         let mut all = Vec::with_capacity(inputs.len());
         let mut encodings = Vec::with_capacity(inputs.len());
         let mut owners = Vec::with_capacity(inputs.len());
@@ -212,11 +215,11 @@ impl EncoderEngine {
     }
 
     /// The model's answer for each encoding: logits, logits of each token, or a vector.
-    fn run(&self, encodings: &[Encoding], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
+    fn run(&self, encodings: &[Encoding], threads: usize) -> Result<Rows, InferError> {
         let passes = passes(encodings, threads);
         let next = AtomicUsize::new(0);
         // Passes are handed out as threads come free, so that long texts at one end hold up no one.
-        let work = || -> Result<Vec<(usize, Vec<Vec<f32>>)>, ModelError> {
+        let work = || -> Result<Vec<(usize, Rows)>, ModelError> {
             let mut buffers = self.take_buffers();
             let mut done = Vec::new();
             while let Some((number, pass)) = next_of(&next, &passes) {
@@ -241,7 +244,7 @@ impl EncoderEngine {
         Ok(done.into_iter().flat_map(|(_, rows)| rows).collect())
     }
 
-    fn pass(&self, encodings: &[Encoding], buffers: &mut Buffers) -> Result<Vec<Vec<f32>>, ModelError> {
+    fn pass(&self, encodings: &[Encoding], buffers: &mut Buffers) -> Result<Rows, ModelError> {
         let Buffers { batch, scratch } = buffers;
         batch.clear();
         for encoding in encodings {

@@ -19,7 +19,7 @@ const EXPLAINED: usize = 10;
 /// A loaded architecture.
 #[derive(Debug)]
 pub(crate) enum Engine {
-    Linear(Model),
+    Linear(Box<Model>),
     Encoder(Box<EncoderEngine>),
 }
 
@@ -32,7 +32,7 @@ impl Engine {
     /// Loads the artifact in `folder`.
     pub(crate) fn load(folder: &Path, kernels: Kernels) -> Result<Self, InferError> {
         if is_linear(folder) {
-            return Ok(Self::Linear(Model::load(folder)?));
+            return Ok(Self::Linear(Box::new(Model::load(folder)?)));
         }
         let encoder = EncoderEngine::load(folder, Manifest::load(folder)?, kernels)?;
         Ok(Self::Encoder(Box::new(encoder)))

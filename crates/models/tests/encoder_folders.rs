@@ -157,6 +157,7 @@ fn what_is_not_supported_is_named_with_its_remedy() {
         ),
         case("modernbert-sequence", "classifier_pooling", json!("max"), &["classifier_pooling \"max\""]),
         case("bart-sequence", "normalize_before", json!(true), &["normalize_before"]),
+        case("bart-sequence", "architectures", json!(["BartModel"]), &["BartForSequenceClassification"]),
         case(
             "bart-sequence",
             "architectures",

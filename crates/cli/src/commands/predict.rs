@@ -119,7 +119,7 @@ impl Work<'_> {
     fn input(&self, file: usize, mut record: Record) -> Result<(Origin, Input), String> {
         let sets = loquat_infer::columns(self.pipeline.task());
         let has = |role: &&str| record.value.contains_key(self.column(&record, role));
-        let roles = sets.iter().find(|set| set.iter().all(|role| has(role))).unwrap_or(&sets[0]);
+        let roles = sets.iter().find(|set| set.iter().all(&has)).unwrap_or(&sets[0]);
         let mut texts = Vec::with_capacity(roles.len());
         for role in *roles {
             texts.push(self.text(file, &mut record, role)?);

@@ -45,7 +45,6 @@ fn refusals_name_the_cause_and_the_remedy() {
             status: 2,
             stderr: "error: a store at s3:// is not yet supported; name a folder with --store\n",
         },
-        Case { arguments: &["--kernels", "avx2", "models", "list"], status: 2, XXX },
         Case {
             arguments: &["schema", "Stream"],
             status: 2,

@@ -65,6 +65,7 @@ impl Bart {
         settings.only("normalize_before", false.into(), "false")?;
         settings.only("add_final_layer_norm", false.into(), "false")?;
         settings.only("static_position_embeddings", false.into(), "false")?;
+        settings.only("normalize_embedding", true.into(), "true")?;
         let hidden = settings.size("d_model")?;
         let encoder_sizes = Sizes {
             hidden,
@@ -85,8 +86,11 @@ impl Bart {
             |number| Block::load(&encoder.at(&format!("layers.{number}")), encoder_sizes, NAMES);
         let decoder_layer =
             |number| DecoderLayer::load(&decoder.at(&format!("layers.{number}")), decoder_sizes);
+        // Some writers keep one of the names of the shared table, some another.
+        let words =
+            if trunk.contains("shared.weight") { trunk.at("shared") } else { encoder.at("embed_tokens") };
         Ok(Self {
-            words: trunk.at("shared").words(settings.size("vocab_size")?, hidden)?,
+            words: words.words(settings.size("vocab_size")?, hidden)?,
             factor: if settings.flag("scale_embedding", false)? { (hidden as f32).sqrt() } else { 1.0 },
             encoder_start: Start::load(&encoder, tokens, hidden)?,
             encoder: (0..settings.size("encoder_layers")?).map(encoder_layer).collect::<Result<_, _>>()?,

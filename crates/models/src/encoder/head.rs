@@ -125,6 +125,8 @@ impl Layers {
                 Self::Sequence { taken: place.taken()?, classifier: place.sequence_classifier()? }
             }
             (Head::Tokens, _) => Self::Tokens(place.token_classifier()?),
+            // The states of its decoder stand for a classifier's input and for nothing else.
+            (_, _) if architecture == Architecture::Bart => return Err(place.bart_classifies()),
             (Head::Embedding, Some(pooled)) => Self::Embedding(pooled),
             (Head::Embedding | Head::States, _) => Self::States,
         })
@@ -277,13 +279,13 @@ impl Place<'_> {
     fn token_classifier(&self) -> Result<Classifier, ModelError> {
         match self.architecture {
             Architecture::ModernBert => self.classifier(Some(self.normalised_dense()?), "classifier"),
-            Architecture::Bart => Err(self.settings.unsupported(
-                "architectures",
-                "token classification with bart",
-                "BartForSequenceClassification",
-            )),
+            Architecture::Bart => Err(self.bart_classifies()),
             _ => self.classifier(None, "classifier"),
         }
+    }
+
+    fn bart_classifies(&self) -> ModelError {
+        self.settings.unsupported("architectures", "bart without it", "BartForSequenceClassification")
     }
 
     /// ModernBERT's prediction head.

@@ -14,10 +14,12 @@ const SPECIAL: &str = "special_tokens_map.json";
 const VOCABULARY: &str = "vocab.txt";
 const BPE_VOCABULARY: &str = "vocab.json";
 const MERGES: &str = "merges.txt";
-const SENTENCEPIECE: [&str; 2] = ["sentencepiece.bpe.model", "spm.model"];
+const SENTENCEPIECE: &str = "sentencepiece.bpe.model";
+/// DeBERTa's name for the same, whose normalisation differs from version to version of transformers; it is refused.
+const AMBIGUOUS: &str = "spm.model";
 
 pub(super) const NAMES: &[&str] =
-    &[FAST, CONFIG, SPECIAL, VOCABULARY, BPE_VOCABULARY, MERGES, SENTENCEPIECE[0], SENTENCEPIECE[1]];
+    &[FAST, CONFIG, SPECIAL, VOCABULARY, BPE_VOCABULARY, MERGES, SENTENCEPIECE, AMBIGUOUS];
 
 /// Larger numbers in `model_max_length` are transformers' way to say that there is no limit.
 const NO_LIMIT: f64 = 1e9;
@@ -49,10 +51,19 @@ impl Settings {
         self.config.get(name).and_then(Value::as_bool).unwrap_or(default)
     }
 
+    fn found(&self, role: &str) -> Option<&Value> {
+        self.special.get(role).or_else(|| self.config.get(role))
+    }
+
+    /// Whether the mask token, where a text holds it, takes the white space before it.
+    fn mask_takes_space(&self) -> bool {
+        self.found("mask_token").and_then(|value| value.get("lstrip")?.as_bool()).unwrap_or(false)
+    }
+
     /// The text of a special token by its role; the two files write it as text or as an object with `content`.
     fn token(&self, role: &str, default: &str) -> String {
-        let found = self.special.get(role).or_else(|| self.config.get(role));
-        let text = found.and_then(|value| value.as_str().or_else(|| value.get("content")?.as_str()));
+        let text =
+            self.found(role).and_then(|value| value.as_str().or_else(|| value.get("content")?.as_str()));
         text.unwrap_or(default).to_owned()
     }
 }
@@ -78,16 +89,15 @@ pub(super) fn from_older(
     files: &Files,
     settings: &Settings,
 ) -> Result<Inner, TokenizerError> {
-    let sentencepiece = SENTENCEPIECE.iter().find(|name| files.contains_key(**name));
-    let (file, value) = match (model_type, sentencepiece) {
-        ("bert" | "distilbert", _) if files.contains_key(VOCABULARY) => {
+    let (file, value) = match model_type {
+        "bert" | "distilbert" if files.contains_key(VOCABULARY) => {
             (VOCABULARY, wordpiece(text_file(files, VOCABULARY)?.unwrap_or_default(), settings)?)
         }
-        ("roberta" | "bart", _) if files.contains_key(BPE_VOCABULARY) && files.contains_key(MERGES) => {
+        "roberta" | "bart" if files.contains_key(BPE_VOCABULARY) && files.contains_key(MERGES) => {
             (BPE_VOCABULARY, byte_pairs(files, settings)?)
         }
-        ("xlm-roberta" | "deberta-v2", Some(name)) => {
-            (*name, sentencepiece_model(model_type, name, &files[*name], settings)?)
+        "xlm-roberta" if files.contains_key(SENTENCEPIECE) => {
+            (SENTENCEPIECE, sentencepiece_model(&files[SENTENCEPIECE], settings)?)
         }
         _ if files.keys().any(|name| ![CONFIG, SPECIAL].contains(&name.as_str())) => {
             let what = format!("a tokenizer of {model_type:?} without tokenizer.json");
@@ -100,7 +110,8 @@ pub(super) fn from_older(
 }
 
 /// Special tokens that a text may hold literally.
-fn added(tokens: &[(String, u64)], left_space: &str) -> Value {
+fn added(tokens: &[(String, u64)], settings: &Settings) -> Value {
+    let mask = settings.token("mask_token", "");
     let mut seen: Vec<&(String, u64)> = Vec::new();
     for token in tokens {
         if !seen.iter().any(|known| known.1 == token.1) {
@@ -109,8 +120,9 @@ fn added(tokens: &[(String, u64)], left_space: &str) -> Value {
     }
     seen.sort_by_key(|(_, id)| *id);
     let entry = |(content, id): &&(String, u64)| {
-        json!({"id": id, "content": content, "single_word": false, "lstrip": content == left_space,
-               "rstrip": false, "normalized": false, "special": true})
+        let takes_space = *content == mask && settings.mask_takes_space();
+        json!({"id": id, "content": content, "single_word": false, "lstrip": takes_space, "rstrip": false,
+               "normalized": false, "special": true})
     };
     Value::Array(seen.iter().map(entry).collect())
 }
@@ -137,7 +149,7 @@ fn wordpiece(vocabulary: &str, settings: &Settings) -> Result<Value, TokenizerEr
     let (cls, sep, unknown) = (&tokens[0], &tokens[1], &tokens[2].0);
     Ok(json!({
         "version": "1.0",
-        "added_tokens": added(&tokens, ""),
+        "added_tokens": added(&tokens, settings),
         "normalizer": {
             "type": "BertNormalizer",
             "clean_text": true,
@@ -178,10 +190,10 @@ fn byte_pairs(files: &Files, settings: &Settings) -> Result<Value, TokenizerErro
         tokens.push((token, id));
     }
     let prefix_space = settings.flag("add_prefix_space", false);
-    let (cls, sep, mask) = (&tokens[0], &tokens[1], &tokens[4].0);
+    let (cls, sep) = (&tokens[0], &tokens[1]);
     Ok(json!({
         "version": "1.0",
-        "added_tokens": added(&tokens, mask),
+        "added_tokens": added(&tokens, settings),
         "pre_tokenizer":
             {"type": "ByteLevel", "add_prefix_space": prefix_space, "trim_offsets": true, "use_regex": true},
         "post_processor": {"type": "RobertaProcessing", "sep": [sep.0, sep.1], "cls": [cls.0, cls.1],
@@ -199,13 +211,9 @@ fn byte_pairs(files: &Files, settings: &Settings) -> Result<Value, TokenizerErro
     }))
 }
 
-/// XLM-RoBERTa's and DeBERTa's vocabularies, each with its own place for the special tokens.
-fn sentencepiece_model(
-    model_type: &str,
-    file: &'static str,
-    bytes: &[u8],
-    settings: &Settings,
-) -> Result<Value, TokenizerError> {
+/// XLM-RoBERTa's vocabulary: the first three pieces of the file (unknown, begin, end) give way to four in another order.
+fn sentencepiece_model(bytes: &[u8], settings: &Settings) -> Result<Value, TokenizerError> {
+    let file = SENTENCEPIECE;
     let problem = |problem: &str| TokenizerError::File { file, problem: problem.to_owned() };
     let model = sentencepiece::Model::parse(bytes).ok_or_else(|| problem("not a sentencepiece model"))?;
     if !model.unigram {
@@ -214,61 +222,35 @@ fn sentencepiece_model(
             what: "a sentencepiece model other than unigram".to_owned(),
         });
     }
-    let xlm = model_type == "xlm-roberta";
-    let mut pieces: Vec<(String, f32)> = if xlm {
-        // The first three pieces of the file (unknown, begin, end) are replaced by four in another order.
-        let own = ["<s>", "<pad>", "</s>", "<unk>"].map(|token| (token.to_owned(), 0.0));
-        own.into_iter().chain(model.pieces.into_iter().skip(3)).collect()
-    } else {
-        model.pieces
-    };
-    let mask = settings.token("mask_token", if xlm { "<mask>" } else { "[MASK]" });
-    if !pieces.iter().any(|(piece, _)| *piece == mask) {
-        pieces.push((mask.clone(), 0.0));
-    }
-    let roles = if xlm {
-        [("cls_token", "<s>"), ("sep_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")]
-    } else {
-        [("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("unk_token", "[UNK]"), ("pad_token", "[PAD]")]
-    };
-    let mut tokens = Vec::new();
-    for token in roles.map(|(role, default)| settings.token(role, default)).into_iter().chain([mask.clone()])
-    {
-        let id = pieces.iter().position(|(piece, _)| *piece == token);
-        let id = id.ok_or_else(|| problem(&format!("the special token {token:?} is missing")))?;
-        tokens.push((token, id as u64));
-    }
-    let (cls, sep, unknown) = (tokens[0].clone(), tokens[1].clone(), tokens[2].1);
-    let mut normalizers = Vec::new();
-    if !xlm && settings.flag("do_lower_case", false) {
-        normalizers.push(json!({"type": "Lowercase"}));
-    }
-    if let Some(map) = model.character_map {
-        normalizers.push(json!({"type": "Precompiled", "precompiled_charsmap": map}));
-    }
-    normalizers.push(json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}));
-    let middle = if xlm { vec![&sep.0, &sep.0] } else { vec![&sep.0] };
-    let special = |token: &String, type_id: u32| json!({"SpecialToken": {"id": token, "type_id": type_id}});
-    let second_type = u32::from(!xlm);
-    let mut pair = vec![special(&cls.0, 0), json!({"Sequence": {"id": "A", "type_id": 0}})];
-    pair.extend(middle.iter().map(|token| special(token, 0)));
-    pair.push(json!({"Sequence": {"id": "B", "type_id": second_type}}));
-    pair.push(special(&sep.0, second_type));
-    let entry = |(token, id): &(String, u64)| json!({"id": token, "ids": [id], "tokens": [token]});
-    let mut specials = Map::new();
-    specials.insert(cls.0.clone(), entry(&cls));
-    specials.insert(sep.0.clone(), entry(&sep));
+    let roles = ["cls_token", "pad_token", "sep_token", "unk_token"];
+    let defaults = ["<s>", "<pad>", "</s>", "<unk>"];
+    let own = roles.into_iter().zip(defaults).map(|(role, default)| settings.token(role, default));
+    let mut tokens: Vec<(String, u64)> = own.zip(0..).collect();
+    let mut pieces: Vec<(String, f32)> = tokens.iter().map(|(token, _)| (token.clone(), 0.0)).collect();
+    pieces.extend(model.pieces.into_iter().skip(3));
+    let mask = settings.token("mask_token", "<mask>");
+    tokens.push((mask.clone(), pieces.len() as u64));
+    pieces.push((mask, 0.0));
+    let (cls, sep) = (&tokens[0].0, &tokens[2].0);
+    let special = |token: &String| json!({"SpecialToken": {"id": token, "type_id": 0}});
+    let text = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});
+    let entry =
+        |(token, id): &(String, u64)| (token.clone(), json!({"id": token, "ids": [id], "tokens": [token]}));
+    let specials: Map<String, Value> = [&tokens[0], &tokens[2]].into_iter().map(entry).collect();
     Ok(json!({
         "version": "1.0",
-        "added_tokens": added(&tokens, if xlm { &mask } else { "" }),
-        "normalizer": {"type": "Sequence", "normalizers": normalizers},
-        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+        "added_tokens": added(&tokens, settings),
+        "normalizer": model.character_map.map(|map| json!({"type": "Precompiled", "precompiled_charsmap": map})),
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "WhitespaceSplit"},
+            {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+        ]},
         "post_processor": {
             "type": "TemplateProcessing",
-            "single": [special(&cls.0, 0), {"Sequence": {"id": "A", "type_id": 0}}, special(&sep.0, 0)],
-            "pair": pair,
+            "single": [special(cls), text("A"), special(sep)],
+            "pair": [special(cls), text("A"), special(sep), special(sep), text("B"), special(sep)],
             "special_tokens": specials,
         },
-        "model": {"type": "Unigram", "unk_id": unknown, "vocab": pieces, "byte_fallback": false},
+        "model": {"type": "Unigram", "unk_id": 3, "vocab": pieces, "byte_fallback": false},
     }))
 }

@@ -130,6 +130,3 @@ if __name__ == "__main__":
     byte_pairs("roberta", fast=False, kind=t.RobertaTokenizer)
     byte_pairs("bart-fast", fast=True, kind=t.BartTokenizer)
     pieces("xlm-roberta", fast=False, kind=t.XLMRobertaTokenizer, file="sentencepiece.bpe.model")
-    pieces("deberta-v2", fast=False, kind=t.DebertaV2Tokenizer, file="spm.model", normalization_rule_name="identity",
-           pad_id=0, bos_id=1, eos_id=2, unk_id=3, pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]",
-           unk_piece="[UNK]")
