@@ -3,10 +3,12 @@
 //! Training and serving read text only through this crate, so that both see the same features. It knows neither files
 //! nor models.
 
+mod language;
 mod ngrams;
 mod normalisation;
 mod prepared;
 
+pub use language::{DetectedLanguage, canonical_language, detect_language, is_detectable, same_language};
 pub use ngrams::Ngrams;
 pub use normalisation::Normalisation;
-pub use prepared::Prepared;
+pub use prepared::{Prepared, is_unspaced};
