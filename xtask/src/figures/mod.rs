@@ -3,14 +3,17 @@
 mod artifact_size;
 mod benchmarks;
 mod bulk_predict;
+mod check_memory;
 mod cold_build;
 mod evaluation;
 mod http_latency;
 mod kill;
 mod label_noise;
 mod load;
+mod near_duplicates;
 mod record;
 mod sklearn_search;
+mod synthetic;
 mod table;
 mod training;
 

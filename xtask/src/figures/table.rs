@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    artifact_size, bulk_predict, cold_build, evaluation, http_latency, kill, label_noise,
-    sklearn_search,
+    artifact_size, bulk_predict, check_memory, cold_build, evaluation, http_latency, kill, label_noise,
+    near_duplicates, sklearn_search,
 };
 use crate::workspace::Workspace;
 
@@ -69,6 +69,16 @@ const FIGURES: &[Figure] = &[
         name: "kill",
         measures: "runs killed at a random moment that end with the same weights",
         measure: kill::measure,
+    },
+    Figure {
+        name: "near-duplicates",
+        measures: "planted near-duplicates found among 100,000 rows, and false ones",
+        measure: near_duplicates::measure,
+    },
+    Figure {
+        name: "check-memory",
+        measures: "memory of the check of a jsonl file of 3 GB",
+        measure: check_memory::measure,
     },
     Figure {
         name: "cold-build",
