@@ -161,6 +161,9 @@ fn dropped(survey: &Survey, findings: &Findings) -> Result<HashMap<usize, CheckN
     Ok(dropped)
 }
 
+/// A row, and what it says of its text: its set of labels, and a hash of tags or spans.
+type Vote = (usize, (u32, u64));
+
 /// Of the rows of a text under different labels, those that are not with the majority; all where there is none.
 fn outvoted(
     survey: &Survey,
@@ -172,7 +175,7 @@ fn outvoted(
     if rows.is_empty() {
         return Ok(());
     }
-    let mut texts: HashMap<u64, Vec<(usize, (u32, u64))>> = HashMap::new();
+    let mut texts: HashMap<u64, Vec<Vote>> = HashMap::new();
     survey.briefs.for_each(|_, brief| {
         if rows.contains(&(brief.number as usize)) {
             let says = (brief.labels, brief.says);

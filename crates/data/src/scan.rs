@@ -198,7 +198,7 @@ impl Number<'_> {
             self.text.starts_with('0') && (2..=6).contains(&groups.len()) && !self.text.contains('.');
         let american = groups == [3, 3, 4];
         // Dates and times have a group of one or two digits in each place.
-        let is_date = groups.iter().all(|length| *length <= 2) || groups.iter().any(|length| *length == 1);
+        let is_date = groups.iter().all(|length| *length <= 2) || groups.contains(&1);
         international || ((area || national || american) && !is_date)
     }
 

@@ -6,7 +6,7 @@ mod support;
 use loquat_data::{DataError, LoadOptions, Repair, Table, repair};
 use loquat_spec::{Dataset, Severity, Split, SplitPart, Task};
 use serde_json::{Value, json};
-use support::{Folder, columns, dataset, jsonl, source};
+use support::{Folder, columns, dataset, json_lines, jsonl, source};
 
 fn sentence(number: usize) -> String {
     (0..12).map(|place| format!("word{} ", number * 12 + place)).collect()
@@ -14,10 +14,6 @@ fn sentence(number: usize) -> String {
 
 fn row(number: usize, label: &str) -> Value {
     json!({"text": sentence(number), "label": label, "note": number})
-}
-
-fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A data set with a fault of every kind that can be repaired.
@@ -77,7 +73,7 @@ fn a_second_check_of_the_repaired_file_is_clean() {
     assert_eq!((done.rows_read, done.rows_written, table.rows_read), (56, 45, 45));
     assert!(done.left.is_empty(), "{:#?}", done.left);
 
-    let rows = lines(&std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap());
+    let rows = json_lines(&std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap());
     assert_eq!(rows[0], json!({"text": sentence(0), "label": "refund", "note": 0, "split": "train"}));
     let texts: Vec<&str> = rows.iter().map(|row| row["text"].as_str().unwrap()).collect();
     assert!(texts.contains(&"café au lait") && texts.contains(&format!("Müller {}", sentence(101)).as_str()));
@@ -92,7 +88,7 @@ fn the_account_names_every_change_and_hides_personal_data() {
     assert!(done.changes.ends_with("out.jsonl.changes.jsonl"));
     let account = std::fs::read_to_string(&done.changes).unwrap();
     assert!(!account.contains("jo.do@"), "{account}");
-    let entries = lines(&account);
+    let entries = json_lines(&account);
     let dropped: Vec<(u64, &str)> = entries
         .iter()
         .filter(|entry| entry["action"] == "dropped")
@@ -138,7 +134,7 @@ fn tags_and_spans_are_mended_in_place() {
     let folder = Folder::new();
     folder.write("a.conll", "in\tO\nRome\tI-place\n\nNew\tB-place\nYork\tI-place\n");
     let done = mended(&folder, &dataset(Task::TokenClassification, "a.conll"), "out.jsonl").unwrap();
-    let rows = lines(&std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap());
+    let rows = json_lines(&std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap());
     assert_eq!(rows[0]["tags"], json!(["O", "B-place"]));
     assert_eq!((done.rows_written, done.rows_changed), (2, 1));
 
@@ -148,7 +144,7 @@ fn tags_and_spans_are_mended_in_place() {
     let mut spans = dataset(Task::TokenClassification, "s.jsonl");
     spans.columns = columns(&[("spans", "spans")]);
     mended(&folder, &spans, "out.jsonl").unwrap();
-    let rows = lines(&std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap());
+    let rows = json_lines(&std::fs::read_to_string(folder.path().join("out.jsonl")).unwrap());
     assert_eq!(rows[0]["spans"], span(3, 7));
 }
 
