@@ -21,6 +21,7 @@ mod interrupt;
 mod output;
 #[cfg(feature = "train")]
 mod progress;
+mod reading;
 mod resources;
 mod rows;
 mod starters;

@@ -1,19 +1,43 @@
-//! Loads the table of a `Dataset` and shows what its checks found.
+//! Loads the table of a `Dataset`, checks it without keeping its rows, or repairs it.
 
 use std::path::Path;
 
-use loquat_data::{LoadOptions, Table};
+use loquat_data::{Audit, LoadOptions, Repair, Table};
 use loquat_spec::Dataset;
 
 use crate::context::{Context, cache_folder};
 use crate::failure::Failure;
+use crate::reading::ReadingProgress;
 
 /// Reads and checks the rows of `dataset`, whose paths are relative to `folder`.
 pub(crate) fn load(context: &Context, folder: &Path, dataset: &Dataset) -> Result<Table, Failure> {
-    let options = LoadOptions {
-        base: folder.to_owned(),
-        threads: context.threads(),
-        cache: Some(cache_folder(folder)),
-    };
-    Ok(loquat_data::load(dataset, &options)?)
+    Ok(loquat_data::load(dataset, &options(context, folder))?)
+}
+
+/// Checks `dataset` in bounded memory, and shows how far it is.
+pub(crate) fn check(context: &Context, folder: &Path, dataset: &Dataset) -> Result<Audit, Failure> {
+    let progress = ReadingProgress::new(dataset.name.as_str(), context.bars);
+    let audit =
+        loquat_data::check(dataset, &options(context, folder), &|read, total| progress.show(read, total));
+    progress.finish();
+    Ok(audit?)
+}
+
+/// Writes `dataset` repaired to `file`, and shows how far it is.
+pub(crate) fn repair(
+    context: &Context,
+    folder: &Path,
+    dataset: &Dataset,
+    file: &Path,
+) -> Result<Repair, Failure> {
+    let progress = ReadingProgress::new(dataset.name.as_str(), context.bars);
+    let repair = loquat_data::repair(dataset, &options(context, folder), file, &|read, total| {
+        progress.show(read, total);
+    });
+    progress.finish();
+    Ok(repair?)
+}
+
+fn options(context: &Context, folder: &Path) -> LoadOptions {
+    LoadOptions { base: folder.to_owned(), threads: context.threads(), cache: Some(cache_folder(folder)) }
 }

@@ -40,6 +40,19 @@ pub(crate) const DUPLICATE: CheckName = "duplicate";
 pub(crate) const LEAKAGE: CheckName = "leakage";
 pub(crate) const GROUP_LEAKAGE: CheckName = "group-leakage";
 pub(crate) const TRANSLATION_LEAKAGE: CheckName = "translation-leakage";
+pub(crate) const ABSENT_LABEL: CheckName = "absent-label";
+pub(crate) const NEAR_DUPLICATE: CheckName = "near-duplicate";
+pub(crate) const NEAR_LEAKAGE: CheckName = "near-leakage";
+pub(crate) const PREMISE_LEAKAGE: CheckName = "premise-leakage";
+pub(crate) const SAME_PAIR: CheckName = "same-pair";
+pub(crate) const LABEL_CUE: CheckName = "label-cue";
+pub(crate) const MOJIBAKE: CheckName = "mojibake";
+pub(crate) const LANGUAGE_MISMATCH: CheckName = "language-mismatch";
+pub(crate) const LENGTH_OUTLIER: CheckName = "length-outlier";
+pub(crate) const PERSONAL_DATA: CheckName = "personal-data";
+pub(crate) const LOOSE_TAG: CheckName = "loose-tag";
+pub(crate) const CUT_SPAN: CheckName = "cut-span";
+pub(crate) const ENTITY_CONFLICT: CheckName = "entity-conflict";
 pub(crate) const LABEL_CONFLICT: CheckName = "label-conflict";
 pub(crate) const SMALL_CLASS: CheckName = "small-class";
 pub(crate) const LABEL_SPELLING: CheckName = "label-spelling";
@@ -92,14 +105,30 @@ pub const CHECKS: &[Check] = &[
     warning(TRANSLATION_LEAKAGE, "rows that look like translations of each other and are not grouped"),
     warning(LEAKAGE, "texts that stand in training and in a part that measures it"),
     warning(GROUP_LEAKAGE, "groups that stand in training and in a part that measures it"),
+    warning(NEAR_LEAKAGE, "texts that stand in training and in a part that measures it but for a few words"),
+    warning(PREMISE_LEAKAGE, "premises that stand in training and in a part that measures it"),
     warning(LABEL_CONFLICT, "the same text under different labels"),
     warning(DUPLICATE, "the same text under the same label in one part"),
+    warning(NEAR_DUPLICATE, "texts of one part that differ in a few words only"),
+    warning(SAME_PAIR, "pairs of two equal texts"),
+    warning(LABEL_CUE, "words that begin or end many texts of one label and hardly any other"),
+    warning(MOJIBAKE, "text that was decoded wrongly on its way"),
+    warning(LANGUAGE_MISMATCH, "texts that look like another language than their row or the Dataset says"),
+    warning(LENGTH_OUTLIER, "texts many times longer than the others"),
+    warning(
+        PERSONAL_DATA,
+        "mail addresses, telephone numbers and numbers of payment cards, counted and never shown",
+    ),
+    warning(LOOSE_TAG, "`I-` tags that continue no entity of their type"),
+    warning(CUT_SPAN, "spans that begin or end inside a word or with white space"),
     warning(SMALL_CLASS, "classes with fewer training rows than folds"),
-    warning(LABEL_SPELLING, "labels that differ in case, width or spaces only"),
+    warning(LABEL_SPELLING, "labels that differ in case, width, spaces, hyphens or a letter only"),
     warning(UNSEEN_LABEL, "labels of development or test rows that training lacks"),
     warning(UNDECLARED_LABEL, "labels that are languages which `languages` does not declare"),
     warning(UNDECLARED_LANGUAGE, "languages that `languages` does not declare"),
     warning(ABSENT_LANGUAGE, "declared languages without a row"),
+    info(ABSENT_LABEL, "labels of training without a row in a part that measures"),
+    info(ENTITY_CONFLICT, "entities that mostly have one type and another one elsewhere"),
     info(CLASS_SHARES, "the share of each class in each part"),
 ];
 

@@ -1,61 +1,64 @@
 //! Checks of the rows as a whole: what a look at one row can't show.
 
 mod classes;
+mod cues;
 mod languages;
+mod near;
+mod quirks;
 mod repeats;
 mod translations;
 
 use loquat_spec::{Dataset, Split, SplitPart, Task};
 
-use crate::checks;
-use crate::findings::{Findings, Place, Report};
+use crate::findings::{Findings, Report};
+use crate::hits::Hits;
 use crate::split::Part;
-use crate::table::Table;
+use crate::survey::Survey;
+use crate::{DataError, checks};
 
 pub use classes::small_classes;
+pub(crate) use classes::{alike, misspelt};
 
-/// What the table does not hold and checks need.
-pub(crate) struct SharedValues {
-    /// Columns that may show which rows belong together.
-    pub(crate) columns: Vec<String>,
-    /// Hashes of their values, row by row; 0 for no value.
-    pub(crate) values: Vec<u64>,
-    /// How many rows were dropped because they have no label.
-    pub(crate) unlabelled: usize,
-}
-
-/// Runs every check of the whole, and marks leaked rows.
-pub(crate) fn check(table: &mut Table, dataset: &Dataset, shared: &SharedValues, findings: &mut Findings) {
-    if !usable(table, shared.unlabelled, findings) {
-        return;
+/// Runs every check of the whole. Gives the rows whose text stands in an earlier part.
+pub(crate) fn check(
+    survey: &Survey,
+    dataset: &Dataset,
+    findings: &mut Findings,
+) -> Result<Vec<u32>, DataError> {
+    if !usable(survey, findings) {
+        return Ok(Vec::new());
     }
-    parts(table, &dataset.split, findings);
-    repeats::check(table, findings);
-    classes::check(table, findings);
-    languages::check(table, dataset, findings);
-    translations::check(table, shared, findings);
+    parts(survey, &dataset.split, findings);
+    let repeats = repeats::check(survey, findings)?;
+    near::check(survey, &repeats.repeated, findings)?;
+    classes::check(survey, findings)?;
+    languages::check(survey, dataset, findings)?;
+    translations::check(survey, findings)?;
+    quirks::check(survey, findings)?;
+    cues::check(survey, findings)?;
+    Ok(repeats.leaked.iter().flat_map(Hits::sorted).collect())
 }
 
 /// Whether there is anything to check further.
-fn usable(table: &Table, unlabelled: usize, findings: &mut Findings) -> bool {
-    if !table.rows.is_empty() && !table.labels.is_empty() {
+fn usable(survey: &Survey, findings: &mut Findings) -> bool {
+    if survey.len() > 0 && !survey.labels.is_empty() {
         return true;
     }
     // A column or file that is missing explains the lack of rows better.
     if findings.contains(checks::MISSING_COLUMN) || findings.contains(checks::UNREADABLE) {
         return false;
     }
-    let (check, message, remedy) = if !table.rows.is_empty() || unlabelled > 0 {
+    let (check, message, remedy) = if survey.len() > 0 || survey.unlabelled > 0 {
         let message = "no row has a label, so there is nothing to learn".to_owned();
         (checks::NO_LABELS, message, "label the rows, or name the column of labels in `spec.columns`")
-    } else if table.rows_read == 0 {
+    } else if survey.rows_read == 0 {
         (
             checks::NO_TEXT,
             "there is no row, so there is nothing to train on".to_owned(),
             "add rows to the files of `source`",
         )
     } else {
-        let read = table.rows_read;
+        let read = survey.rows_read;
         let message =
             format!("none of the {read} rows read has usable text, so there is nothing to train on");
         (checks::NO_TEXT, message, "mend what the other findings name")
@@ -66,7 +69,7 @@ fn usable(table: &Table, unlabelled: usize, findings: &mut Findings) -> bool {
 }
 
 /// Parts that were asked for and are empty.
-fn parts(table: &Table, split: &Split, findings: &mut Findings) {
+fn parts(survey: &Survey, split: &Split, findings: &mut Findings) {
     let wants = |part: &Option<SplitPart>| match part {
         Some(SplitPart::Share(share)) => share.fraction() > 0.0,
         Some(SplitPart::Files(files)) => !files.is_empty(),
@@ -77,7 +80,7 @@ fn parts(table: &Table, split: &Split, findings: &mut Findings) {
         Split::Files { development, test } => (wants(development), wants(test)),
         Split::Column(_) => (false, true),
     };
-    let has = |part| table.rows.iter().any(|row| row.part == part);
+    let has = |part| survey.part_len(part) > 0;
     if !has(Part::Train) {
         let report = Report {
             check: checks::NO_TEXT,
@@ -102,18 +105,15 @@ fn parts(table: &Table, split: &Split, findings: &mut Findings) {
     }
 }
 
-/// The place of the row with this index.
-fn place(table: &Table, index: usize) -> Option<Place> {
-    let row = &table.rows[index];
-    let file = table.files.get(row.location.file as usize)?.clone();
-    Some(Place { file, line: Some(row.location.line), row: None })
-}
-
-/// Adds a report about the rows with these indices, which are in order.
-fn add(findings: &mut Findings, table: &Table, report: Report, indices: &[usize]) {
-    let numbers: Vec<usize> = indices.iter().map(|index| table.rows[*index].number).collect();
-    let place = indices.first().and_then(|index| place(table, *index));
-    findings.add_rows(report, &numbers, place);
+/// Adds a report about `rows`, if there are any.
+fn add(findings: &mut Findings, survey: &Survey, report: Report, rows: &Hits) -> Result<(), DataError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let indices = rows.sorted();
+    let place = indices.first().map_or(Ok(None), |index| survey.place(*index))?;
+    findings.add_rows(report, survey.numbers(&indices)?, place);
+    Ok(())
 }
 
 /// Whether each row has exactly one label.
@@ -125,6 +125,7 @@ fn is_single_label(task: Task) -> bool {
 fn count(number: usize, thing: &str) -> String {
     match number {
         1 => format!("1 {thing}"),
+        _ if thing.ends_with('y') => format!("{number} {}ies", thing.trim_end_matches('y')),
         _ if thing.ends_with('s') => format!("{number} {thing}es"),
         _ => format!("{number} {thing}s"),
     }

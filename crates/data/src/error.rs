@@ -130,6 +130,20 @@ pub enum DataError {
         /// The tasks supported.
         supported: &'static str,
     },
+    /// A repaired data set can't be written there.
+    #[error("{path}: {problem}")]
+    Target {
+        /// The path as the user wrote it.
+        path: String,
+        /// Why not, and what to do.
+        problem: &'static str,
+    },
+    /// What the checks put aside can't be written or read back.
+    #[error("temporary files of the checks can't be used: {source}; is there space where they lie?")]
+    Scratch {
+        /// What the system says.
+        source: io::Error,
+    },
     /// The worker threads can't be started.
     #[error("reading threads can't be started: {source}")]
     Threads {
@@ -172,7 +186,7 @@ impl DataError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound { .. } | Self::NoMatch { .. } => ErrorCode::NotFound,
-            Self::Io { .. } => ErrorCode::Unavailable,
+            Self::Io { .. } | Self::Scratch { .. } => ErrorCode::Unavailable,
             Self::LineTooLong { .. } => ErrorCode::TooLarge,
             Self::UnsupportedTask { .. } => ErrorCode::Unsupported,
             Self::Threads { .. } => ErrorCode::Failed,
@@ -184,7 +198,8 @@ impl DataError {
             | Self::InvalidUtf8 { .. }
             | Self::Nul { .. }
             | Self::Malformed { .. }
-            | Self::Parquet { .. } => ErrorCode::Invalid,
+            | Self::Parquet { .. }
+            | Self::Target { .. } => ErrorCode::Invalid,
         }
     }
 
@@ -238,7 +253,10 @@ impl DataError {
             Self::Nul { .. } => "remove the NUL, or mend what wrote the file",
             Self::Malformed { .. } => "mend or remove the record",
             Self::Parquet { .. } => "write the file again, with Snappy, gzip or zstd compression",
-            Self::UnsupportedTask { .. } | Self::Threads { .. } => "see the message",
+            Self::UnsupportedTask { .. }
+            | Self::Threads { .. }
+            | Self::Target { .. }
+            | Self::Scratch { .. } => "see the message",
         }
     }
 

@@ -6,8 +6,8 @@ use loquat_spec::{CheckName, Dataset, Finding, Severity};
 
 use crate::checks::{self, CHECKS, Check};
 
-/// Most row numbers kept of a finding.
-const ROWS: usize = 1000;
+/// Most row numbers that a finding names.
+pub(crate) const ROWS: usize = 1000;
 
 /// What a check found in one place. Reports of one check with the same `subject` become one finding.
 #[derive(Debug, Clone)]
@@ -40,15 +40,18 @@ struct Gathered {
 pub(crate) struct Findings {
     resource: String,
     severities: BTreeMap<String, Option<Severity>>,
+    /// Most rows kept of a finding.
+    limit: usize,
     gathered: BTreeMap<(usize, String), Gathered>,
 }
 
 impl Findings {
-    /// No findings yet, but for faults of `checks` itself.
-    pub(crate) fn new(dataset: &Dataset) -> Self {
+    /// No findings yet, but for faults of `checks` itself. Of those to come `limit` rows are kept.
+    pub(crate) fn new(dataset: &Dataset, limit: usize) -> Self {
         let mut findings = Self {
             resource: dataset.name.to_string(),
             severities: dataset.checks.clone(),
+            limit,
             gathered: BTreeMap::new(),
         };
         for name in dataset.checks.keys() {
@@ -87,17 +90,34 @@ impl Findings {
             self.gathered.entry(key).or_insert(Gathered { report, place, rows: Vec::new(), count: 0 });
         if let Some(row) = row {
             gathered.count += 1;
-            if gathered.rows.len() < ROWS {
+            if gathered.rows.len() < self.limit {
                 gathered.rows.push(row);
             }
         }
     }
 
-    /// Adds a report about many rows at once; `rows` are in order and `place` is the first one's.
-    pub(crate) fn add_rows(&mut self, report: Report, rows: &[usize], place: Option<Place>) {
+    /// Counts rows of a report that was added, without keeping them.
+    pub(crate) fn count_more(&mut self, report: &Report, rows: usize) {
         let key = (checks::position(report.check), report.subject.clone());
-        let kept = rows.iter().copied().take(ROWS).collect();
-        self.gathered.insert(key, Gathered { report, place, rows: kept, count: 0 });
+        if let Some(gathered) = self.gathered.get_mut(&key) {
+            gathered.count += rows;
+        }
+    }
+
+    /// Adds a report about many rows at once; `rows` are in order and `place` is the first one's.
+    pub(crate) fn add_rows(&mut self, report: Report, rows: Vec<usize>, place: Option<Place>) {
+        let key = (checks::position(report.check), report.subject.clone());
+        self.gathered.insert(key, Gathered { report, place, rows, count: 0 });
+    }
+
+    /// The rows of every finding, whatever the severity of its check.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (CheckName, &[usize])> {
+        self.gathered.values().map(|gathered| (gathered.report.check, gathered.rows.as_slice()))
+    }
+
+    /// Whether the check is on.
+    pub(crate) fn is_on(&self, check: CheckName) -> bool {
+        CHECKS.iter().any(|known| known.name == check && severity_of(known, &self.severities).is_some())
     }
 
     /// Whether the check found anything so far.
@@ -107,7 +127,7 @@ impl Findings {
 
     /// The findings, most severe first, then in the order of the catalogue.
     pub(crate) fn finish(self) -> Vec<Finding> {
-        let Self { resource, severities, gathered } = self;
+        let Self { resource, severities, gathered, .. } = self;
         let mut findings: Vec<Finding> = gathered
             .into_iter()
             .filter_map(|((position, _), gathered)| {
@@ -130,7 +150,8 @@ pub(crate) fn severity_of(check: &Check, set: &BTreeMap<String, Option<Severity>
 }
 
 fn finding(gathered: Gathered, severity: Severity, resource: &str) -> Finding {
-    let Gathered { report, place, rows, count } = gathered;
+    let Gathered { report, place, mut rows, count } = gathered;
+    rows.truncate(ROWS);
     let message = match count {
         0 | 1 => report.message,
         count => format!("{count} rows: {}", report.message),

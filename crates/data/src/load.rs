@@ -3,32 +3,39 @@
 //! Files are cut into records one after another; decoding, normalising and hashing run in parallel on even pieces,
 //! and the pieces are joined in order, so that the result depends on neither threads nor timing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use loquat_spec::Dataset;
+use loquat_spec::{Dataset, Finding};
+use loquat_text::Prepared;
 use rayon::prelude::*;
 
 use crate::checks;
 use crate::columns::{LabelColumn, Layout};
 use crate::extract::{Draft, Extractor, Outcome};
-use crate::findings::{Findings, Place, Report, did_you_mean};
+use crate::findings::{Findings, Place, ROWS, Report, did_you_mean};
+use crate::glance::{Glance, Look};
 use crate::lines::LIMIT;
+use crate::mending::Mending;
 use crate::reader::{Raw, Reader, ReaderOptions, Record};
 use crate::sources::{self, PlannedFile};
-use crate::split::group_key;
+use crate::split::{Part, group_key};
+use crate::survey::Survey;
 use crate::table::{Location, Row, Table};
 use crate::{DataError, content};
 
 /// Most records, and most bytes but for the last record, of one piece of work.
 const PIECE_RECORDS: usize = 16_384;
-const PIECE_BYTES: usize = 8 << 20;
+const PIECE_BYTES: usize = 4 << 20;
 
 /// Most columns watched for values that rows in several languages share.
 const CANDIDATES: usize = 16;
 
 /// Most columns named when one is missing.
 const COLUMNS_NAMED: usize = 40;
+
+/// Rows whose language is looked at before only a sample is: the detector takes longer than all other checks together.
+const DETECTED: usize = 50_000;
 
 /// Where and how a data set is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +44,22 @@ pub struct LoadOptions {
     pub base: PathBuf,
     /// Threads that decode; 0 means one for each core.
     pub threads: usize,
-    /// Folder for temporary files (compressed Parquet is unpacked there); the system's when absent.
+    /// Folder for temporary files (compressed Parquet is unpacked there, and what checks put aside); the system's when
+    /// absent.
     pub cache: Option<PathBuf>,
 }
+
+/// What [`check`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audit {
+    /// Rows read, usable or not.
+    pub rows_read: usize,
+    /// What the checks found, most severe first.
+    pub findings: Vec<Finding>,
+}
+
+/// Told how far reading is: the bytes read so far and, where it is known, of how many.
+pub type OnProgress<'a> = &'a (dyn Fn(u64, Option<u64>) + Sync);
 
 /// Reads and checks `dataset`.
 ///
@@ -48,68 +68,139 @@ pub struct LoadOptions {
 /// with [`crate::small_classes`].
 ///
 /// # Errors
-/// When the task's data can't be read at all, or threads can't be started.
+/// When the task's data can't be read at all, threads can't be started, or temporary files can't be used.
 pub fn load(dataset: &Dataset, options: &LoadOptions) -> Result<Table, DataError> {
-    let layout = Layout::new(dataset)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build()
-        .map_err(|source| DataError::Threads { source })?;
-    let mut loader = Loader {
-        layout: &layout,
-        findings: Findings::new(dataset),
-        rows: Vec::new(),
-        labels: Words::default(),
-        languages: Words::default(),
-        candidates: None,
-        values: Vec::new(),
-        rows_read: 0,
-        unlabelled: 0,
+    let reading = Reading { keep: true, limit: usize::MAX, mending: None, progress: &|_, _| {} };
+    let read = reading.read(dataset, options)?;
+    let Read { survey, findings, rows, leaked } = read;
+    let mut table = Table {
+        name: dataset.name.to_string(),
+        task: dataset.task,
+        labels: survey.labels,
+        languages: survey.languages,
+        rows,
+        findings: findings.finish(),
+        hash: String::new(),
+        rows_read: survey.rows_read,
+        files: survey.files,
     };
-    let files = sources::plan(dataset, &options.base, &mut loader.findings);
-    for (number, file) in (0..).zip(&files) {
-        pool.install(|| loader.read_file(number, file, options.cache.as_deref()));
+    for index in leaked {
+        table.rows[index as usize].leaked = true;
     }
-    Ok(loader.finish(dataset, &files))
+    table.hash = table.content_hash();
+    Ok(table)
 }
 
-/// Words numbered in the order of their first use.
-#[derive(Default)]
-struct Words {
-    numbers: HashMap<String, u32>,
+/// Checks `dataset` as [`load`] does, in memory that does not grow with the texts: a few bytes for each row stay in
+/// memory, what else the checks put aside goes to temporary files about as large as the data.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(dataset: &Dataset, options: &LoadOptions, progress: OnProgress<'_>) -> Result<Audit, DataError> {
+    let read = Reading { keep: false, limit: ROWS, mending: None, progress }.read(dataset, options)?;
+    Ok(Audit { rows_read: read.survey.rows_read, findings: read.findings.finish() })
 }
 
-impl Words {
-    fn number(&mut self, word: String) -> u32 {
-        let next = self.numbers.len() as u32;
-        *self.numbers.entry(word).or_insert(next)
-    }
+/// How a data set is read.
+pub(crate) struct Reading<'a> {
+    /// Whether the rows are kept.
+    pub(crate) keep: bool,
+    /// Most rows kept of a finding.
+    pub(crate) limit: usize,
+    /// What is mended in each record before it is looked at.
+    pub(crate) mending: Option<&'a Mending>,
+    pub(crate) progress: OnProgress<'a>,
+}
 
-    /// The words sorted, and the sorted place of each number.
-    fn sorted(self) -> (Vec<String>, Vec<u32>) {
-        let mut words: Vec<(String, u32)> = self.numbers.into_iter().collect();
-        words.sort();
-        let mut places = vec![0; words.len()];
-        for (place, (_, number)) in (0..).zip(&words) {
-            places[*number as usize] = place;
-        }
-        (words.into_iter().map(|(word, _)| word).collect(), places)
+/// A data set that was read.
+pub(crate) struct Read {
+    pub(crate) survey: Survey,
+    pub(crate) findings: Findings,
+    /// The rows, where they are kept.
+    pub(crate) rows: Vec<Row>,
+    /// Indices of the rows whose text stands in an earlier part.
+    pub(crate) leaked: Vec<u32>,
+}
+
+impl Reading<'_> {
+    /// Reads and checks all files.
+    pub(crate) fn read(&self, dataset: &Dataset, options: &LoadOptions) -> Result<Read, DataError> {
+        let layout = Layout::new(dataset)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .build()
+            .map_err(|source| DataError::Threads { source })?;
+        let mut findings = Findings::new(dataset, self.limit);
+        let files = sources::plan(dataset, &options.base, &mut findings);
+        let scratch = options.cache.as_deref();
+        let names = files.iter().map(|file| file.name.clone()).collect();
+        let has_languages = layout.language.is_some()
+            || !dataset.languages.is_empty()
+            || files.iter().any(|file| file.language.is_some());
+        let loader = Loader {
+            layout: &layout,
+            survey: Survey::new(dataset.task, names, self.limit, scratch),
+            look: Look {
+                language: has_languages && findings.is_on(checks::LANGUAGE_MISMATCH),
+                sketch: [checks::NEAR_DUPLICATE, checks::NEAR_LEAKAGE, checks::LABEL_CUE]
+                    .into_iter()
+                    .any(|check| findings.is_on(check)),
+            },
+            findings,
+            rows: Vec::new(),
+            keep: self.keep,
+            has_languages,
+            candidates: None,
+            bytes: 0,
+            total: total(&files),
+            mending: self.mending,
+            progress: self.progress,
+        };
+        pool.install(|| loader.read(dataset, &files, scratch))
     }
+}
+
+/// Bytes of all files; `None` where one is compressed, since decompressed bytes are counted.
+fn total(files: &[PlannedFile]) -> Option<u64> {
+    let sizes = files.iter().map(|file| {
+        let plain = crate::format::compression(&file.path).is_none();
+        let plain = plain && file.format != Some(crate::ReaderFormat::Parquet);
+        plain.then(|| std::fs::metadata(&file.path).ok()).flatten().map(|metadata| metadata.len())
+    });
+    sizes.sum()
 }
 
 struct Loader<'a> {
     layout: &'a Layout,
+    survey: Survey,
+    look: Look,
     findings: Findings,
     rows: Vec<Row>,
-    labels: Words,
-    languages: Words,
+    keep: bool,
+    has_languages: bool,
     /// Columns that may be a group, fixed by the first piece.
     candidates: Option<Vec<String>>,
-    /// Hashes of the candidates' values, row by row.
-    values: Vec<u64>,
-    rows_read: usize,
-    /// Rows with input and no label.
-    unlabelled: usize,
+    /// Bytes read, of how many.
+    bytes: u64,
+    total: Option<u64>,
+    mending: Option<&'a Mending>,
+    progress: OnProgress<'a>,
+}
+
+/// Rows that are dropped for one reason: the first of them, and how many there are.
+#[derive(Default)]
+struct Dropped {
+    first: Vec<(usize, u64)>,
+    count: usize,
+}
+
+impl Dropped {
+    fn push(&mut self, row: (usize, u64), limit: usize) {
+        self.count += 1;
+        if self.first.len() < limit {
+            self.first.push(row);
+        }
+    }
 }
 
 /// What is known of a file once it is read.
@@ -123,9 +214,9 @@ struct Progress<'a> {
     /// Columns seen.
     columns: BTreeSet<String>,
     /// Row and line of rows without text, label or part.
-    empty: Vec<(usize, u64)>,
-    unlabelled: Vec<(usize, u64)>,
-    no_split: Vec<(usize, u64)>,
+    empty: Dropped,
+    unlabelled: Dropped,
+    no_split: Dropped,
 }
 
 /// A record that was decoded and extracted, on its way from a worker to the table.
@@ -133,16 +224,45 @@ struct Extracted {
     line: u64,
     present: u32,
     outcome: Outcome,
+    glance: Option<Glance>,
 }
 
-type Piece = Vec<Result<Raw, DataError>>;
+pub(crate) type Piece = Vec<Result<Raw, DataError>>;
 
 impl Loader<'_> {
-    fn read_file(&mut self, number: u32, file: &PlannedFile, scratch: Option<&Path>) {
+    fn read(
+        mut self,
+        dataset: &Dataset,
+        files: &[PlannedFile],
+        scratch: Option<&Path>,
+    ) -> Result<Read, DataError> {
+        for (number, file) in (0..).zip(files) {
+            self.read_file(number, file, scratch)?;
+        }
+        let Self { mut survey, mut findings, mut rows, .. } = self;
+        let (labels, languages) = survey.complete();
+        for row in &mut rows {
+            row.labels.iter_mut().for_each(|label| *label = labels[*label as usize]);
+            row.labels.sort_unstable();
+            row.language = row.language.map(|language| languages[language as usize]);
+        }
+        let leaked = content::check(&survey, dataset, &mut findings)?;
+        Ok(Read { survey, findings, rows, leaked })
+    }
+
+    fn read_file(
+        &mut self,
+        number: u32,
+        file: &PlannedFile,
+        scratch: Option<&Path>,
+    ) -> Result<(), DataError> {
         let options = ReaderOptions { file: &file.name, scratch, limit: LIMIT };
         let mut reader = match Reader::open(Some(&file.path), file.format, &options) {
             Ok(reader) => reader,
-            Err(error) => return self.fail_file(&error, file),
+            Err(error) => {
+                self.fail_file(&error, file);
+                return Ok(());
+            }
         };
         let mut progress = Progress {
             file,
@@ -150,18 +270,26 @@ impl Loader<'_> {
             records: 0,
             present: vec![0; self.layout.roles.len()],
             columns: BTreeSet::new(),
-            empty: Vec::new(),
-            unlabelled: Vec::new(),
-            no_split: Vec::new(),
+            empty: Dropped::default(),
+            unlabelled: Dropped::default(),
+            no_split: Dropped::default(),
         };
         let mut piece = next_piece(&mut reader);
         while !piece.is_empty() {
+            // A line's end counts too.
+            self.bytes += piece.iter().flatten().map(|raw| raw.size() as u64 + 1).sum::<u64>();
             // The next piece is cut while this one is decoded.
-            let (decoded, next) = rayon::join(|| decode(piece, &file.name), || next_piece(&mut reader));
-            self.take_piece(decoded, &mut progress);
+            let (layout, mending) = (self.layout, self.mending);
+            let (decoded, next) = rayon::join(
+                || decode(piece, &file.name, mending.map(|mending| (mending, layout))),
+                || next_piece(&mut reader),
+            );
+            self.take_piece(decoded, &mut progress)?;
+            (self.progress)(self.bytes, self.total);
             piece = next;
         }
         self.finish_file(progress);
+        Ok(())
     }
 
     fn fail_file(&mut self, error: &DataError, file: &PlannedFile) {
@@ -169,7 +297,11 @@ impl Loader<'_> {
         self.findings.add(sources::unreadable(error, &file.name, None), Some(place));
     }
 
-    fn take_piece(&mut self, decoded: Vec<Result<Option<Record>, DataError>>, progress: &mut Progress<'_>) {
+    fn take_piece(
+        &mut self,
+        decoded: Vec<Result<Option<Record>, DataError>>,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), DataError> {
         for record in decoded.iter().flatten().flatten() {
             for column in record.value.keys() {
                 if progress.columns.len() < COLUMNS_NAMED && !progress.columns.contains(column) {
@@ -177,52 +309,69 @@ impl Loader<'_> {
                 }
             }
         }
-        let layout = self.layout;
-        let candidates = self.candidates.get_or_insert_with(|| candidates(layout, &progress.columns));
+        let (layout, look, has_languages) = (self.layout, self.look, self.has_languages);
+        let candidates = self.candidates.get_or_insert_with(|| {
+            if has_languages { candidates(layout, &progress.columns) } else { Vec::new() }
+        });
+        if self.survey.candidates.len() != candidates.len() {
+            self.survey.candidates.clone_from(candidates);
+        }
         let extractor = Extractor { layout, candidates };
+        let one_in = self.survey.rows_read / DETECTED + 1;
         let extracted: Vec<_> = decoded
             .into_par_iter()
-            .filter_map(|record| match record {
+            .enumerate()
+            .map_init(Prepared::default, |prepared, (number, record)| match record {
                 Err(error) => Some(Err(error)),
                 Ok(None) => None,
                 Ok(Some(record)) => {
                     let (line, present) = (record.line, layout.present(&record.value));
-                    Some(Ok(Extracted { line, present, outcome: extractor.extract(record) }))
+                    let outcome = extractor.extract(record);
+                    let look = Look { language: look.language && number % one_in == 0, ..look };
+                    let glance = match &outcome {
+                        Outcome::Kept(draft) => Some(Glance::new(&draft.input, look, prepared)),
+                        _ => None,
+                    };
+                    Some(Ok(Extracted { line, present, outcome, glance }))
                 }
             })
+            .flatten_iter()
             .collect();
         for record in extracted {
             match record {
-                Ok(extracted) => self.take_record(extracted, progress),
+                Ok(extracted) => self.take_record(extracted, progress)?,
                 Err(error) => self.take_failure(&error, progress.file),
             }
         }
+        Ok(())
     }
 
-    fn take_record(&mut self, extracted: Extracted, progress: &mut Progress<'_>) {
-        let (number, line) = (self.rows_read, extracted.line);
-        self.rows_read += 1;
+    fn take_record(&mut self, extracted: Extracted, progress: &mut Progress<'_>) -> Result<(), DataError> {
+        let (number, line) = (self.survey.rows_read, extracted.line);
+        let limit = self.survey.limit;
         progress.records += 1;
         for (role, count) in progress.present.iter_mut().enumerate() {
             *count += (extracted.present >> role & 1) as usize;
         }
-        match extracted.outcome {
-            Outcome::Kept(draft) => {
-                self.keep(*draft, Location { file: progress.number, line }, progress.file)
+        match (extracted.outcome, extracted.glance) {
+            (Outcome::Kept(draft), Some(glance)) => {
+                self.keep(*draft, &glance, (Location { file: progress.number, line }, progress.file))?;
             }
-            Outcome::Empty => progress.empty.push((number, line)),
-            Outcome::Unlabelled => progress.unlabelled.push((number, line)),
-            Outcome::NoSplit => progress.no_split.push((number, line)),
-            Outcome::Faulty(report) => self.findings.add(*report, place(progress.file, number, line)),
+            (Outcome::Empty | Outcome::Kept(_), _) => progress.empty.push((number, line), limit),
+            (Outcome::Unlabelled, _) => progress.unlabelled.push((number, line), limit),
+            (Outcome::NoSplit, _) => progress.no_split.push((number, line), limit),
+            (Outcome::Faulty(report), _) => self.findings.add(*report, place(progress.file, number, line)),
         }
+        self.survey.rows_read += 1;
+        Ok(())
     }
 
     fn take_failure(&mut self, error: &DataError, file: &PlannedFile) {
         if error.ends_file() {
             return self.fail_file(error, file);
         }
-        let number = self.rows_read;
-        self.rows_read += 1;
+        let number = self.survey.rows_read;
+        self.survey.rows_read += 1;
         let report = Report {
             check: error.check(),
             subject: String::new(),
@@ -233,26 +382,31 @@ impl Loader<'_> {
         self.findings.add(report, place(file, number, error.line().unwrap_or_default()));
     }
 
-    fn keep(&mut self, draft: Draft, location: Location, file: &PlannedFile) {
-        let number = self.rows_read - 1;
-        let language = draft.language.or_else(|| file.language.clone());
-        let split_key = draft.group.as_deref().map_or(draft.key, group_key);
-        let mut labels: Vec<u32> = draft.labels.into_iter().map(|label| self.labels.number(label)).collect();
-        labels.sort_unstable();
-        self.values.extend(draft.candidates);
-        self.rows.push(Row {
-            id: draft.id,
-            input: draft.input,
-            labels,
-            language: language.map(|language| self.languages.number(language)),
-            group: draft.group,
-            weight: draft.weight,
-            part: file.rule.part(split_key, draft.split),
-            key: draft.key,
-            leaked: false,
-            location,
-            number,
-        });
+    fn keep(
+        &mut self,
+        draft: Draft,
+        glance: &Glance,
+        (location, file): (Location, &PlannedFile),
+    ) -> Result<(), DataError> {
+        let part = part(&draft, file);
+        let language = draft.language.as_deref().or(file.language.as_deref());
+        let (labels, language) = self.survey.take(&draft, glance, (location, part, language))?;
+        if self.keep {
+            self.rows.push(Row {
+                id: draft.id,
+                input: draft.input,
+                labels,
+                language,
+                group: draft.group,
+                weight: draft.weight,
+                part,
+                key: draft.key,
+                leaked: false,
+                location,
+                number: self.survey.rows_read,
+            });
+        }
+        Ok(())
     }
 
     fn finish_file(&mut self, progress: Progress<'_>) {
@@ -271,7 +425,7 @@ impl Loader<'_> {
         let is_missing = |role: Option<usize>| role.is_some_and(|role| missing.contains(&role));
         let no_input =
             missing.iter().any(|role| crate::columns::INPUT_ROLES.contains(&layout.roles[*role].role));
-        self.unlabelled += progress.unlabelled.len();
+        self.survey.unlabelled += progress.unlabelled.count;
         let lists = [
             (no_input, &progress.empty, empty_row()),
             (is_missing(label) || no_input, &progress.unlabelled, missing_label()),
@@ -279,47 +433,22 @@ impl Loader<'_> {
         ];
         for (explained, rows, report) in lists {
             if !explained {
-                for (number, line) in rows {
+                for (number, line) in &rows.first {
                     self.findings.add(report.clone(), place(progress.file, *number, *line));
                 }
+                self.findings.count_more(&report, rows.count - rows.first.len());
             }
         }
-    }
-
-    fn finish(self, dataset: &Dataset, files: &[PlannedFile]) -> Table {
-        let Self {
-            mut findings, mut rows, labels, languages, candidates, values, rows_read, unlabelled, ..
-        } = self;
-        let (labels, label_places) = labels.sorted();
-        let (languages, language_places) = languages.sorted();
-        for row in &mut rows {
-            for label in &mut row.labels {
-                *label = label_places[*label as usize];
-            }
-            row.labels.sort_unstable();
-            row.language = row.language.map(|language| language_places[language as usize]);
-        }
-        let mut table = Table {
-            name: dataset.name.to_string(),
-            task: dataset.task,
-            labels,
-            languages,
-            rows,
-            findings: Vec::new(),
-            hash: String::new(),
-            rows_read,
-            files: files.iter().map(|file| file.name.clone()).collect(),
-        };
-        let shared = content::SharedValues { columns: candidates.unwrap_or_default(), values, unlabelled };
-        content::check(&mut table, dataset, &shared, &mut findings);
-        table.findings = findings.finish();
-        table.hash = table.content_hash();
-        table
     }
 }
 
+/// The part of a row of `file`.
+pub(crate) fn part(draft: &Draft, file: &PlannedFile) -> Part {
+    file.rule.part(draft.group.as_deref().map_or(draft.key, group_key), draft.split)
+}
+
 /// Records for one round of decoding; none at the end of the file.
-fn next_piece(reader: &mut Reader) -> Piece {
+pub(crate) fn next_piece(reader: &mut Reader) -> Piece {
     let mut piece = Vec::new();
     let mut bytes = 0;
     while piece.len() < PIECE_RECORDS && bytes < PIECE_BYTES {
@@ -330,8 +459,16 @@ fn next_piece(reader: &mut Reader) -> Piece {
     piece
 }
 
-fn decode(piece: Piece, file: &str) -> Vec<Result<Option<Record>, DataError>> {
-    piece.into_par_iter().map(|raw| raw.and_then(|raw| raw.decode(file))).collect()
+fn decode(
+    piece: Piece,
+    file: &str,
+    mending: Option<(&Mending, &Layout)>,
+) -> Vec<Result<Option<Record>, DataError>> {
+    let decode = |raw: Raw| match mending {
+        Some((mending, layout)) => mending.decode(raw, file, layout, &mut Vec::new()),
+        None => raw.decode(file),
+    };
+    piece.into_par_iter().map(|raw| raw.and_then(decode)).collect()
 }
 
 /// Columns whose values may show which rows belong together; none where a group is given already.

@@ -7,13 +7,16 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use loquat_spec::CheckName;
 use serde_json::{Map, Value};
 
+use crate::checks;
 use crate::conll::{self, Conll};
 use crate::delimited::{self, Delimited};
 use crate::lines::{self, LIMIT, Lines};
 use crate::open;
 use crate::parquet::Parquet;
+use crate::scan::windows_1252;
 use crate::{DataError, Fault, ReaderFormat};
 
 /// One record of a file.
@@ -48,6 +51,31 @@ impl Raw {
             Body::Fields { bytes, .. } => bytes.len(),
             Body::Ready(object) => 64 * object.len(),
         }
+    }
+
+    /// Takes out of the bytes what can't be read: NUL is dropped, and bytes that are not UTF-8 are read as Windows-1252,
+    /// which most of them are. Tells which check each mended fault belongs to.
+    pub(crate) fn mend(&mut self) -> Vec<CheckName> {
+        let (Body::Json(bytes) | Body::Text(bytes) | Body::Sentence(bytes) | Body::Fields { bytes, .. }) =
+            &mut self.body
+        else {
+            return Vec::new();
+        };
+        let mut mended = Vec::new();
+        if bytes.contains(&0) {
+            bytes.retain(|byte| *byte != 0);
+            mended.push(checks::NUL);
+        }
+        if std::str::from_utf8(bytes).is_err() {
+            let mut text = String::with_capacity(bytes.len());
+            for chunk in bytes.utf8_chunks() {
+                text.push_str(chunk.valid());
+                text.extend(chunk.invalid().iter().copied().map(windows_1252));
+            }
+            *bytes = text.into_bytes();
+            mended.push(checks::INVALID_UTF8);
+        }
+        mended
     }
 
     /// The record; `None` for what is no record (a sentence of comments only).

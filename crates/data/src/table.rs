@@ -105,6 +105,17 @@ pub struct LabelledSpan {
     pub label: String,
 }
 
+impl Input {
+    /// The text, or the hypothesis, or `""` for tokens.
+    pub(crate) fn last_text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Spans { text, .. } => text,
+            Self::Pair { hypothesis, .. } => hypothesis,
+            Self::Tokens { .. } => "",
+        }
+    }
+}
+
 impl Row {
     /// The text, or the premise, or `""` for tokens.
     pub fn text(&self) -> &str {

@@ -291,7 +291,6 @@ fn fields_of_a_dataset() {
             found: &[
                 "7:22 invalid-value spec.checks.leakage",
                 "7:28 unknown-field spec.checks.near_duplicate",
-                "7:49 not-yet-supported spec.checks.near-duplicate",
                 "7:83 invalid-value spec.checks.one-class",
                 "7:88 unknown-field spec.checks.leak",
             ],

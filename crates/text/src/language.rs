@@ -1,104 +1,140 @@
-//! The built-in language detector: trigrams and scripts, by the crate `whatlang`, for where no model of one's own does it.
+//! The language of a text by its letters, and tags of languages (BCP 47) compared as people mean them.
 
 use whatlang::Lang;
 
-/// A language found.
+/// What the detector says of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DetectedLanguage {
-    /// Its ISO 639-1 code.
-    pub code: &'static str,
-    /// From 0 to 1; not calibrated.
-    pub confidence: f32,
+    /// Primary subtag of the language (`en`), of two letters where there is such a code.
+    pub language: &'static str,
+    /// The detector's confidence, 0 to 1; short texts seldom reach much.
+    pub confidence: f64,
+    /// Whether the detector takes its own answer as reliable.
+    pub reliable: bool,
 }
 
-/// The language of `text`; `None` where nothing in it is written in a known script.
+/// Codes of three letters (ISO 639-3) and of two (ISO 639-1) of the languages that the detector tells apart.
+const CODES: &[(&str, &str)] = &[
+    ("afr", "af"),
+    ("aka", "ak"),
+    ("amh", "am"),
+    ("ara", "ar"),
+    ("arb", "ar"),
+    ("aze", "az"),
+    ("azj", "az"),
+    ("bel", "be"),
+    ("ben", "bn"),
+    ("bul", "bg"),
+    ("cat", "ca"),
+    ("ces", "cs"),
+    ("cmn", "zh"),
+    ("cym", "cy"),
+    ("dan", "da"),
+    ("deu", "de"),
+    ("ell", "el"),
+    ("eng", "en"),
+    ("epo", "eo"),
+    ("est", "et"),
+    ("fin", "fi"),
+    ("fra", "fr"),
+    ("guj", "gu"),
+    ("heb", "he"),
+    ("hin", "hi"),
+    ("hrv", "hr"),
+    ("hun", "hu"),
+    ("hye", "hy"),
+    ("ind", "id"),
+    ("ita", "it"),
+    ("jav", "jv"),
+    ("jpn", "ja"),
+    ("kan", "kn"),
+    ("kat", "ka"),
+    ("khm", "km"),
+    ("kor", "ko"),
+    ("lat", "la"),
+    ("lav", "lv"),
+    ("lvs", "lv"),
+    ("lit", "lt"),
+    ("mal", "ml"),
+    ("mar", "mr"),
+    ("mkd", "mk"),
+    ("mya", "my"),
+    ("nep", "ne"),
+    ("nld", "nl"),
+    ("nob", "no"),
+    ("nor", "no"),
+    ("nb", "no"),
+    ("ori", "or"),
+    ("pan", "pa"),
+    ("pes", "fa"),
+    ("fas", "fa"),
+    ("pol", "pl"),
+    ("por", "pt"),
+    ("ron", "ro"),
+    ("rus", "ru"),
+    ("sin", "si"),
+    ("slk", "sk"),
+    ("slv", "sl"),
+    ("sna", "sn"),
+    ("spa", "es"),
+    ("srp", "sr"),
+    ("swe", "sv"),
+    ("tam", "ta"),
+    ("tel", "te"),
+    ("tgl", "tl"),
+    ("tha", "th"),
+    ("tuk", "tk"),
+    ("tur", "tr"),
+    ("ukr", "uk"),
+    ("urd", "ur"),
+    ("uzb", "uz"),
+    ("vie", "vi"),
+    ("yid", "yi"),
+    ("zho", "zh"),
+    ("zul", "zu"),
+];
+
+/// The language of `text`, `None` where no letter tells.
 pub fn detect_language(text: &str) -> Option<DetectedLanguage> {
     let found = whatlang::detect(text)?;
-    Some(DetectedLanguage { code: code(found.lang()), confidence: found.confidence() as f32 })
+    let code = found.lang().code();
+    let language = CODES.iter().find(|(long, _)| *long == code).map_or(code, |(_, short)| *short);
+    Some(DetectedLanguage { language, confidence: found.confidence(), reliable: found.is_reliable() })
 }
 
 /// The languages that [`detect_language`] tells apart, as codes in alphabetic order.
-pub fn detectable_languages() -> Vec<&'static str> {
-    let mut codes: Vec<&'static str> = Lang::all().iter().map(|lang| code(*lang)).collect();
+pub fn detectable_languages() -> Vec<String> {
+    let mut codes: Vec<String> = Lang::all().iter().map(|lang| canonical_language(lang.code())).collect();
     codes.sort_unstable();
     codes.dedup();
     codes
 }
 
-/// ISO 639-1, as the registration authority's table has it.
-fn code(lang: Lang) -> &'static str {
-    match lang {
-        Lang::Afr => "af",
-        Lang::Aka => "ak",
-        Lang::Amh => "am",
-        Lang::Ara => "ar",
-        Lang::Aze => "az",
-        Lang::Bel => "be",
-        Lang::Ben => "bn",
-        Lang::Bul => "bg",
-        Lang::Cat => "ca",
-        Lang::Ces => "cs",
-        Lang::Cmn => "zh",
-        Lang::Cym => "cy",
-        Lang::Dan => "da",
-        Lang::Deu => "de",
-        Lang::Ell => "el",
-        Lang::Eng => "en",
-        Lang::Epo => "eo",
-        Lang::Est => "et",
-        Lang::Fin => "fi",
-        Lang::Fra => "fr",
-        Lang::Guj => "gu",
-        Lang::Heb => "he",
-        Lang::Hin => "hi",
-        Lang::Hrv => "hr",
-        Lang::Hun => "hu",
-        Lang::Hye => "hy",
-        Lang::Ind => "id",
-        Lang::Ita => "it",
-        Lang::Jav => "jv",
-        Lang::Jpn => "ja",
-        Lang::Kan => "kn",
-        Lang::Kat => "ka",
-        Lang::Khm => "km",
-        Lang::Kor => "ko",
-        Lang::Lat => "la",
-        Lang::Lav => "lv",
-        Lang::Lit => "lt",
-        Lang::Mal => "ml",
-        Lang::Mar => "mr",
-        Lang::Mkd => "mk",
-        Lang::Mya => "my",
-        Lang::Nep => "ne",
-        Lang::Nld => "nl",
-        Lang::Nob => "nb",
-        Lang::Ori => "or",
-        Lang::Pan => "pa",
-        Lang::Pes => "fa",
-        Lang::Pol => "pl",
-        Lang::Por => "pt",
-        Lang::Ron => "ro",
-        Lang::Rus => "ru",
-        Lang::Sin => "si",
-        Lang::Slk => "sk",
-        Lang::Slv => "sl",
-        Lang::Sna => "sn",
-        Lang::Spa => "es",
-        Lang::Srp => "sr",
-        Lang::Swe => "sv",
-        Lang::Tam => "ta",
-        Lang::Tel => "te",
-        Lang::Tgl => "tl",
-        Lang::Tha => "th",
-        Lang::Tuk => "tk",
-        Lang::Tur => "tr",
-        Lang::Ukr => "uk",
-        Lang::Urd => "ur",
-        Lang::Uzb => "uz",
-        Lang::Vie => "vi",
-        Lang::Yid => "yi",
-        Lang::Zul => "zu",
+/// Whether the detector knows the language of `tag`, so that its silence about it means something.
+pub fn is_detectable(tag: &str) -> bool {
+    let tag = canonical_language(tag);
+    let primary = tag.split('-').next().unwrap_or_default();
+    let code = CODES.iter().find(|(_, short)| *short == primary).map_or(primary, |(long, _)| *long);
+    let alternatives = CODES.iter().filter(|(_, short)| *short == primary).map(|(long, _)| *long);
+    alternatives.chain([code]).any(|code| Lang::from_code(code).is_some())
+}
+
+/// The tag in one spelling: lower case, `-` between subtags, a primary subtag of two letters where there is one
+/// (`pt_BR` and `por-br` are `pt-br`).
+pub fn canonical_language(tag: &str) -> String {
+    let tag = tag.trim().to_lowercase().replace('_', "-");
+    let (primary, rest) = tag.split_at(tag.find('-').unwrap_or(tag.len()));
+    match CODES.iter().find(|(long, _)| *long == primary) {
+        Some((_, short)) => format!("{short}{rest}"),
+        None => tag,
     }
+}
+
+/// Whether two tags mean one language: the same subtags, or one tag being the other made more precise (`pt` and
+/// `pt-BR`, but not `pt-PT` and `pt-BR`).
+pub fn same_language(one: &str, other: &str) -> bool {
+    let (one, other) = (canonical_language(one), canonical_language(other));
+    one.split('-').zip(other.split('-')).all(|(a, b)| a == b)
 }
 
 #[cfg(test)]
@@ -106,31 +142,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_sentences_are_told_apart() {
-        for (text, language) in [
-            ("The parcel that I ordered last week has still not arrived at my house.", "en"),
-            ("Das Paket, das ich letzte Woche bestellt habe, ist noch immer nicht angekommen.", "de"),
-            ("Le colis que j'ai commandé la semaine dernière n'est toujours pas arrivé.", "fr"),
-            ("注文した荷物がまだ届いていません。", "ja"),
-            ("Посылка, которую я заказал на прошлой неделе, всё ещё не пришла.", "ru"),
-        ] {
-            let found = detect_language(text).expect("a language");
-            assert_eq!(found.code, language, "{text}");
-            assert!((0.0..=1.0).contains(&found.confidence), "{found:?}");
-        }
+    fn tags_are_compared_as_people_mean_them() {
+        let same = [("pt", "pt-BR"), ("PT_br", "pt-BR"), ("eng_Latn", "en"), ("de", "de"), ("nb", "no")];
+        let different = [("pt-PT", "pt-BR"), ("zh-Hans", "zh-Hant"), ("en", "de"), ("e", "en")];
+        assert!(same.iter().all(|(one, other)| same_language(one, other) && same_language(other, one)));
+        assert!(!different.iter().any(|(one, other)| same_language(one, other)));
     }
 
     #[test]
-    fn digits_and_signs_have_no_language() {
-        for text in ["", "  ", "12345 67", "!?… 🎉"] {
-            assert_eq!(detect_language(text), None, "{text:?}");
+    fn every_language_of_the_detector_has_a_code_that_leads_back() {
+        for language in Lang::all() {
+            assert!(is_detectable(language.code()), "{language}");
+            assert!(is_detectable(&canonical_language(language.code())), "{language}");
         }
+        assert_eq!(detectable_languages().len(), Lang::all().len());
+        assert!(!is_detectable("gl") && !is_detectable(""));
     }
 
     #[test]
-    fn codes_are_short_and_differ() {
-        let codes = detectable_languages();
-        assert_eq!(codes.len(), Lang::all().len());
-        assert!(codes.iter().all(|code| code.len() == 2), "{codes:?}");
+    fn long_texts_are_told_apart() {
+        let german = "Die Lieferung ist gestern nicht angekommen, obwohl sie zugesagt war.";
+        let found = detect_language(german).unwrap();
+        assert!(found.reliable && found.language == "de", "{found:?}");
+        assert_eq!(detect_language("12 ?!"), None);
     }
 }

@@ -9,8 +9,10 @@ mod normalisation;
 mod prepared;
 mod tokenizer;
 
-pub use language::{DetectedLanguage, detect_language, detectable_languages};
+pub use language::{
+    DetectedLanguage, canonical_language, detect_language, detectable_languages, is_detectable, same_language,
+};
 pub use ngrams::Ngrams;
 pub use normalisation::Normalisation;
-pub use prepared::Prepared;
+pub use prepared::{Prepared, is_unspaced};
 pub use tokenizer::{Encoding, Pieces, Tokenizer, TokenizerError};

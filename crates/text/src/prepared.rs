@@ -25,8 +25,8 @@ enum Class {
     Single,
 }
 
-/// Scripts written without spaces between words: Thai, Lao, Myanmar, Khmer, Japanese kana, Chinese characters.
-fn is_unspaced(character: char) -> bool {
+/// Whether `character` is of a script written without spaces between words: Thai, Lao, Myanmar, Khmer, Japanese kana, Chinese characters.
+pub fn is_unspaced(character: char) -> bool {
     matches!(u32::from(character),
         0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3040..=0x30FF | 0x31F0..=0x31FF
         | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x323AF)
@@ -97,6 +97,11 @@ impl Prepared {
             self.characters.push(' ');
             self.offsets.push((at, at));
         }
+    }
+
+    /// Whether the word that begins at this place has letters or digits, unlike a symbol or punctuation.
+    pub fn is_lettered(&self, start: u32) -> bool {
+        self.characters.get(start as usize).is_some_and(|character| character.is_alphanumeric())
     }
 
     /// Number of words.

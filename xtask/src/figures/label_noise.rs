@@ -65,14 +65,15 @@ fn measure_one(bench: &Bench, set: &Set, python: &Path) -> Result<Vec<Record>> {
 
 /// Writes `source` with one label in twenty flipped to another, and gives the rows flipped.
 fn flip(source: &Path, target: &Path) -> Result<HashSet<u64>> {
-    let text = std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let text =
+        std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
     let mut rows: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let label = |row: &Value| row.get("label").and_then(Value::as_str).map(str::to_owned);
     let labels: BTreeSet<String> = rows.iter().filter_map(label).collect();
     let mut flipped = HashSet::new();
     for (place, row) in (0..).zip(&mut rows) {
         let drawn = scrambled(place);
-        if drawn % ONE_IN != 0 {
+        if !drawn.is_multiple_of(ONE_IN) {
             continue;
         }
         let others: Vec<&String> = labels.iter().filter(|label| row["label"] != **label).collect();
@@ -101,7 +102,8 @@ struct Found {
 }
 
 fn doubted(answers: &Path, flipped: &HashSet<u64>) -> Result<Found> {
-    let text = std::fs::read_to_string(answers).with_context(|| format!("cannot read {}", answers.display()))?;
+    let text =
+        std::fs::read_to_string(answers).with_context(|| format!("cannot read {}", answers.display()))?;
     let (mut named, mut wrong, mut found) = (0, 0, 0);
     for line in text.lines() {
         let row: Value = serde_json::from_str(line)?;

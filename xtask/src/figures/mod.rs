@@ -3,6 +3,7 @@
 mod artifact_size;
 mod benchmarks;
 mod bulk_predict;
+mod check_memory;
 mod cold_build;
 mod encoder;
 mod evaluation;
@@ -11,8 +12,10 @@ mod kill;
 mod label_noise;
 mod line_program;
 mod load;
+mod near_duplicates;
 mod record;
 mod sklearn_search;
+mod synthetic;
 mod table;
 mod training;
 mod ungrouped;

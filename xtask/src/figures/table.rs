@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    artifact_size, bulk_predict, cold_build, encoder, evaluation, http_latency, kill, label_noise,
-    sklearn_search, ungrouped,
+    artifact_size, bulk_predict, check_memory, cold_build, encoder, evaluation, http_latency, kill,
+    label_noise, near_duplicates, sklearn_search, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -84,6 +84,16 @@ const FIGURES: &[Figure] = &[
         name: "encoder-mixed",
         measures: "time of MiniLM on tweets of mixed length, tokenising included",
         measure: encoder::measure_mixed,
+    },
+    Figure {
+        name: "near-duplicates",
+        measures: "planted near-duplicates found among 100,000 rows, and false ones",
+        measure: near_duplicates::measure,
+    },
+    Figure {
+        name: "check-memory",
+        measures: "memory of the check of a jsonl file of 3 GB",
+        measure: check_memory::measure,
     },
     Figure {
         name: "cold-build",

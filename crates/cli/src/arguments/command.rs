@@ -185,8 +185,9 @@ pub(crate) struct Check {
     /// Check the data of this Dataset only
     #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<String>,
-    /// Write the Dataset repaired into FILE (not yet supported)
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Write the Dataset repaired into FILE (jsonl, with a column that says which part a row belongs to) and every change
+    /// into FILE.changes.jsonl; the source stays as it is
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
     pub(crate) fix: Option<PathBuf>,
     /// Form of the findings
     #[arg(long, value_enum, default_value_t = FindingFormat::Text)]

@@ -8,7 +8,7 @@ use crate::arguments::{Check, FindingFormat};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::findings::Checked;
-use crate::{imports, output, resources, table};
+use crate::{findings, imports, output, resources, table};
 
 /// The check that reports data which can't be read at all.
 const UNREADABLE: &str = "unreadable";
@@ -18,10 +18,10 @@ const FOUND_ERRORS: u8 = 1;
 
 /// Checks the folder and prints what was found; the status is 1 when errors were.
 pub(crate) fn run(context: &Context, arguments: &Check) -> Result<u8, Failure> {
-    if arguments.fix.is_some() {
-        return Err(Failure::not_yet_supported("--fix", "mend the rows that the findings name"));
-    }
     let folder = context.folder(arguments.folder.as_deref());
+    if let Some(file) = &arguments.fix {
+        return fix(context, folder, arguments.dataset.as_deref(), file);
+    }
     let checked = match resources::read(folder)? {
         Err(findings) => Checked { resources: 0, rows: 0, findings },
         Ok(resources) => data(context, folder, &resources, arguments.dataset.as_deref())?,
@@ -33,6 +33,46 @@ pub(crate) fn run(context: &Context, arguments: &Check) -> Result<u8, Failure> {
     };
     output::answer(&text)?;
     Ok(if checked.has_errors() { FOUND_ERRORS } else { 0 })
+}
+
+/// Writes the one Dataset, or the one named, repaired into `file` and says what was done.
+fn fix(context: &Context, folder: &Path, only: Option<&str>, file: &Path) -> Result<u8, Failure> {
+    let resources = resources::load_if_any(context, folder)?;
+    let datasets = chosen(&resources, only)?;
+    let dataset = match datasets.as_slice() {
+        [dataset] => dataset,
+        [] => return Err(resources::none_in(folder)),
+        _ => {
+            let message = "the folder has several Datasets: name the one to repair with --dataset";
+            return Err(Failure::new(ErrorCode::Invalid, message));
+        }
+    };
+    let repair = table::repair(context, folder, dataset, file)?;
+    findings::say(&repair.left, context.style.stderr);
+    let mut text = format!(
+        "{}: {} of {} kept, {} of them changed; {} accounts for every change\n",
+        file.display(),
+        output::thousands(repair.rows_written),
+        output::count(repair.rows_read, "row"),
+        output::thousands(repair.rows_changed),
+        repair.changes.display()
+    );
+    if !repair.left.is_empty() {
+        text.push_str(&format!(
+            "{} above can't be repaired row by row\n",
+            output::count(repair.left.len(), "finding")
+        ));
+    }
+    // The file as the resource would name it; its other columns keep their names.
+    let split = format!("split: {{ column: {} }}", repair.split_column);
+    let language = repair.language_column.map(|column| format!("; columns: {{ language: {column}, … }}"));
+    text.push_str(&format!(
+        "to use it: source: {{ path: {} }}; {split}{}\n",
+        file.display(),
+        language.unwrap_or_default()
+    ));
+    output::answer(&text)?;
+    Ok(0)
 }
 
 fn data(
@@ -50,10 +90,10 @@ fn data(
         checked.findings.extend(resources.models.iter().filter_map(|model| unusable(folder, model)));
     }
     for dataset in chosen(resources, only)? {
-        match table::load(context, folder, dataset) {
-            Ok(table) => {
-                checked.rows += table.rows_read;
-                checked.findings.extend(table.findings);
+        match table::check(context, folder, dataset) {
+            Ok(audit) => {
+                checked.rows += audit.rows_read;
+                checked.findings.extend(audit.findings);
             }
             Err(failure) if failure.code == ErrorCode::Unsupported => return Err(failure),
             Err(failure) => checked.findings.push(unreadable(dataset, &failure)),

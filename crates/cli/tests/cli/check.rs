@@ -161,3 +161,40 @@ fn hidden_files_and_state_are_no_resources() {
     write(folder.path(), ".loquat/runs/x/endpoint.yaml", "kind: [");
     run(folder.path(), &["check"]).expect_status(0);
 }
+
+#[test]
+fn a_repaired_file_is_clean_and_the_account_is_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", GOOD);
+    let rows = format!("{ROWS}{}", ROWS.lines().next().unwrap());
+    write(folder.path(), "rows.jsonl", &format!("{rows}\n{{\"text\": \"\", \"label\": \"late\"}}\n"));
+    let before = run(folder.path(), &["check"]).expect_status(0);
+    assert!(before.stdout.contains("warning[duplicate]"), "{}", before.stdout);
+    let fixed = run(folder.path(), &["check", "--fix", "fixed.jsonl"]).expect_status(0);
+    assert!(fixed.stdout.starts_with("fixed.jsonl: 4 of 6 rows kept, 0 of them changed"), "{}", fixed.stdout);
+    assert!(fixed.stdout.contains("split: { column: split }"), "{}", fixed.stdout);
+    let account = std::fs::read_to_string(folder.path().join("fixed.jsonl.changes.jsonl")).unwrap();
+    assert_eq!(account.lines().count(), 2, "{account}");
+    write(folder.path(), "a.yaml", &GOOD.replace("rows.jsonl", "fixed.jsonl"));
+    let after = run(folder.path(), &["check"]).expect_status(0);
+    let repaired = ["warning[duplicate]", "warning[empty-row]"];
+    assert!(!repaired.iter().any(|finding| after.stdout.contains(finding)), "{}", after.stdout);
+    let refused = run(folder.path(), &["check", "--fix", "fixed.jsonl"]).expect_status(2);
+    assert!(refused.stderr.contains("is a file of the source"), "{}", refused.stderr);
+}
+
+#[test]
+fn new_findings_reach_json_and_sarif_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", GOOD);
+    write(folder.path(), "rows.jsonl", &format!("{ROWS}{{\"text\": \"StraÃŸe\", \"label\": \"late\"}}\n"));
+    let report = run(folder.path(), &["check", "--format", "json"]).expect_status(0).json();
+    let findings = report["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["check"] == "mojibake").unwrap();
+    assert_eq!((&finding["line"], &finding["rows"][0]), (&5.into(), &4.into()));
+    let log = run(folder.path(), &["check", "--format", "sarif"]).expect_status(0).json();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let result = results.iter().find(|result| result["ruleId"] == "mojibake").unwrap();
+    assert_eq!(result["level"], "warning");
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 5);
+}

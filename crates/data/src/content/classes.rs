@@ -4,39 +4,39 @@ use std::collections::BTreeMap;
 
 use loquat_spec::{Finding, Severity};
 
+use crate::DataError;
 use crate::checks::{self, CHECKS};
-use crate::content::{add, count, is_single_label, percent, place};
+use crate::content::{add, count, is_single_label, percent};
 use crate::findings::{Findings, Report, severity_of};
 use crate::split::{Part, normalised};
+use crate::survey::Survey;
 use crate::table::Table;
 
 /// Most classes named in a message.
 const NAMED: usize = 12;
 
-/// Checks the classes of the table.
-pub(super) fn check(table: &Table, findings: &mut Findings) {
-    one_class(table, findings);
-    unseen(table, findings);
-    spelling(table, findings);
-    shares(table, findings);
+/// Most labels that are compared letter by letter: with more they are free text.
+const COMPARED: usize = 2000;
+
+/// How many times rarer than the label that it resembles a misspelt one is, at least.
+const RARER: usize = 10;
+
+/// Checks the classes.
+pub(super) fn check(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {
+    one_class(survey, findings);
+    unseen(survey, findings)?;
+    absent(survey, findings);
+    spelling(survey, findings)?;
+    misspelling(survey, findings)?;
+    shares(survey, findings);
+    Ok(())
 }
 
-/// How many rows of `part` have each label.
-fn counts(table: &Table, part: Part) -> Vec<usize> {
-    let mut counts = vec![0; table.labels.len()];
-    for row in table.rows.iter().filter(|row| row.part == part) {
-        for label in &row.labels {
-            counts[*label as usize] += 1;
-        }
-    }
-    counts
-}
-
-fn one_class(table: &Table, findings: &mut Findings) {
-    if !is_single_label(table.task) {
+fn one_class(survey: &Survey, findings: &mut Findings) {
+    if !is_single_label(survey.task) {
         return;
     }
-    let training = counts(table, Part::Train);
+    let training = survey.label_counts(Part::Train);
     let used: Vec<usize> = (0..training.len()).filter(|label| training[*label] > 0).collect();
     let [only] = used.as_slice() else { return };
     let report = Report {
@@ -45,7 +45,7 @@ fn one_class(table: &Table, findings: &mut Findings) {
         field: None,
         message: format!(
             "all training rows have the label {:?}, so there is nothing to tell apart",
-            table.labels[*only]
+            survey.labels[*only]
         ),
         remedy: "add rows of at least one other class, or name the right column of labels".to_owned(),
     };
@@ -53,21 +53,18 @@ fn one_class(table: &Table, findings: &mut Findings) {
 }
 
 /// Labels that a model can't learn but is measured on.
-fn unseen(table: &Table, findings: &mut Findings) {
-    let training = counts(table, Part::Train);
-    let is_unseen = |label: &u32| training[*label as usize] == 0;
-    let rows: Vec<usize> = (0..table.rows.len())
-        .filter(|index| {
-            table.rows[*index].part != Part::Train && table.rows[*index].labels.iter().any(is_unseen)
-        })
-        .collect();
-    if rows.is_empty() || training.iter().all(|count| *count == 0) {
-        return;
-    }
+fn unseen(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {
+    let training = survey.label_counts(Part::Train);
     let labels: Vec<&str> = (0..training.len())
         .filter(|label| training[*label] == 0)
-        .map(|label| table.labels[label].as_str())
+        .map(|label| survey.labels[label].as_str())
         .collect();
+    if labels.is_empty() || training.iter().all(|count| *count == 0) {
+        return Ok(());
+    }
+    let rows = survey.rows_where(|brief| {
+        brief.part != Part::Train && survey.has_label(brief, |label| training[label as usize] == 0)
+    })?;
     let report = Report {
         check: checks::UNSEEN_LABEL,
         subject: String::new(),
@@ -76,45 +73,132 @@ fn unseen(table: &Table, findings: &mut Findings) {
             "{} of development or test without a training row ({}); predictions are always wrong for {}",
             count(labels.len(), "label"),
             named(&labels),
-            count(rows.len(), "row")
+            count(rows.count(), "row")
         ),
         remedy: "add training rows of these classes, or correct the labels".to_owned(),
     };
-    add(findings, table, report, &rows);
+    add(findings, survey, report, &rows)
 }
 
-/// Labels that are one after normalisation.
-fn spelling(table: &Table, findings: &mut Findings) {
-    let mut spellings: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-    for (number, label) in (0..).zip(&table.labels) {
-        spellings.entry(normalised(label)).or_default().push(number);
-    }
-    for (subject, labels) in spellings.into_iter().filter(|(_, labels)| labels.len() > 1) {
-        let rows: Vec<usize> = (0..table.rows.len())
-            .filter(|index| table.rows[*index].labels.iter().any(|label| labels.contains(label)))
+/// Labels of training that a part can't measure.
+fn absent(survey: &Survey, findings: &mut Findings) {
+    let training = survey.label_counts(Part::Train);
+    for part in [Part::Development, Part::Test] {
+        let counts = survey.label_counts(part);
+        let labels: Vec<&str> = (0..counts.len())
+            .filter(|label| counts[*label] == 0 && training[*label] > 0)
+            .map(|label| survey.labels[label].as_str())
             .collect();
+        if labels.is_empty() || survey.part_len(part) == 0 {
+            continue;
+        }
+        let report = Report {
+            check: checks::ABSENT_LABEL,
+            subject: part.as_str().to_owned(),
+            field: None,
+            message: format!(
+                "{} of training without a {} row ({}); nothing is known of the quality on them",
+                count(labels.len(), "label"),
+                part.as_str(),
+                named(&labels)
+            ),
+            remedy: format!("add {} rows of these classes where they matter", part.as_str()),
+        };
+        findings.add(report, None);
+    }
+}
+
+/// Labels that are one but for case, width, spaces and what joins words.
+fn spelling(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {
+    for (subject, labels) in alike(&survey.labels) {
+        let rows = survey.rows_where(|brief| survey.has_label(brief, |label| labels.contains(&label)))?;
         let quoted: Vec<String> =
-            labels.iter().map(|label| format!("{:?}", table.labels[*label as usize])).collect();
+            labels.iter().map(|label| format!("{:?}", survey.labels[*label as usize])).collect();
         let report = Report {
             check: checks::LABEL_SPELLING,
             subject,
             field: None,
             message: format!(
-                "the labels {} differ in case, width or spaces only; they count as different classes",
+                "the labels {} differ in case, width, spaces or hyphens only; they count as different classes",
                 quoted.join(" and ")
             ),
             remedy: "write them alike where they mean the same".to_owned(),
         };
-        add(findings, table, report, &rows);
+        add(findings, survey, report, &rows)?;
     }
+    Ok(())
 }
 
-fn shares(table: &Table, findings: &mut Findings) {
+/// Labels that are written alike, by what they have in common.
+pub(crate) fn alike(labels: &[String]) -> BTreeMap<String, Vec<u32>> {
+    let mut spellings: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for (number, label) in (0..).zip(labels) {
+        let normal = normalised(label);
+        let joined: String = normal.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect();
+        spellings.entry(if joined.is_empty() { normal } else { joined }).or_default().push(number);
+    }
+    spellings.retain(|_, labels| labels.len() > 1);
+    spellings
+}
+
+/// Rare labels that are a letter away from a common one.
+fn misspelling(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {
+    let mut counts = vec![0; survey.labels.len()];
+    for part in Part::ALL {
+        counts.iter_mut().zip(survey.label_counts(part)).for_each(|(sum, count)| *sum += count);
+    }
+    for (rare, common) in misspelt(&survey.labels, &counts) {
+        let rows = survey.rows_where(|brief| survey.has_label(brief, |label| label == rare))?;
+        let (written, meant) = (&survey.labels[rare as usize], &survey.labels[common as usize]);
+        let report = Report {
+            check: checks::LABEL_SPELLING,
+            subject: format!("{written} {meant}"),
+            field: None,
+            message: format!(
+                "the label {written:?} stands in {} and looks like {meant:?} misspelt; it counts as a class of its own",
+                count(rows.count(), "row")
+            ),
+            remedy: format!("write {meant:?} where it is meant"),
+        };
+        add(findings, survey, report, &rows)?;
+    }
+    Ok(())
+}
+
+/// Pairs of a rare label and the common one that it looks like.
+pub(crate) fn misspelt(labels: &[String], counts: &[usize]) -> Vec<(u32, u32)> {
+    let mut pairs = Vec::new();
+    if labels.len() > COMPARED {
+        return pairs;
+    }
+    for rare in 0..labels.len() {
+        let nearest = (0..labels.len())
+            .filter(|common| counts[*common] >= RARER * counts[rare].max(1) && counts[rare] > 0)
+            .filter(|common| is_slip(&labels[rare], &labels[*common]))
+            .max_by_key(|common| counts[*common]);
+        pairs.extend(nearest.map(|common| (rare as u32, common as u32)));
+    }
+    pairs
+}
+
+/// Whether one word is the other with a letter added, left out, replaced or two swapped, beyond its first letter.
+/// Numbers are never slips of one another.
+fn is_slip(one: &str, other: &str) -> bool {
+    let (one, other) = (normalised(one), normalised(other));
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    one != other
+        && one.chars().count().min(other.chars().count()) >= 5
+        && one.chars().next() == other.chars().next()
+        && digits(&one) == digits(&other)
+        && strsim::damerau_levenshtein(&one, &other) == 1
+}
+
+fn shares(survey: &Survey, findings: &mut Findings) {
     let parts: Vec<String> = Part::ALL
         .into_iter()
         .filter_map(|part| {
-            let of = table.rows.iter().filter(|row| row.part == part).count();
-            (of > 0).then(|| share_of_part(table, part, of))
+            let of = survey.part_len(part);
+            (of > 0).then(|| share_of_part(survey, part, of))
         })
         .collect();
     let report = Report {
@@ -128,9 +212,9 @@ fn shares(table: &Table, findings: &mut Findings) {
 }
 
 /// The largest classes of a part, and the smallest where there are many.
-fn share_of_part(table: &Table, part: Part, of: usize) -> String {
+fn share_of_part(survey: &Survey, part: Part, of: usize) -> String {
     let mut classes: Vec<(usize, &str)> =
-        counts(table, part).into_iter().zip(table.labels.iter().map(String::as_str)).collect();
+        survey.label_counts(part).into_iter().zip(survey.labels.iter().map(String::as_str)).collect();
     classes.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     let text = |(count, label): &(usize, &str)| format!("{label} {}", percent(*count, of));
     let list = if classes.len() <= NAMED {
@@ -167,7 +251,10 @@ pub fn small_classes(
 ) -> Option<Finding> {
     let check = CHECKS.iter().find(|check| check.name == checks::SMALL_CLASS)?;
     let severity = severity_of(check, checks)?;
-    let training = counts(table, Part::Train);
+    let mut training = vec![0; table.labels.len()];
+    for row in table.rows.iter().filter(|row| row.part == Part::Train) {
+        row.labels.iter().for_each(|label| training[*label as usize] += 1);
+    }
     let is_small = |label: usize| (1..folds).contains(&training[label]);
     let small: Vec<String> = (0..training.len())
         .filter(|label| is_small(*label))
@@ -182,13 +269,13 @@ pub fn small_classes(
             row.part == Part::Train && row.labels.iter().any(|label| is_small(*label as usize))
         })
         .collect();
-    let place = indices.first().and_then(|index| place(table, *index));
+    let place = indices.first().map(|index| table.rows[*index].location);
     Some(Finding {
         severity,
         check: checks::SMALL_CLASS,
         resource: Some(table.name.clone()),
-        file: place.as_ref().map(|place| place.file.clone()),
-        line: place.and_then(|place| place.line).map(|line| line as usize),
+        file: place.and_then(|place| table.files.get(place.file as usize).cloned()),
+        line: place.map(|place| place.line as usize),
         column: None,
         field: None,
         rows: indices.iter().take(1000).map(|index| table.rows[*index].number).collect(),

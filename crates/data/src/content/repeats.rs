@@ -2,107 +2,114 @@
 
 use loquat_spec::Task;
 
-use crate::checks;
 use crate::content::{add, count};
 use crate::findings::{Findings, Report};
-use crate::split::{Part, group_key};
-use crate::table::{Input, Row, Table};
+use crate::hits::Hits;
+use crate::log::for_each_run;
+use crate::split::Part;
+use crate::survey::Survey;
+use crate::{DataError, checks};
 
-/// What was found, as indices of rows.
-#[derive(Default)]
-struct Repeats {
-    duplicates: Vec<usize>,
-    leaked: Vec<usize>,
-    conflicts: Vec<usize>,
+/// What was found.
+pub(super) struct Repeats {
+    /// Rows of a part whose text stands in an earlier part.
+    pub(super) leaked: [Hits; 3],
+    /// Whether the text of each row stands in an earlier row.
+    pub(super) repeated: Vec<bool>,
+    duplicates: Hits,
+    conflicts: Hits,
     conflicting_texts: usize,
 }
 
-/// Finds repeated texts and groups, and marks leaked rows.
-pub(super) fn check(table: &mut Table, findings: &mut Findings) {
-    let repeats = find(table);
-    for index in &repeats.leaked {
-        table.rows[*index].leaked = true;
-    }
-    report_leakage(table, &repeats.leaked, findings);
-    report_conflicts(table, &repeats, findings);
-    report_duplicates(table, &repeats.duplicates, findings);
-    report_groups(table, findings);
-}
-
-fn find(table: &Table) -> Repeats {
-    let mut order: Vec<(u64, usize)> = table.rows.iter().map(|row| row.key).zip(0..).collect();
-    order.sort_unstable();
-    let mut repeats = Repeats::default();
-    for same in order.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-        let indices: Vec<usize> = same.iter().map(|(_, index)| *index).collect();
-        inspect(table, &indices, &mut repeats);
-    }
-    repeats.duplicates.sort_unstable();
-    repeats.leaked.sort_unstable();
-    repeats.conflicts.sort_unstable();
-    repeats
-}
-
-/// Looks at the rows of one text, which are in order.
-fn inspect(table: &Table, indices: &[usize], repeats: &mut Repeats) {
-    let rows = &table.rows;
-    let first = indices[0];
-    if indices.iter().any(|index| !agree(&rows[*index], &rows[first])) {
-        repeats.conflicting_texts += 1;
-        repeats.conflicts.extend(indices);
-    }
-    let earliest = indices.iter().map(|index| rows[*index].part).min().unwrap_or(Part::Test);
-    repeats.leaked.extend(indices.iter().filter(|index| rows[**index].part > earliest));
-    for (position, index) in indices.iter().enumerate() {
-        let row = &rows[*index];
-        let before = indices[..position].iter().map(|earlier| &rows[*earlier]);
-        // One glance back suffices to tell a repetition from the first of its kind.
-        if before.rev().take(LOOK_BACK).any(|earlier| earlier.part == row.part && agree(earlier, row)) {
-            repeats.duplicates.push(*index);
-        }
-    }
-}
+/// A row of a text that occurs more than once: its index, its part, its labels and what it says beyond them.
+type Occurrence = (u32, Part, u32, u64);
 
 /// Most earlier rows of the same text that a row is compared with, so that a text repeated a million times stays cheap.
 const LOOK_BACK: usize = 64;
 
-/// Whether two rows of the same text say the same of it.
-fn agree(a: &Row, b: &Row) -> bool {
-    match (&a.input, &b.input) {
-        (Input::Tokens { tags: one, .. }, Input::Tokens { tags: other, .. }) => one == other,
-        (Input::Spans { spans: one, .. }, Input::Spans { spans: other, .. }) => one == other,
-        _ => a.labels == b.labels,
-    }
-}
-
-fn report_leakage(table: &Table, leaked: &[usize], findings: &mut Findings) {
+/// Finds repeated texts and groups.
+pub(super) fn check(survey: &Survey, findings: &mut Findings) -> Result<Repeats, DataError> {
+    let repeats = find(survey)?;
     for (part, known) in [(Part::Development, "training"), (Part::Test, "training or development")] {
-        let rows: Vec<usize> =
-            leaked.iter().copied().filter(|index| table.rows[*index].part == part).collect();
-        if rows.is_empty() {
-            continue;
+        report_leakage(survey, part, (known, &repeats.leaked[part as usize]), findings)?;
+    }
+    report_conflicts(survey, &repeats, findings)?;
+    report_duplicates(survey, &repeats.duplicates, findings)?;
+    report_groups(survey, findings)?;
+    Ok(repeats)
+}
+
+fn find(survey: &Survey) -> Result<Repeats, DataError> {
+    let none = || Hits::new(survey.limit);
+    let mut repeats = Repeats {
+        leaked: [none(), none(), none()],
+        repeated: vec![false; survey.len()],
+        duplicates: none(),
+        conflicts: none(),
+        conflicting_texts: 0,
+    };
+    for_each_run(
+        survey.len(),
+        |take| {
+            survey.briefs.for_each(|index, brief| {
+                take(brief.key, (index as u32, brief.part, brief.labels, brief.says));
+            })
+        },
+        |runs| {
+            for run in runs.iter() {
+                inspect(run, &mut repeats);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(repeats)
+}
+
+/// Looks at the rows of one text, which are in order.
+fn inspect(rows: &[(u64, Occurrence)], repeats: &mut Repeats) {
+    let says = |(_, (_, _, labels, says)): &(u64, Occurrence)| (*labels, *says);
+    if rows.iter().any(|row| says(row) != says(&rows[0])) {
+        repeats.conflicting_texts += 1;
+        rows.iter().for_each(|(_, row)| repeats.conflicts.add(row.0));
+    }
+    let earliest = rows.iter().map(|(_, row)| row.1).min().unwrap_or(Part::Test);
+    for (position, row) in rows.iter().enumerate() {
+        let (index, part, ..) = row.1;
+        repeats.repeated[index as usize] = position > 0;
+        if part > earliest {
+            repeats.leaked[part as usize].add(index);
         }
-        let of = table.rows.iter().filter(|row| row.part == part).count();
-        let report = Report {
-            check: checks::LEAKAGE,
-            subject: part.as_str().to_owned(),
-            field: Some("spec.split".to_owned()),
-            message: format!(
-                "{} of {of} {} rows have a text that stands in {known} too; a model may have seen it, so the score of the part comes out too good",
-                rows.len(),
-                part.as_str()
-            ),
-            remedy: "remove them from one side; scores are shown with and without them until then".to_owned(),
-        };
-        add(findings, table, report, &rows);
+        // One glance back suffices to tell a repetition from the first of its kind.
+        let mut before = rows[..position].iter().rev().take(LOOK_BACK);
+        if before.any(|earlier| earlier.1.1 == part && says(earlier) == says(row)) {
+            repeats.duplicates.add(index);
+        }
     }
 }
 
-fn report_conflicts(table: &Table, repeats: &Repeats, findings: &mut Findings) {
-    if repeats.conflicts.is_empty() {
-        return;
-    }
-    let what = match table.task {
+fn report_leakage(
+    survey: &Survey,
+    part: Part,
+    (known, rows): (&str, &Hits),
+    findings: &mut Findings,
+) -> Result<(), DataError> {
+    let report = Report {
+        check: checks::LEAKAGE,
+        subject: part.as_str().to_owned(),
+        field: Some("spec.split".to_owned()),
+        message: format!(
+            "{} of {} {} rows have a text that stands in {known} too; a model may have seen it, so the score of the part comes out too good",
+            rows.count(),
+            survey.part_len(part),
+            part.as_str()
+        ),
+        remedy: "remove them from one side; scores are shown with and without them until then".to_owned(),
+    };
+    add(findings, survey, report, rows)
+}
+
+fn report_conflicts(survey: &Survey, repeats: &Repeats, findings: &mut Findings) -> Result<(), DataError> {
+    let what = match survey.task {
         Task::TokenClassification => "tags",
         _ => "labels",
     };
@@ -112,51 +119,51 @@ fn report_conflicts(table: &Table, repeats: &Repeats, findings: &mut Findings) {
         field: None,
         message: format!(
             "{} under different {what}; no model can get all of them right",
-            format_args!("{} in {} rows", count(repeats.conflicting_texts, "text"), repeats.conflicts.len())
+            format_args!(
+                "{} in {} rows",
+                count(repeats.conflicting_texts, "text"),
+                repeats.conflicts.count()
+            )
         ),
         remedy: format!("decide on the right {what} of each text, or use a multi-label task"),
     };
-    add(findings, table, report, &repeats.conflicts);
+    add(findings, survey, report, &repeats.conflicts)
 }
 
-fn report_duplicates(table: &Table, duplicates: &[usize], findings: &mut Findings) {
-    if duplicates.is_empty() {
-        return;
-    }
+fn report_duplicates(survey: &Survey, duplicates: &Hits, findings: &mut Findings) -> Result<(), DataError> {
     let report = Report {
         check: checks::DUPLICATE,
         subject: String::new(),
         field: None,
         message: format!(
             "{} with the text and label of an earlier row of the same part (case, width and spaces aside); they count double in training, and folds may show a model its own test rows",
-            count(duplicates.len(), "row")
+            count(duplicates.count(), "row")
         ),
         remedy: "remove the repetitions, or give equal texts one `group`".to_owned(),
     };
-    add(findings, table, report, duplicates);
+    add(findings, survey, report, duplicates)
 }
 
 /// Groups that stand in more than one part, which only given splits can have.
-fn report_groups(table: &Table, findings: &mut Findings) {
-    let mut order: Vec<(u64, usize)> = (0..)
-        .zip(&table.rows)
-        .filter_map(|(index, row)| Some((group_key(row.group.as_deref()?), index)))
-        .collect();
-    order.sort_unstable();
-    let mut groups = 0;
-    let mut across = Vec::new();
-    for same in order.chunk_by(|a, b| a.0 == b.0) {
-        let part = |entry: &(u64, usize)| table.rows[entry.1].part;
-        let earliest = same.iter().map(part).min();
-        let later = same.iter().filter(|entry| Some(part(entry)) > earliest).map(|entry| entry.1);
-        let before = across.len();
-        across.extend(later);
-        groups += usize::from(across.len() > before);
-    }
-    if across.is_empty() {
-        return;
-    }
-    across.sort_unstable();
+fn report_groups(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {
+    let (mut groups, mut across) = (0, Hits::new(survey.limit));
+    let scan = |take: crate::log::Take<'_, (u32, Part)>| {
+        survey.briefs.for_each(|index, brief| {
+            if brief.group != 0 {
+                take(brief.group, (index as u32, brief.part));
+            }
+        })
+    };
+    for_each_run(survey.len(), scan, |runs| {
+        for run in runs.iter() {
+            let earliest = run.iter().map(|(_, (_, part))| *part).min();
+            let later = run.iter().filter(|(_, (_, part))| Some(*part) > earliest);
+            let before = across.count();
+            later.for_each(|(_, (index, _))| across.add(*index));
+            groups += usize::from(across.count() > before);
+        }
+        Ok(())
+    })?;
     let report = Report {
         check: checks::GROUP_LEAKAGE,
         subject: String::new(),
@@ -164,9 +171,9 @@ fn report_groups(table: &Table, findings: &mut Findings) {
         message: format!(
             "{} in more than one part ({}); rows of a group resemble each other, so scores come out too good",
             count(groups, "group"),
-            count(across.len(), "row")
+            count(across.count(), "row")
         ),
         remedy: "keep each group in one part, or split by hash, which does".to_owned(),
     };
-    add(findings, table, report, &across);
+    add(findings, survey, report, &across)
 }

@@ -75,6 +75,10 @@ pub(crate) fn jsonl(rows: &[serde_json::Value]) -> String {
     rows.iter().map(|row| format!("{row}\n")).collect()
 }
 
+pub(crate) fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 pub(crate) fn found<'a>(table: &'a Table, check: &str) -> Vec<&'a Finding> {
     table.findings.iter().filter(|finding| finding.check == check).collect()
 }

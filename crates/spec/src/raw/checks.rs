@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::Severity;
-use crate::problem::{Context, INVALID_VALUE, NOT_YET_SUPPORTED};
+use crate::problem::{Context, INVALID_VALUE};
 
 /// Whether a `Dataset` may change the severity of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +17,9 @@ enum Freedom {
     Fixed,
     /// It is a matter of the data.
     Free,
-    /// It does not exist yet.
-    Later,
 }
 
-const CATALOGUE: [(&str, Freedom, &str); 31] = [
+const CATALOGUE: [(&str, Freedom, &str); 43] = [
     ("unreadable", Freedom::Fixed, "A file is absent, damaged or of unknown format."),
     ("missing-column", Freedom::Fixed, "A column named in `columns` or `split` is not in the data."),
     ("no-text", Freedom::Fixed, "No row has usable text."),
@@ -47,10 +45,38 @@ const CATALOGUE: [(&str, Freedom, &str); 31] = [
     ("duplicate", Freedom::Free, "The same text under the same label more than once."),
     ("leakage", Freedom::Free, "Texts that stand in training and in a part that measures it."),
     ("group-leakage", Freedom::Free, "Groups that stand in training and in a part that measures it."),
-    ("near-duplicate", Freedom::Later, "Texts that differ in a few words only. Not yet supported."),
+    (
+        "near-leakage",
+        Freedom::Free,
+        "Texts that stand in training and in a part that measures it but for a few words.",
+    ),
+    ("premise-leakage", Freedom::Free, "Premises that stand in training and in a part that measures it."),
+    ("near-duplicate", Freedom::Free, "Texts of one part that differ in a few words only."),
+    ("same-pair", Freedom::Free, "Pairs of two equal texts."),
+    ("label-cue", Freedom::Free, "Words that begin or end many texts of one label and hardly any other."),
+    ("mojibake", Freedom::Free, "Text that was decoded wrongly on its way."),
+    (
+        "language-mismatch",
+        Freedom::Free,
+        "Texts that look like another language than their row or the Dataset says.",
+    ),
+    ("length-outlier", Freedom::Free, "Texts many times longer than the others."),
+    ("personal-data", Freedom::Free, "Mail addresses, telephone numbers and numbers of payment cards."),
+    ("loose-tag", Freedom::Free, "`I-` tags that continue no entity of their type."),
+    ("cut-span", Freedom::Free, "Spans that begin or end inside a word or with white space."),
+    (
+        "absent-label",
+        Freedom::Free,
+        "Labels of training without a row in a part that measures, reported for information.",
+    ),
+    (
+        "entity-conflict",
+        Freedom::Free,
+        "Entities that mostly have one type and another one elsewhere, reported for information.",
+    ),
     ("label-conflict", Freedom::Free, "The same text under different labels."),
     ("small-class", Freedom::Free, "Classes with fewer training rows than folds."),
-    ("label-spelling", Freedom::Free, "Labels that differ in case, width or spaces only."),
+    ("label-spelling", Freedom::Free, "Labels that differ in case, width, spaces, hyphens or a letter only."),
     ("unseen-label", Freedom::Free, "Labels of development or test rows that training lacks."),
     ("undeclared-label", Freedom::Free, "Labels that are languages which `languages` does not declare."),
     ("undeclared-language", Freedom::Free, "Languages that `languages` does not declare."),
@@ -103,15 +129,10 @@ impl ChecksSpec {
             match (freedom, level) {
                 (Freedom::Free, _) => drop(checks.insert(name.to_owned(), severity)),
                 // What the check is anyway.
-                (Freedom::Fixed, Level::Error) | (Freedom::Later, Level::Off) => {}
+                (Freedom::Fixed, Level::Error) => {}
                 (Freedom::Fixed, _) => {
                     let message = "always stops the run: it leaves nothing to train on";
                     context.value(&field, INVALID_VALUE, message, "remove it and mend the data");
-                }
-                (Freedom::Later, _) => {
-                    let message = format!("the check {name} is not yet supported");
-                    let remedy = "write off or remove it; duplicate and leakage find equal texts";
-                    context.key(&field, NOT_YET_SUPPORTED, message, remedy);
                 }
             }
         }

@@ -82,7 +82,7 @@ fn plot(curve: &ThresholdCurve, kept: usize, kept_name: &str) -> String {
     let scale = |pixels| Scale::new((0.0, 1.0), pixels, Spacing::Linear);
     let mut plot = Plot::new(frame, scale(frame.across()), scale(frame.up()));
     plot.left_axis(5, percent);
-    plot.bottom_axis("least probability of an answer", 5, |tick| super::scores::axis_number(tick));
+    plot.bottom_axis("least probability of an answer", 5, super::scores::axis_number);
     let points: Vec<(f64, f64, f64)> = curve
         .points
         .iter()

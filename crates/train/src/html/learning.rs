@@ -14,7 +14,7 @@ pub(super) fn section(report: &Report) -> Option<String> {
     let curve = report.learning_curve.as_ref()?;
     let (first, last) = (curve.points.first()?, curve.points.last()?);
     let everything: Vec<&LearningPoint> = curve.points.iter().chain(&curve.doubled).collect();
-    let frame = Frame { width: 700.0, height: 300.0, ..Frame::HALF };
+    let frame = Frame { width: 560.0, ..Frame::HALF };
     let most = everything.iter().map(|point| point.rows).max()? as f64;
     let x = Scale::new((first.rows as f64 * 0.85, most * 1.12), frame.across(), Spacing::Logarithmic);
     let heights = everything.iter().flat_map(|point| [point.low, point.high]);

@@ -112,7 +112,7 @@ pub(super) fn best(report: &Report) -> Option<String> {
             Cell::number(value, score(value)),
             Cell::number(trial.folds as f64, count(trial.folds)),
             Cell::number(trial.seconds, format!("{:.2}", trial.seconds)),
-            Cell::text(&described(trial)),
+            Cell::markup(format!("<span class=\"long\">{}</span>", escape(&described(trial)))),
         ]
     });
     let columns = [

@@ -1,13 +1,12 @@
 //! The whole line from a table to a registered version, through the public surface.
 
-mod support;
-
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use loquat_spec::{Bytes, Constraints, Metric, ModelReference, Promote, Task, Training};
 use loquat_train::{Cancel, Outcome, Report, TrialState, is_unfinished, reproduce, train};
-use support::{Numbers, Place, StopAfter, TableConfig, files, table, training, with_timeout};
+
+use crate::support::{Numbers, Place, StopAfter, TableConfig, files, table, training, with_timeout};
 
 #[test]
 fn trains_reports_registers_and_promotes() {

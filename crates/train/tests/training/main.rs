@@ -1,0 +1,5 @@
+//! Training through the public surface: the whole line, and the pages made of its report.
+
+mod line;
+mod page;
+mod support;
