@@ -107,7 +107,7 @@ fn a_damaged_artifact_is_refused_with_its_file_named() {
         Case {
             name: "newer format",
             file: "loquat.json",
-            damage: |b| String::from_utf8(b).unwrap().replace("\"1.0\"", "\"2.0\"").into_bytes(),
+            damage: |b| String::from_utf8(b).unwrap().replace(Manifest::FORMAT_VERSION, "2.0").into_bytes(),
         },
         Case {
             name: "one label fewer",
