@@ -44,6 +44,8 @@ enum Command {
     Generate,
     /// Drives a real server and its registry with the clients that users run.
     ServicesTest,
+    /// Compares encoders with PyTorch and transformers; installs some gigabytes.
+    References,
     /// Builds and tests the binary with nothing but serving; not part of the check.
     ServeOnly,
     /// Measures a named figure, prints its records and stores them in docs/figures.
@@ -84,6 +86,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Check { from, only } => check::run(&workspace, from, only),
         Command::Generate => check::generate(&workspace),
         Command::ServicesTest => services::test(&workspace),
+        Command::References => services::references(&workspace),
         Command::ServeOnly => check::serve_only(&workspace),
         Command::Figure { name: Some(name) } => figures::measure(&workspace, &name),
         Command::Figure { name: None } => {

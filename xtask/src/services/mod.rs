@@ -6,4 +6,4 @@ mod services_test;
 
 pub(crate) use python::environment as python_environment;
 pub(crate) use server::Server;
-pub(crate) use services_test::test;
+pub(crate) use services_test::{references, test};

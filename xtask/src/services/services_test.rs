@@ -23,6 +23,8 @@ fn stages(workspace: &Workspace, stopwatch: &mut Stopwatch) -> Result<()> {
     stopwatch.time("build", build)?;
     let requirements = workspace.path("services/clients/requirements.txt");
     let python = stopwatch.time("clients", || python::environment(&requirements))?;
+    let chromium = workspace.path("services/chromium.sh");
+    stopwatch.time("browser", || process::run(&mut Command::new(&chromium)))?;
     let binary = workspace.binary("debug");
     let folder = tempfile::tempdir()?;
     stopwatch.time("train", || train(workspace, &binary, folder.path()))?;
@@ -46,6 +48,19 @@ fn stages(workspace: &Workspace, stopwatch: &mut Stopwatch) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Runs the comparisons with PyTorch and transformers, which weigh some gigabytes and are no part of the services test.
+pub(crate) fn references(workspace: &Workspace) -> Result<()> {
+    process::run(&mut workspace.cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
+    let python = python::environment(&workspace.path("services/references/requirements.txt"))?;
+    process::run(
+        Command::new(&python)
+            .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            .arg(workspace.path("services/references"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("LOQUAT_TEST_BINARY", workspace.binary("debug")),
+    )
 }
 
 /// Trains the example's data under the small budget of `services/tickets.yaml`.
