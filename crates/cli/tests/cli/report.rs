@@ -10,7 +10,9 @@ fn the_page_is_written_beside_the_report_and_printed_again() {
     let demo = starter(at, "text-classification");
     run(at, &["train", "demo"]).expect_status(0);
     let written = std::fs::read_to_string(demo.join(".loquat/runs/demo/report.html")).unwrap();
-    assert!(written.starts_with("<!doctype html>") && written.contains("<title>demo:1, training report</title>"));
+    assert!(
+        written.starts_with("<!doctype html>") && written.contains("<title>demo:1, training report</title>")
+    );
     let printed = run(at, &["report", "demo", "--dir", "demo", "--format", "html"]).expect_status(0);
     assert_eq!(printed.stdout, written);
     run(at, &["report", "demo", "--dir", "demo", "--format", "html", "-o", "page.html"]).expect_status(0);
