@@ -30,7 +30,8 @@ fn the_stored_report_knows_its_version() {
     assert_eq!(stored["body"]["version"], 1);
     run(at, &["models", "export", "demo", "exported", "--dir", "demo"]).expect_status(0);
     run(at, &["models", "import", "other", "exported", "--dir", "demo"]).expect_status(0);
-    let imported = run(at, &["report", "other", "--dir", "demo", "--format", "json"]).expect_status(0).json();
+    let imported =
+        run(at, &["report", "other:1", "--dir", "demo", "--format", "json"]).expect_status(0).json();
     assert_eq!((imported["name"].as_str(), imported["version"].as_u64()), (Some("other"), Some(1)));
 }
 
