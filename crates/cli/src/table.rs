@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use loquat_data::{Audit, LoadOptions, Repair, Table};
+#[cfg(feature = "train")]
+use loquat_data::Table;
+use loquat_data::{Audit, LoadOptions, Repair};
 use loquat_spec::Dataset;
 
 use crate::context::{Context, cache_folder};
@@ -10,6 +12,7 @@ use crate::failure::Failure;
 use crate::reading::ReadingProgress;
 
 /// Reads and checks the rows of `dataset`, whose paths are relative to `folder`.
+#[cfg(feature = "train")]
 pub(crate) fn load(context: &Context, folder: &Path, dataset: &Dataset) -> Result<Table, Failure> {
     Ok(loquat_data::load(dataset, &options(context, folder))?)
 }

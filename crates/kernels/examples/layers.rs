@@ -23,11 +23,13 @@ struct Layer {
     norm: LayerNorm,
 }
 
-fn main() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let int8 = arguments[1] == "int8";
-    let (sequences, length): (usize, usize) = (arguments[2].parse().unwrap(), arguments[3].parse().unwrap());
-    let kernels = Kernels::named(arguments.get(4).map_or("auto", String::as_str)).unwrap();
+    let [_, kind, sequences, length, rest @ ..] = &arguments[..] else {
+        return Err("usage: layers int8|f32 SEQUENCES LENGTH [KERNELS]".into());
+    };
+    let (int8, sequences, length) = (kind == "int8", sequences.parse::<usize>()?, length.parse::<usize>()?);
+    let kernels = Kernels::named(rest.first().map_or("auto", String::as_str))?;
     let layers: Vec<Layer> = (0..LAYERS).map(|seed| layer(kernels, int8, seed as u64)).collect();
     let lengths = vec![length; sequences];
     let tokens = sequences * length;
@@ -61,6 +63,7 @@ fn main() {
         let (least, middle) = median(times);
         println!("  {name:<10} median {middle:.3} ms, least {least:.3} ms");
     }
+    Ok(())
 }
 
 struct State {

@@ -192,7 +192,10 @@ impl Part<'_> {
         match self.attention.span {
             Span::Full => (0, self.keys),
             Span::Causal => (0, position + 1),
-            Span::Window(radius) => (position.saturating_sub(radius), (position + radius + 1).min(self.keys)),
+            Span::Window(radius) => {
+                let end = position.saturating_add(radius).min(self.keys - 1) + 1;
+                (position.saturating_sub(radius), end)
+            }
         }
     }
 }

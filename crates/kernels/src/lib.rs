@@ -11,9 +11,9 @@
 //! * **Memory.** A [`Scratch`] holds what a kernel needs between its steps. It grows to the largest call and is then
 //!   reused, so a warm call allocates nothing. One for each thread.
 //! * **Agreement.** Every path computes a row from that row alone (or from its sequence alone) in one order, so a batch
-//!   gives bit for bit what its rows give one by one, in any order. Between paths, f32 results differ by rounding: at
-//!   most 2e-5 of the largest magnitude. Weights and activations of the int8 product are quantised alike on every path, and
-//!   its integer sums are equal.
+//!   gives bit for bit what its rows give one by one, in any order. Each path is within 2e-5 of the same computed in f64,
+//!   relative to the largest magnitude. Int8 weights and activations are quantised to the same bytes on every path, and
+//!   the sums of their products are equal.
 //!
 //! NEON has no code of its own yet: there the portable path serves, which the compiler vectorises.
 

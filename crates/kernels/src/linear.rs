@@ -120,7 +120,7 @@ impl Operation for ProductF32<'_> {
                     let first = start + first;
                     let width = panel.vectors * S::LANES;
                     let operands = Operands {
-                        a: input.row(first).as_ptr(),
+                        a: input.rows(first, rows).as_ptr(),
                         a_stride: input.stride(),
                         b: panels[panel.first * depth..][..depth * width].as_ptr(),
                         b_stride: width,
@@ -275,7 +275,8 @@ fn quantise_row<S: Simd>(simd: S, row: &[f32], bytes: &mut [u8]) -> RowScale {
     let zero = (1.0 - low / scale).round_ties_even();
     let (factor, shift) = (simd.splat(1.0 / scale), simd.splat(zero));
     for (numbers, bytes) in row.chunks(S::LANES).zip(bytes.chunks_mut(S::LANES)) {
-        let value = simd.mul_add(simd.load(numbers), factor, shift);
+        // Not fused, so that every path rounds alike and finds the same bytes.
+        let value = simd.add(simd.mul(simd.load(numbers), factor), shift);
         simd.store_bytes(simd.min(simd.max(value, simd.splat(1.0)), simd.splat(255.0)), bytes);
     }
     RowScale { scale, zero: zero as i32 }

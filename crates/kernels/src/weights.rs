@@ -87,6 +87,23 @@ impl PackedI8 {
     pub fn quantise(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
         assert!(inputs <= MOST_INPUTS, "{inputs} inputs; int8 sums hold at most {MOST_INPUTS}");
         let shape = Shape::new(kernels, weights, outputs, inputs);
+        kernels.run(Quantise { shape, weights })
+    }
+}
+
+/// Quantises and packs; an operation, because rounding is an instruction of the paths and a call elsewhere.
+struct Quantise<'a> {
+    shape: Shape,
+    weights: &'a [f32],
+}
+
+impl Operation for Quantise<'_> {
+    type Output = PackedI8;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> PackedI8 {
+        let Self { shape, weights } = self;
+        let Shape { inputs, outputs, .. } = shape;
         let groups = inputs.div_ceil(GROUP);
         let length = groups * GROUP * shape.padded_outputs();
         let mut panels = Aligned::zeros(length);
@@ -109,7 +126,7 @@ impl PackedI8 {
                 sums.push(sum);
             }
         }
-        Self { shape, panels, scales, sums }
+        PackedI8 { shape, panels, scales, sums }
     }
 }
 

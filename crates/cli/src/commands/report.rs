@@ -123,7 +123,8 @@ mod rendered {
     fn version(context: &Context, reference: &ModelReference) -> Result<Version, Failure> {
         let (store, resolved) = stores::resolve(context, reference)?;
         let record = resolved.record;
-        let fixed = ModelReference { name: reference.name.clone(), selector: Selector::Version(record.version) };
+        let fixed =
+            ModelReference { name: reference.name.clone(), selector: Selector::Version(record.version) };
         let pipeline = Pipeline::from_store(&store, &fixed)?;
         let report = parsed(&store, &fixed, &record)?;
         Ok(Version { shown: format!("{}:{}", record.name, record.version), record, pipeline, report })
@@ -139,7 +140,8 @@ mod rendered {
         };
         let (left, right) = (version(context, left)?, version(context, right)?);
         if left.pipeline.task() != right.pipeline.task() {
-            let message = format!("{} and {} do different tasks and can't be compared", left.shown, right.shown);
+            let message =
+                format!("{} and {} do different tasks and can't be compared", left.shown, right.shown);
             return Err(Failure::new(ErrorCode::Invalid, message));
         }
         let (dataset, training) = reproduce::resources(&right.record, &right.shown)?;
@@ -153,8 +155,7 @@ mod rendered {
             }
         }
         let threads = context.threads_for(training.threads);
-        let found =
-            loquat_train::compare([contender(&left), contender(&right)], &training, &table, threads)?;
+        let found = loquat_train::compare([contender(&left), contender(&right)], &training, &table, threads)?;
         match format {
             ReportFormat::Html => Ok(found.html()),
             ReportFormat::Json => output::json(&found),

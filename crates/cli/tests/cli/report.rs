@@ -10,7 +10,9 @@ fn the_page_is_written_beside_the_report_and_printed_again() {
     let demo = starter(at, "text-classification");
     run(at, &["train", "demo"]).expect_status(0);
     let written = std::fs::read_to_string(demo.join(".loquat/runs/demo/report.html")).unwrap();
-    assert!(written.starts_with("<!doctype html>") && written.contains("<title>demo:1, training report</title>"));
+    assert!(
+        written.starts_with("<!doctype html>") && written.contains("<title>demo:1, training report</title>")
+    );
     let printed = run(at, &["report", "demo", "--dir", "demo", "--format", "html"]).expect_status(0);
     assert_eq!(printed.stdout, written);
     run(at, &["report", "demo", "--dir", "demo", "--format", "html", "-o", "page.html"]).expect_status(0);
@@ -28,7 +30,8 @@ fn the_stored_report_knows_its_version() {
     assert_eq!(stored["body"]["version"], 1);
     run(at, &["models", "export", "demo", "exported", "--dir", "demo"]).expect_status(0);
     run(at, &["models", "import", "other", "exported", "--dir", "demo"]).expect_status(0);
-    let imported = run(at, &["report", "other", "--dir", "demo", "--format", "json"]).expect_status(0).json();
+    let imported =
+        run(at, &["report", "other:1", "--dir", "demo", "--format", "json"]).expect_status(0).json();
     assert_eq!((imported["name"].as_str(), imported["version"].as_u64()), (Some("other"), Some(1)));
 }
 
