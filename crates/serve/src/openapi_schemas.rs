@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::openapi_protocols;
+
 /// Schemas by name.
 pub(crate) fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
-    for group in [prediction(), operation(), open_inference(), inference()] {
+    for group in [prediction(), operation(), open_inference(), inference(), openapi_protocols::schemas()] {
         if let Value::Object(group) = group {
             all.extend(group);
         }

@@ -128,13 +128,10 @@ impl Registry {
 
     pub(crate) fn serve_with(&self, change: impl FnOnce(&mut ServeConfig)) -> Server {
         let mut config = ServeConfig {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            store: self.folder.path().to_owned(),
-            endpoints: Vec::new(),
             threads: 2,
-            insecure: false,
             drain: Duration::from_secs(5),
             max_body: 1 << 20,
+            ..ServeConfig::new("127.0.0.1:0".parse().unwrap(), self.folder.path().to_owned())
         };
         change(&mut config);
         Server::start(config)
@@ -142,7 +139,7 @@ impl Registry {
 }
 
 pub(crate) fn endpoint(own: &str, model: &str, requests: Requests) -> Endpoint {
-    Endpoint { name: name(own), model: model.parse().unwrap(), default: false, threads: None, requests }
+    Endpoint { requests, ..Endpoint::new(name(own), model.parse().unwrap()) }
 }
 
 /// A running server.

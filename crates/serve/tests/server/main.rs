@@ -3,12 +3,15 @@
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+mod documented;
+mod grpc;
+#[cfg(test)]
 mod harness;
-#[cfg(test)]
+mod keys;
 mod lifecycle;
-#[cfg(test)]
+mod many_models;
 mod open_inference;
-#[cfg(test)]
 mod operation;
-#[cfg(test)]
 mod predict;
+mod protocols;
+mod tls;
