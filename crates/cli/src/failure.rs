@@ -137,6 +137,6 @@ macro_rules! from_library_error {
 
 from_library_error!(loquat_data::DataError, loquat_infer::InferError, loquat_store::StoreError);
 #[cfg(feature = "serve")]
-from_library_error!(loquat_serve::ServeError);
+from_library_error!(loquat_serve::ServeError, loquat_serve::KeyError);
 #[cfg(feature = "train")]
 from_library_error!(loquat_train::TrainError);
