@@ -215,6 +215,8 @@ fn inference() -> Value {
             "type": "object",
             "properties": {
                 "id": { "type": "string" },
+                "model_name": { "description": "Not read: the path says which.", "type": "string" },
+                "model_version": { "description": "Not read: the path says which.", "type": ["string", "null"] },
                 "parameters": { "$ref": "#/components/schemas/V2Parameters" },
                 "inputs": {
                     "type": "array",

@@ -73,8 +73,9 @@ fn invalid(field: impl Into<String>, detail: impl Into<String>, remedy: impl Int
 impl InferRequest {
     /// Takes a body apart; `tail` holds the binary tensors behind its JSON.
     pub(crate) fn parse(members: Members, tail: &[u8], multi_label: bool) -> Result<Self, Problem> {
-        let [id, parameters, inputs, outputs] =
-            members.take("", ["id", "parameters", "inputs", "outputs"])?;
+        // KServe's client repeats in the body what the path says.
+        let [id, parameters, inputs, outputs, _model_name, _model_version] =
+            members.take("", ["id", "parameters", "inputs", "outputs", "model_name", "model_version"])?;
         let id = match id {
             None | Some(Value::Null) => None,
             Some(Value::String(id)) => Some(id),
