@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn every_route_of_the_router_has_a_kind_of_its_own() {
         for (method, path) in crate::routes() {
-            let filled = path.replace('{', "").replace('}', "");
+            let filled = path.replace(['{', '}'], "");
             let method = Method::from_bytes(method.as_bytes()).expect("a method");
             assert_ne!(Route::of(&method, &filled).as_str(), "other", "{path}");
         }

@@ -152,7 +152,7 @@ fn reads_a_whole_training() {
 #[test]
 fn reads_a_whole_endpoint() {
     let read = endpoint(
-        r"
+        r#"
   default: true
   resources: { threads: 2, gpu: 0 }
   scaling: { minReplicas: 0, maxReplicas: 1, idleTimeout: 30s }
@@ -160,7 +160,7 @@ fn reads_a_whole_endpoint() {
   shadow: [m@next]
   requests: { timeout: 250ms, maxQueue: 64, maxBatchTokens: 4096, maxLength: 512, maxInputs: 10 }
   cascade: []
-",
+"#,
     );
     assert_eq!(read.model.to_string(), "m@champion");
     assert_eq!((read.default, read.threads), (true, Some(2)));
