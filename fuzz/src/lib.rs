@@ -71,6 +71,11 @@ pub fn http_infer(bytes: &[u8]) {
     request(Route::Infer, bytes);
 }
 
+/// A request to a path of any protocol.
+pub fn http_protocols(bytes: &[u8]) {
+    request(Route::Any, bytes);
+}
+
 fn request(route: Route, bytes: &[u8]) {
     thread_local! {
         static EDGE: RefCell<Edge> = RefCell::new(Edge::start());

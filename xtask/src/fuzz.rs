@@ -45,6 +45,7 @@ const TARGETS: &[Target] = &[
     Target { name: "parquet", dictionary: "parquet" },
     Target { name: "http_predict", dictionary: "http" },
     Target { name: "http_infer", dictionary: "http" },
+    Target { name: "http_protocols", dictionary: "protocols" },
 ];
 
 /// What one run of a target came to.

@@ -142,6 +142,6 @@ from_library_error!(
     loquat_store::StoreError
 );
 #[cfg(feature = "serve")]
-from_library_error!(loquat_serve::ServeError);
+from_library_error!(loquat_serve::ServeError, loquat_serve::KeyError);
 #[cfg(feature = "train")]
 from_library_error!(loquat_train::TrainError);

@@ -7,6 +7,7 @@
 compile_error!("a loquat without the features `serve` and `train` has nothing to do: enable one");
 
 mod arguments;
+mod bench;
 #[cfg(feature = "serve")]
 mod call;
 mod commands;

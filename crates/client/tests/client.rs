@@ -1,5 +1,6 @@
 //! The client against a real server.
 
+#[cfg(test)]
 #[expect(dead_code, reason = "a part of the server's own test harness is needed")]
 #[path = "../../serve/tests/server/harness.rs"]
 mod harness;

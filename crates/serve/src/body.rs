@@ -10,12 +10,17 @@ use loquat_spec::ErrorCode;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::exchange::Exchange;
+use crate::host::{App, Host};
 use crate::problem::Problem;
 
 /// Longest that an oversized body is read and thrown away, so that its sender gets to read the answer.
 const DISCARD_TIME: Duration = Duration::from_millis(500);
 /// Most bytes thrown away for the same reason.
 const DISCARD_BYTES: usize = 16 << 20;
+
+/// Time for a body to arrive whose endpoint is named inside it.
+pub(crate) const UNNAMED_TIME: Duration = Duration::from_secs(10);
 
 /// The members of a JSON object in the order sent, repeated names included.
 pub(crate) struct Members(pub(crate) Vec<(String, Value)>);
@@ -141,13 +146,38 @@ async fn discard(mut body: Body) {
     let _ = tokio::time::timeout(DISCARD_TIME, reading).await;
 }
 
-/// Parses a body as one JSON object.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Members, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
+/// The members of a body for `host`: JSON, whole, in time.
+pub(crate) async fn members(
+    request: Request<Body>,
+    app: &App,
+    host: &Host,
+    exchange: &Exchange,
+) -> Result<Members, Problem> {
+    members_within(request, app, exchange.start + host.requests.timeout).await
+}
+
+/// The members of a body that arrives before `deadline`.
+pub(crate) async fn members_within(
+    request: Request<Body>,
+    app: &App,
+    deadline: Instant,
+) -> Result<Members, Problem> {
+    check_headers(request.headers())?;
+    parse(&read(request, app.max_body, deadline).await?)
+}
+
+/// A body as text.
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(bytes).map_err(|error| {
         Problem::malformed(format!("the body is not UTF-8: invalid byte at position {}", error.valid_up_to()))
             .field("body")
             .remedy("encode the body as UTF-8")
-    })?;
+    })
+}
+
+/// Parses a body as one JSON object.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Members, Problem> {
+    let text = utf8(bytes)?;
     serde_json::from_str(text).map_err(|error| json_problem(text, &error))
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use loquat_infer::Kernels;
 
+use crate::tls::TlsFiles;
+
 /// What a server needs to know.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
@@ -25,4 +27,33 @@ pub struct ServeConfig {
     pub drain: Duration,
     /// Largest request body in bytes.
     pub max_body: usize,
+    /// File of API keys, followed while serving; without one nobody needs a key.
+    pub keys: Option<PathBuf>,
+    /// Certificate and key, followed while serving; without them connections are plain.
+    pub tls: Option<TlsFiles>,
+    /// Memory in bytes for the weights of all models; past it, models that need not stay are unloaded, the one unused
+    /// longest first. No bound when absent.
+    pub memory: Option<u64>,
+    /// Origins whose pages may ask, such as `https://example.org`, or `*`.
+    pub origins: Vec<String>,
+}
+
+impl ServeConfig {
+    /// Serves the models of `store` on `listen`: no declared endpoints, no keys, plain connections, usual limits.
+    pub fn new(listen: SocketAddr, store: PathBuf) -> Self {
+        Self {
+            listen,
+            store,
+            endpoints: Vec::new(),
+            threads: 1,
+            kernels: Kernels::detect(),
+            insecure: false,
+            drain: Duration::from_secs(30),
+            max_body: 16 << 20,
+            keys: None,
+            tls: None,
+            memory: None,
+            origins: Vec::new(),
+        }
+    }
 }

@@ -11,7 +11,7 @@ pub enum ServeError {
     /// The address is reachable from other machines and nobody asked for that.
     #[error(
         "refusing to listen on {listen}: other machines could reach it and requests carry no key; \
-         listen on 127.0.0.1 or pass --insecure"
+         make keys with loquat keys new and pass --keys, listen on 127.0.0.1, or pass --insecure"
     )]
     Exposed {
         /// The address asked for.
@@ -35,6 +35,12 @@ pub enum ServeError {
         #[source]
         source: Box<loquat_store::StoreError>,
     },
+    /// The keys can't be used.
+    #[error(transparent)]
+    Keys(#[from] crate::keys::KeyError),
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
     /// A thread can't be started.
     #[error("can't start the thread that follows the store: {source}")]
     Thread {
@@ -50,6 +56,8 @@ impl ServeError {
         match self {
             Self::Exposed { .. } => ErrorCode::Invalid,
             Self::Bind { .. } => ErrorCode::Unavailable,
+            Self::Keys(error) => error.code(),
+            Self::Tls(_) => ErrorCode::Invalid,
             Self::Store { source, .. } => source.code(),
             Self::Thread { .. } => ErrorCode::Internal,
         }

@@ -4,15 +4,21 @@ use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Request, Response, header};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use tower_service::Service;
 
+use crate::cors;
+use crate::form::Form;
 use crate::host::App;
+use crate::note::Note;
+use crate::problem::Problem;
+use crate::route::Route;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
@@ -67,106 +73,18 @@ pub(crate) struct Exchange {
     pub(crate) id: RequestId,
     /// When its head had arrived.
     pub(crate) start: Instant,
+    /// What is noted about it.
+    pub(crate) note: Arc<Note>,
 }
 
 impl Exchange {
     /// The exchange of a request that came through [`Edge`]; a fresh one otherwise.
     pub(crate) fn of(request: &Request<Body>) -> Self {
         let known = request.extensions().get::<Self>().cloned();
-        known.unwrap_or_else(|| Self { id: RequestId::fresh(), start: Instant::now() })
-    }
-}
-
-/// The kinds of route, as metrics and logs name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// `/models/{endpoint}/predict`
-    Predict,
-    /// `/models`
-    Models,
-    /// `/health`
-    Health,
-    /// `/health/live`
-    Live,
-    /// `/health/ready`
-    Ready,
-    /// `/metrics`
-    Metrics,
-    /// `/openapi.json`
-    OpenApi,
-    /// `/v2`
-    V2Server,
-    /// `/v2/health/live`
-    V2Live,
-    /// `/v2/health/ready`
-    V2Ready,
-    /// `/v2/models/{model}`, with or without a version
-    V2Model,
-    /// `/v2/models/{model}/ready`, with or without a version
-    V2ModelReady,
-    /// `/v2/models/{model}/infer`, with or without a version
-    V2Infer,
-    /// Everything else.
-    Other,
-}
-
-impl Route {
-    /// Every route, in the order of their discriminants.
-    pub(crate) const ALL: [Self; 14] = [
-        Self::Predict,
-        Self::Models,
-        Self::Health,
-        Self::Live,
-        Self::Ready,
-        Self::Metrics,
-        Self::OpenApi,
-        Self::V2Server,
-        Self::V2Live,
-        Self::V2Ready,
-        Self::V2Model,
-        Self::V2ModelReady,
-        Self::V2Infer,
-        Self::Other,
-    ];
-
-    /// The route's name in metrics and logs.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Predict => "predict",
-            Self::Models => "models",
-            Self::Health => "health",
-            Self::Live => "health-live",
-            Self::Ready => "health-ready",
-            Self::Metrics => "metrics",
-            Self::OpenApi => "openapi",
-            Self::V2Server => "v2-server",
-            Self::V2Live => "v2-live",
-            Self::V2Ready => "v2-ready",
-            Self::V2Model => "v2-model",
-            Self::V2ModelReady => "v2-model-ready",
-            Self::V2Infer => "v2-infer",
-            Self::Other => "other",
-        }
-    }
-
-    /// The route that `path` belongs to.
-    fn of(path: &str) -> Self {
-        match path {
-            "/models" => Self::Models,
-            "/health" => Self::Health,
-            "/health/live" => Self::Live,
-            "/health/ready" => Self::Ready,
-            "/metrics" => Self::Metrics,
-            "/openapi.json" => Self::OpenApi,
-            "/v2" => Self::V2Server,
-            "/v2/health/live" => Self::V2Live,
-            "/v2/health/ready" => Self::V2Ready,
-            _ if path.starts_with("/models/") && path.ends_with("/predict") => Self::Predict,
-            _ if path.starts_with("/v2/models/") && path.ends_with("/infer") => Self::V2Infer,
-            _ if path.starts_with("/v2/models/") && path.ends_with("/ready") => Self::V2ModelReady,
-            _ if path.starts_with("/v2/models/") => Self::V2Model,
-            _ => Self::Other,
-        }
+        known.unwrap_or_else(|| {
+            let note = Arc::new(Note::default());
+            Self { id: RequestId::fresh(), start: Instant::now(), note }
+        })
     }
 }
 
@@ -184,50 +102,117 @@ impl Edge {
     pub(crate) async fn answer(mut self, request: Request<Incoming>) -> Response<Body> {
         let start = Instant::now();
         let flight = Flight::begin(&self.app);
-        let exchange = Exchange { id: RequestId::of(&request), start };
-        let route = Route::of(request.uri().path());
-        let log = tracing::enabled!(tracing::Level::DEBUG)
-            .then(|| (request.method().clone(), request.uri().path().to_owned()));
-        let id = exchange.id.clone();
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(exchange);
-        let mut response = match self.router.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+        let id = RequestId::of(&request);
+        let asked = Asked::of(&request);
+        let origin = self.app.cors.allowed(request.headers());
+        let (mut response, note) = match self.app.cors.preflight(&request) {
+            Some(preflight) => (preflight, Arc::default()),
+            None => self.admit(request, &id, start).await,
         };
-        response.headers_mut().insert(REQUEST_ID, id.0.clone());
-        if self.app.is_draining() {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            let allow = response.headers_mut().remove(header::ALLOW);
+            response = problem.response(Form::of(asked.uri.path()), id.as_str());
+            response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+        }
+        if let Some(origin) = origin {
+            cors::mark(&mut response, origin);
+        }
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, id.0.clone());
+        // HTTP/2 has a frame of its own for this, which the connection sends.
+        if self.app.is_draining() && asked.version < Version::HTTP_2 {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let elapsed = start.elapsed();
-        self.app.metrics.observe(route, response.status(), elapsed);
+        self.app.metrics.observe(asked.route, response.status(), elapsed);
         drop(flight);
-        if let Some((method, path)) = log {
-            tracing::debug!(
-                request_id = id.as_str(),
-                %method,
-                path,
-                route = route.as_str(),
-                status = response.status().as_u16(),
-                microseconds = elapsed.as_micros() as u64,
-                "request answered"
-            );
-        }
+        asked.log(&id, &note, response.status(), elapsed);
         response
     }
+
+    /// Answers a request whose key allows it.
+    async fn admit(
+        &mut self,
+        request: Request<Incoming>,
+        id: &RequestId,
+        start: Instant,
+    ) -> (Response<Body>, Arc<Note>) {
+        let caller = match self.app.doorman.admit(request.uri().path(), request.headers()).await {
+            Ok(caller) => caller,
+            Err(problem) => return (problem.into_response(), Arc::default()),
+        };
+        let note = Arc::new(Note::new(caller));
+        let exchange = Exchange { id: id.clone(), start, note: Arc::clone(&note) };
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(exchange);
+        match self.router.call(request).await {
+            Ok(response) => (response, note),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// What was asked, for what is done after the answer.
+struct Asked {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    route: Route,
+}
+
+impl Asked {
+    fn of<B>(request: &Request<B>) -> Self {
+        let route = Route::of(request.method(), request.uri().path());
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            route,
+        }
+    }
+
+    /// The line of the access log.
+    fn log(&self, id: &RequestId, note: &Note, status: StatusCode, elapsed: Duration) {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        let answering = note.answered_by();
+        let times = note.times();
+        tracing::info!(
+            request_id = id.as_str(),
+            method = %self.method,
+            path = self.uri.path(),
+            route = self.route.as_str(),
+            status = status.as_u16(),
+            caller = %note.caller().name(),
+            endpoint = answering.map(|answering| answering.endpoint.as_str()),
+            model = answering.map(|answering| answering.pipeline.model()),
+            version = answering.map(|answering| answering.pipeline.version()),
+            tokens = answering.map(|_| note.tokens()),
+            total_us = microseconds(elapsed),
+            tokenise_us = answering.map(|_| microseconds(times.tokenise)),
+            queue_us = answering.map(|_| microseconds(times.queue)),
+            inference_us = answering.map(|_| microseconds(times.inference)),
+            "request answered"
+        );
+    }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Counts a request as in flight while it lives.
-struct Flight<'a>(&'a App);
+struct Flight(Arc<App>);
 
-impl<'a> Flight<'a> {
-    fn begin(app: &'a App) -> Self {
+impl Flight {
+    fn begin(app: &Arc<App>) -> Self {
         app.metrics.in_flight.fetch_add(1, Ordering::AcqRel);
-        Self(app)
+        Self(Arc::clone(app))
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for Flight {
     fn drop(&mut self) {
         self.0.metrics.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
@@ -241,13 +226,6 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_route_stands_at_its_discriminant() {
-        for (place, route) in Route::ALL.into_iter().enumerate() {
-            assert_eq!(route as usize, place, "{}", route.as_str());
-        }
-    }
 
     #[test]
     fn refuses_ids_that_could_forge_a_log_line() {

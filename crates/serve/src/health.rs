@@ -111,7 +111,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response<Body> {
 fn state(host: &Host) -> EndpointState<'_> {
     EndpointState {
         name: &host.name,
-        ready: host.pipeline.is_some(),
+        ready: host.is_ready(),
         model: host.reference.to_string(),
         version: host.pipeline.as_ref().map(|pipeline| pipeline.version()),
         detail: host.failure.as_deref(),

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use loquat_infer::{Kernels, Pipeline};
-use loquat_spec::{ErrorCode, ModelReference, Name, Requests, Selector, ZeroShot};
+use loquat_spec::{ErrorCode, ModelReference, Name, Requests, Selector, Task, ZeroShot};
 use loquat_store::Store;
 
+use crate::cors::Cors;
 use crate::gate::Gate;
+use crate::keys::Doorman;
 use crate::metrics::{HostMetrics, Metrics};
 use crate::problem::Problem;
+use crate::wake::Waker;
 
 /// Versions loaded because a request named them; the one unused longest leaves first.
 const PINNED_VERSIONS: usize = 4;
@@ -30,7 +33,7 @@ pub(crate) struct Host {
     pub(crate) zero_shot: Option<ZeroShot>,
     /// Limits of requests.
     pub(crate) requests: Requests,
-    /// Admission of large requests.
+    /// The queue before its threads.
     pub(crate) gate: Arc<Gate>,
     /// Measurements.
     pub(crate) metrics: Arc<HostMetrics>,
@@ -40,16 +43,60 @@ pub(crate) struct Host {
     pub(crate) failure: Option<String>,
     /// Registered versions of the model, ascending.
     pub(crate) versions: Vec<u32>,
+    /// What the model does, as soon as it was loaded once.
+    pub(crate) task: Option<Task>,
+    /// Other versions with their percent of the requests.
+    pub(crate) splits: Vec<(Arc<Pipeline>, f64)>,
+    /// Versions whose answers are compared and never returned.
+    pub(crate) shadows: Vec<Arc<Pipeline>>,
+    /// Whether no version is loaded because none is needed now.
+    pub(crate) asleep: bool,
+    /// Loads the model of an endpoint that is asleep.
+    pub(crate) waker: Waker,
+    /// The version that this request, or another that came with it, woke.
+    pub(crate) woken: OnceLock<Arc<Pipeline>>,
 }
 
 impl Host {
-    /// The loaded version, or the problem to answer with.
+    /// The version that answers this request, loaded now where the endpoint is asleep, or the problem to answer with. Versions
+    /// with a share of the traffic get theirs.
     pub(crate) fn pipeline(&self) -> Result<&Arc<Pipeline>, Problem> {
-        self.pipeline.as_ref().ok_or_else(|| {
-            let reason = self.failure.as_deref().unwrap_or("its version is still loading");
-            Problem::new(ErrorCode::Unavailable, format!("endpoint {} can't answer: {reason}", self.name))
-                .remedy("wait until GET /health/ready answers 200; its body names what is missing")
-        })
+        self.metrics.touch();
+        if let Some(pipeline) = self.share().or_else(|| self.woken.get()) {
+            return Ok(pipeline);
+        }
+        if self.asleep {
+            let pipeline = self.waker.wake(&self.name).map_err(|reason| self.unavailable(&reason))?;
+            return Ok(self.woken.get_or_init(|| pipeline));
+        }
+        Err(self.unavailable(self.failure.as_deref().unwrap_or("its version is still loading")))
+    }
+
+    /// Whether requests are answered, if need be after loading.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.pipeline.is_some() || self.asleep
+    }
+
+    /// The version whose turn it is.
+    fn share(&self) -> Option<&Arc<Pipeline>> {
+        if self.splits.is_empty() {
+            return self.pipeline.as_ref();
+        }
+        // Multiples of the golden ratio spread evenly over 0 to 1, so that shares hold for any number of requests.
+        let turn = self.metrics.turns.fetch_add(1, Ordering::Relaxed);
+        let mut draw = (turn as f64 * 0.618_033_988_749_894_9).fract() * 100.0;
+        for (pipeline, percent) in &self.splits {
+            if draw < *percent {
+                return Some(pipeline);
+            }
+            draw -= percent;
+        }
+        self.pipeline.as_ref()
+    }
+
+    fn unavailable(&self, reason: &str) -> Problem {
+        Problem::new(ErrorCode::Unavailable, format!("endpoint {} can't answer: {reason}", self.name))
+            .remedy("wait until GET /health/ready answers 200; its body names what is missing")
     }
 }
 
@@ -91,7 +138,7 @@ impl Table {
     /// Whether every endpoint has a version that answers.
     pub(crate) fn is_ready(&self) -> bool {
         let blind = self.hosts.is_empty() && self.detail.is_some();
-        !blind && self.hosts.values().all(|host| host.pipeline.is_some())
+        !blind && self.hosts.values().all(|host| host.is_ready())
     }
 }
 
@@ -118,6 +165,10 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// CPU kernels that encoders compute with.
     pub(crate) kernels: Kernels,
+    /// Checks the keys of requests.
+    pub(crate) doorman: Doorman,
+    /// Whose pages may ask.
+    pub(crate) cors: Cors,
     store: Store,
     table: RwLock<Arc<Table>>,
     phase: AtomicU8,
@@ -126,11 +177,17 @@ pub(crate) struct App {
 
 impl App {
     /// Nothing hosted yet.
-    pub(crate) fn new(store: Store, max_body: usize, kernels: Kernels) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        (max_body, kernels): (usize, Kernels),
+        (doorman, cors): (Doorman, Cors),
+    ) -> Self {
         Self {
             max_body,
             metrics: Metrics::new(),
             kernels,
+            doorman,
+            cors,
             store,
             table: RwLock::default(),
             phase: AtomicU8::new(Phase::Starting as u8),
@@ -233,7 +290,10 @@ impl App {
 }
 
 /// The pipeline as the endpoint answers with it.
-fn answering(host: &Host, pipeline: &Pipeline) -> Result<Arc<Pipeline>, Problem> {
+fn answering(host: &Host, pipeline: &Arc<Pipeline>) -> Result<Arc<Pipeline>, Problem> {
+    if host.zero_shot.is_none() {
+        return Ok(Arc::clone(pipeline));
+    }
     let answering = pipeline.answering(host.zero_shot.as_ref());
     answering.map(Arc::new).map_err(|error| Problem::new(error.code(), error.to_string()))
 }

@@ -4,28 +4,41 @@
 //! alias `champion`. A watcher follows the aliases of the store and swaps a pipeline once the new version has loaded
 //! and replayed its golden inputs. This crate trains nothing and reads no environment.
 
+mod ask;
 mod body;
+mod choose;
 mod config;
+mod cors;
 mod error;
 mod exchange;
+mod form;
 mod gate;
 mod health;
 mod host;
+mod keys;
 mod metrics;
-mod open_inference;
+mod note;
 mod openapi;
+mod openapi_protocols;
 mod openapi_schemas;
+mod patience;
 mod predict;
 mod problem;
+mod protocols;
 mod render;
+mod route;
 mod routes;
 mod server;
-mod tensor_input;
-mod tensor_output;
+mod shadow;
+mod stamp;
+mod tls;
+mod wake;
 mod watch;
 
 pub use config::ServeConfig;
 pub use error::ServeError;
+pub use keys::{KeyEntry, KeyError, KeyFile};
 pub use openapi::openapi;
 pub use routes::routes;
 pub use server::serve;
+pub use tls::{TlsError, TlsFiles};

@@ -1,13 +1,14 @@
 //! Counters and histograms in the Prometheus text format, with closed sets of labels and no lock on the way.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 
-use crate::exchange::Route;
 use crate::host::{Host, Table};
+use crate::route::Route;
 
 /// Upper bounds of durations in nanoseconds.
 const DURATIONS: [u64; 18] = [
@@ -36,7 +37,8 @@ const COUNTS: [u64; 18] =
     [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
 
 /// The statuses that this server sends; any other counts as the last.
-const STATUSES: [u16; 15] = [200, 400, 404, 405, 408, 409, 413, 415, 422, 429, 431, 500, 503, 504, 0];
+const STATUSES: [u16; 18] =
+    [200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 424, 429, 431, 500, 503, 504, 0];
 
 /// A histogram over fixed bounds, recorded without a lock.
 #[derive(Debug)]
@@ -73,7 +75,13 @@ impl Histogram {
         self.record(count as u64);
     }
 
-    fn count(&self) -> u64 {
+    /// Sum of what was recorded, in its own unit.
+    pub(crate) fn sum(&self) -> u64 {
+        self.sum.load(Ordering::Relaxed)
+    }
+
+    /// How often something was recorded.
+    pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
@@ -115,7 +123,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let route = |_| RouteMetrics { statuses: Default::default(), duration: Histogram::durations() };
         Self {
-            routes: Route::ALL.iter().map(route).collect(),
+            routes: Route::all().map(route).collect(),
             in_flight: AtomicI64::new(0),
             connections: AtomicI64::new(0),
         }
@@ -123,7 +131,7 @@ impl Metrics {
 
     /// Records one answered request.
     pub(crate) fn observe(&self, route: Route, status: StatusCode, elapsed: Duration) {
-        let metrics = &self.routes[route as usize];
+        let metrics = &self.routes[route.number()];
         let known = STATUSES.iter().position(|known| *known == status.as_u16());
         metrics.statuses[known.unwrap_or(STATUSES.len() - 1)].fetch_add(1, Ordering::Relaxed);
         metrics.duration.record_duration(elapsed);
@@ -149,7 +157,7 @@ impl Metrics {
 
     fn render_requests(&self, out: &mut String) {
         head(out, "loquat_requests_total", "counter", "requests answered by route and status");
-        for (route, metrics) in Route::ALL.iter().zip(&self.routes) {
+        for (route, metrics) in Route::all().zip(&self.routes) {
             for (status, count) in STATUSES.iter().zip(&metrics.statuses) {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
@@ -166,7 +174,7 @@ impl Metrics {
         }
         let name = "loquat_request_duration_seconds";
         head(out, name, "histogram", "time from a request's head to its response by route");
-        for (route, metrics) in Route::ALL.iter().zip(&self.routes) {
+        for (route, metrics) in Route::all().zip(&self.routes) {
             if metrics.duration.count() > 0 {
                 metrics.duration.write(out, name, &format!("route=\"{}\"", route.as_str()));
             }
@@ -193,6 +201,18 @@ pub(crate) struct HostMetrics {
     pub(crate) swaps: AtomicU64,
     /// Versions that could not be taken into service.
     pub(crate) load_failures: AtomicU64,
+    /// Times that the model was unloaded, idle or to make room.
+    pub(crate) unloads: AtomicU64,
+    /// Shadow answers that name the label returned.
+    pub(crate) shadow_agreed: AtomicU64,
+    /// Shadow answers that name another.
+    pub(crate) shadow_differed: AtomicU64,
+    /// Requests that no shadow was asked for or answered.
+    pub(crate) shadow_skipped: AtomicU64,
+    /// Milliseconds from the first use of any endpoint to the last of this one.
+    used: AtomicU64,
+    /// Requests that a version was chosen for.
+    pub(crate) turns: AtomicU64,
 }
 
 impl HostMetrics {
@@ -207,14 +227,38 @@ impl HostMetrics {
             failed: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
             load_failures: AtomicU64::new(0),
+            unloads: AtomicU64::new(0),
+            shadow_agreed: AtomicU64::new(0),
+            shadow_differed: AtomicU64::new(0),
+            shadow_skipped: AtomicU64::new(0),
+            used: AtomicU64::new(milliseconds()),
+            turns: AtomicU64::new(0),
         }
     }
 }
 
+impl HostMetrics {
+    /// Notes that the endpoint is used now.
+    pub(crate) fn touch(&self) {
+        self.used.store(milliseconds(), Ordering::Relaxed);
+    }
+
+    /// Time since it was used last.
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_millis(milliseconds().saturating_sub(self.used.load(Ordering::Relaxed)))
+    }
+}
+
+/// Milliseconds since this was asked first.
+fn milliseconds() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 fn render_models(out: &mut String, table: &Table) {
-    head(out, "loquat_endpoint_ready", "gauge", "whether the endpoint has a version that answers");
+    head(out, "loquat_endpoint_ready", "gauge", "whether the endpoint answers, if need be after loading");
     for host in table.hosts.values() {
-        let ready = u8::from(host.pipeline.is_some());
+        let ready = u8::from(host.is_ready());
         line(out, format_args!("loquat_endpoint_ready{{endpoint=\"{}\"}} {ready}", host.name));
     }
     head(out, "loquat_endpoint_stale", "gauge", "whether a newer version could not be taken into service");
@@ -249,11 +293,23 @@ fn render_endpoints(out: &mut String, table: &Table) {
             pick(host).write(out, name, &format!("endpoint=\"{}\"", host.name));
         }
     }
-    let counters: [(&str, &str, Pick<AtomicU64>); 5] = [
+    let counters: [(&str, &str, Pick<AtomicU64>); 9] = [
         ("loquat_requests_refused_total", "requests refused at a full queue", |host| &host.metrics.refused),
         ("loquat_requests_late_total", "requests that took longer than allowed", |host| &host.metrics.late),
         ("loquat_predictions_failed_total", "predictions that failed", |host| &host.metrics.failed),
         ("loquat_version_swaps_total", "versions taken into service", |host| &host.metrics.swaps),
+        ("loquat_version_unloads_total", "times that an idle model was unloaded", |host| {
+            &host.metrics.unloads
+        }),
+        ("loquat_shadow_agreed_total", "shadow answers like the one returned", |host| {
+            &host.metrics.shadow_agreed
+        }),
+        ("loquat_shadow_differed_total", "shadow answers unlike the one returned", |host| {
+            &host.metrics.shadow_differed
+        }),
+        ("loquat_shadow_skipped_total", "requests without a shadow answer", |host| {
+            &host.metrics.shadow_skipped
+        }),
         ("loquat_version_load_failures_total", "versions refused at loading", |host| {
             &host.metrics.load_failures
         }),
@@ -264,6 +320,16 @@ fn render_endpoints(out: &mut String, table: &Table) {
             let count = pick(host).load(Ordering::Relaxed);
             line(out, format_args!("{name}{{endpoint=\"{}\"}} {count}", host.name));
         }
+    }
+    head(out, "loquat_endpoint_resident_bytes", "gauge", "memory of the version that answers the endpoint");
+    for host in table.hosts.values() {
+        let bytes = host.pipeline.as_ref().map_or(0, |pipeline| pipeline.resident_bytes());
+        line(out, format_args!("loquat_endpoint_resident_bytes{{endpoint=\"{}\"}} {bytes}", host.name));
+    }
+    head(out, "loquat_queue_tokens", "gauge", "tokens waiting for a thread");
+    for host in table.hosts.values() {
+        let tokens = host.gate.waiting_tokens();
+        line(out, format_args!("loquat_queue_tokens{{endpoint=\"{}\"}} {tokens}", host.name));
     }
     head(out, "loquat_queue_size", "gauge", "large requests waiting for a thread");
     for host in table.hosts.values() {

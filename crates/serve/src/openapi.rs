@@ -3,8 +3,9 @@
 use loquat_spec::{Entity, Explanation, LabelScore, PredictParameters};
 use serde_json::{Map, Value, json};
 
+use crate::form::Form;
+use crate::openapi_protocols;
 use crate::openapi_schemas;
-use crate::problem::Form;
 
 /// The OpenAPI 3.1 document of every route of [`routes`](crate::routes).
 pub fn openapi() -> Value {
@@ -13,13 +14,17 @@ pub fn openapi() -> Value {
         "info": {
             "title": "Loquat",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Text models behind endpoints: Loquat's own prediction route, the Open Inference Protocol v2 over REST, health and metrics. Every response carries header x-request-id: the caller's where it is short and plain, else a new one.",
+            "description": "Text models behind endpoints: Loquat's own prediction route, the Open Inference Protocol v2, KServe v1, text-embeddings-inference, OpenAI, MLflow, LibreTranslate, health and metrics. Every response carries header x-request-id: the caller's where it is short and plain, else a new one.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" }
         },
         "servers": [{ "url": "/" }],
         "tags": [
             { "name": "prediction", "description": "Loquat's own routes; errors are RFC 9457 problems." },
             { "name": "open inference protocol", "description": "Version 2 over REST; errors are {\"error\"}." },
+            { "name": "openai and kserve v1", "description": "Errors carry the members of both." },
+            { "name": "text-embeddings-inference", "description": "Errors are {\"error\", \"error_type\"}." },
+            { "name": "mlflow", "description": "Errors are {\"error_code\", \"message\"}." },
+            { "name": "libretranslate", "description": "Errors are {\"error\"}." },
             { "name": "operation", "description": "Health, metrics and this document." }
         ],
         "paths": paths(),
@@ -31,6 +36,7 @@ fn paths() -> Map<String, Value> {
     let mut paths = own_paths();
     paths.extend(operation_paths());
     paths.extend(open_inference_paths());
+    paths.extend(openapi_protocols::paths());
     paths
 }
 
@@ -191,11 +197,13 @@ fn reference(schema: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 
-fn body(schema: &str) -> Value {
+/// A JSON request body.
+pub(crate) fn body(schema: &str) -> Value {
     json!({ "required": true, "content": { "application/json": { "schema": reference(schema) } } })
 }
 
-fn answer(schema: &str, description: &str) -> Value {
+/// A JSON answer.
+pub(crate) fn answer(schema: &str, description: &str) -> Value {
     json!({
         "description": description,
         "headers": { "x-request-id": { "schema": { "type": "string" } } },
@@ -210,7 +218,8 @@ fn either_text(schema: &str, description: &str) -> Value {
     })
 }
 
-fn parameter(name: &str, description: &str) -> Value {
+/// A parameter of the path.
+pub(crate) fn parameter(name: &str, description: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "description": description, "schema": { "type": "string" } })
 }
 
@@ -225,23 +234,27 @@ fn request_id() -> Value {
 
 /// Adds the error responses of `codes`, by reference.
 fn errors(operation: &mut Value, form: Form, codes: &[&str]) {
-    let prefix = match form {
-        Form::Problem => "Problem",
-        Form::OpenInference => "V2Error",
-    };
+    let prefix = openapi_protocols::prefix(form);
     for code in codes {
         operation["responses"][*code] = json!({ "$ref": format!("#/components/responses/{prefix}{code}") });
     }
 }
 
+const FORMS: [Form; 6] =
+    [Form::Problem, Form::OpenInference, Form::Tei, Form::OpenAi, Form::MlFlow, Form::LibreTranslate];
+
 fn components() -> Value {
     let meanings = [
-        ("400", "The body breaks off, is not UTF-8 or not JSON; on /v2 also every broken rule."),
+        (
+            "400",
+            "The body breaks off, is not UTF-8 or not JSON; on /v2, /v1 and the routes of MLflow and LibreTranslate also every broken rule.",
+        ),
         ("404", "No such endpoint, model or version."),
         ("408", "The body did not arrive within the time that the endpoint allows."),
         ("413", "A limit on the body, the number of inputs or the length of one is exceeded."),
         ("415", "The body is not JSON, or is compressed."),
-        ("422", "A member is missing, unknown or breaks a rule; `field` names it."),
+        ("422", "A member is missing, unknown or breaks a rule, and is named."),
+        ("424", "No loaded model has the task of the route; those that exist are named."),
         ("429", "The endpoint's queue is full; header retry-after says when to try again."),
         ("500", "A fault in the server."),
         ("503", "The endpoint has no version that answers yet."),
@@ -254,10 +267,15 @@ fn components() -> Value {
         } else {
             json!({})
         };
-        for (prefix, media, schema) in
-            [("Problem", "application/problem+json", "Problem"), ("V2Error", "application/json", "V2Error")]
-        {
-            if prefix == "V2Error" && code == "422" {
+        for form in FORMS {
+            let (prefix, media) = (openapi_protocols::prefix(form), form.media());
+            let schema = prefix;
+            let own = match code {
+                "422" => matches!(form, Form::Problem | Form::Tei),
+                "424" => form == Form::Tei,
+                _ => true,
+            };
+            if !own {
                 continue;
             }
             let response = json!({

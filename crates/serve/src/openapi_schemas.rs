@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::openapi_protocols;
+
 /// Schemas by name.
 pub(crate) fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
-    for group in [prediction(), operation(), open_inference(), inference()] {
+    for group in [prediction(), operation(), open_inference(), inference(), openapi_protocols::schemas()] {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -243,6 +245,8 @@ fn inference() -> Value {
             "type": "object",
             "properties": {
                 "id": { "type": "string" },
+                "model_name": { "description": "Not read: the path says which.", "type": "string" },
+                "model_version": { "description": "Not read: the path says which.", "type": ["string", "null"] },
                 "parameters": { "$ref": "#/components/schemas/V2Parameters" },
                 "inputs": {
                     "type": "array",

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
-use loquat_infer::{Input, InputError, Pipeline};
+use loquat_infer::InputError;
 use loquat_spec::{ErrorCode, PredictParameters, Prediction};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::ask::Ask;
 use crate::body::{self, Members, wrong_type};
 use crate::exchange::Exchange;
-use crate::gate::{self, Effort};
 use crate::host::{App, Host};
-use crate::problem::{Form, Problem};
+use crate::problem::Problem;
 use crate::render::{Captured, captured, json};
 
 /// Members of `parameters`.
@@ -37,32 +37,20 @@ pub(crate) async fn predict(
     State(app): State<Arc<App>>,
     path: Captured<String>,
     request: Request<Body>,
-) -> Response<Body> {
-    let exchange = Exchange::of(&request);
-    match answer(&app, path, request, &exchange).await {
-        Ok(response) => response,
-        Err(problem) => problem.response(Form::Problem, exchange.id.as_str()),
-    }
-}
-
-async fn answer(
-    app: &App,
-    path: Captured<String>,
-    request: Request<Body>,
-    exchange: &Exchange,
 ) -> Result<Response<Body>, Problem> {
+    let exchange = Exchange::of(&request);
     let host = Arc::clone(app.table().host(&captured(path)?)?);
-    body::check_headers(request.headers())?;
     let pipeline = Arc::clone(host.pipeline()?);
-    let bytes = body::read(request, app.max_body, exchange.start + host.requests.timeout).await?;
-    let [inputs, parameters] = body::parse(&bytes)?.take("", ["inputs", "parameters"])?;
+    let members = body::members(request, &app, &host, &exchange).await?;
+    let [inputs, parameters] = members.take("", ["inputs", "parameters"])?;
+    let inputs = inputs.ok_or_else(|| {
+        Problem::new(ErrorCode::Invalid, "member \"inputs\" is missing")
+            .field("inputs")
+            .remedy("send {\"inputs\": \"a text\"} or {\"inputs\": [\"a text\", …]}")
+    })?;
     let parameters = parse_parameters(parameters)?;
-    pipeline.check_parameters(&parameters).map_err(input_problem)?;
-    let inputs = parse_inputs(&host, &pipeline, inputs)?;
-    let effort = effort(&pipeline, inputs.len(), &parameters);
-    let worker = Arc::clone(&pipeline);
-    let work = move |inputs: &[Input], threads: usize| worker.predict(inputs, &parameters, threads);
-    let predictions = gate::run(&host, (inputs, effort), exchange.start, None, work).await?;
+    let ask = Ask::new(&host, &pipeline, &inputs, "inputs")?.parameters(parameters)?;
+    let predictions = ask.predict(&exchange).await?;
     let answer = Answer {
         model: pipeline.model(),
         version: pipeline.version(),
@@ -70,49 +58,6 @@ async fn answer(
         predictions: &predictions,
     };
     Ok(json(StatusCode::OK, &answer, 128 + predictions.len() * BYTES_PER_PREDICTION))
-}
-
-/// What predicting `inputs` inputs asks for.
-pub(crate) fn effort(pipeline: &Pipeline, inputs: usize, parameters: &PredictParameters) -> Effort {
-    pipeline.sequences(inputs, parameters).map_or(Effort::Light, Effort::Sequences)
-}
-
-fn parse_inputs(host: &Host, pipeline: &Pipeline, inputs: Option<Value>) -> Result<Vec<Input>, Problem> {
-    let inputs = inputs.ok_or_else(|| {
-        Problem::new(ErrorCode::Invalid, "member \"inputs\" is missing")
-            .field("inputs")
-            .remedy("send {\"inputs\": \"a text\"} or {\"inputs\": [\"a text\", …]}")
-    })?;
-    if let Value::Array(list) = &inputs {
-        check_count(host, list.len(), "inputs")?;
-    }
-    let parsed = pipeline.parse_inputs(&inputs).map_err(input_problem)?;
-    for (place, input) in parsed.iter().enumerate() {
-        for (column, text) in [Some(&input.text), input.second.as_ref()].into_iter().flatten().enumerate() {
-            check_length(host, text, || input_field(&inputs, place, input_column(pipeline, input, column)))?;
-        }
-    }
-    Ok(parsed)
-}
-
-/// The name of an input's column.
-fn input_column(pipeline: &Pipeline, input: &Input, column: usize) -> &'static str {
-    let texts = 1 + usize::from(input.second.is_some());
-    let sets = loquat_infer::columns(pipeline.task());
-    sets.iter().find(|set| set.len() == texts).and_then(|set| set.get(column)).copied().unwrap_or("text")
-}
-
-/// Where the text of an input stands in the body.
-fn input_field(inputs: &Value, place: usize, column: &str) -> String {
-    let (mut field, input) = match inputs {
-        Value::Array(list) => (format!("inputs[{place}]"), list.get(place)),
-        single => ("inputs".to_owned(), Some(single)),
-    };
-    if input.is_some_and(Value::is_object) {
-        field.push('.');
-        field.push_str(column);
-    }
-    field
 }
 
 /// Refuses more inputs than the endpoint allows in one request.

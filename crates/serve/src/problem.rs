@@ -1,47 +1,40 @@
-//! What goes back when a request can't be answered: RFC 9457 problems on Loquat's own routes, `{"error"}` on those of
-//! the Open Inference Protocol.
+//! A request that can't be answered, and why. In which words that goes out is the protocol's [`Form`].
+
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use loquat_spec::ErrorCode;
-use serde::Serialize;
 
-/// Prefix of the `type` member of every problem.
-pub(crate) const TYPE_PREFIX: &str = "urn:loquat:problem:";
+use crate::form::Form;
+
+/// The kind of a problem whose cause is that no loaded model has the task.
+pub(crate) const NO_MODEL: &str = "no-model";
+/// The kind of a problem whose cause is an empty list.
+pub(crate) const EMPTY: &str = "empty";
 
 /// A request that can't be answered, and why.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem(Box<Parts>);
 
+/// What a form renders.
 #[derive(Debug, Clone)]
-struct Parts {
-    status: StatusCode,
-    kind: &'static str,
-    title: &'static str,
-    detail: String,
-    field: Option<String>,
-    remedy: Option<String>,
-    /// Whether the same request may succeed in a second.
-    retry: bool,
-}
-
-/// In which protocol's form a problem goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// RFC 9457.
-    Problem,
-    /// `{"error": "…"}` of the Open Inference Protocol.
-    OpenInference,
-}
-
-impl Form {
-    /// The form of the routes under `path`.
-    pub(crate) fn of(path: &str) -> Self {
-        match path.strip_prefix("/v2") {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::OpenInference,
-            _ => Self::Problem,
-        }
-    }
+pub(crate) struct Parts {
+    /// Status on Loquat's own routes.
+    pub(crate) status: StatusCode,
+    /// One word for the kind, in kebab case.
+    pub(crate) kind: &'static str,
+    /// A sentence for the kind.
+    pub(crate) title: &'static str,
+    /// What is wrong this time.
+    pub(crate) detail: String,
+    /// Where in the request.
+    pub(crate) field: Option<String>,
+    /// What to do about it.
+    pub(crate) remedy: Option<String>,
+    /// When the same request may succeed.
+    retry: Option<Duration>,
 }
 
 impl Problem {
@@ -49,7 +42,9 @@ impl Problem {
     pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut problem = Self::with_status(status, (code.as_str(), title(code)), detail);
-        problem.0.retry = matches!(code, ErrorCode::Overloaded | ErrorCode::Unavailable);
+        if matches!(code, ErrorCode::Overloaded | ErrorCode::Unavailable) {
+            problem.0.retry = Some(Duration::ZERO);
+        }
         problem
     }
 
@@ -76,13 +71,33 @@ impl Problem {
         Self::with_status(StatusCode::METHOD_NOT_ALLOWED, kind, detail)
     }
 
+    /// A request without a key that is known.
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::with_status(StatusCode::UNAUTHORIZED, ("unauthorized", "the request needs a key"), detail)
+    }
+
+    /// A request whose key does not allow it.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::with_status(StatusCode::FORBIDDEN, ("forbidden", "the key does not allow the request"), detail)
+    }
+
+    /// A route whose task no loaded model has.
+    pub(crate) fn no_model(detail: impl Into<String>) -> Self {
+        Self::with_status(StatusCode::NOT_FOUND, (NO_MODEL, "no loaded model has the task"), detail)
+    }
+
+    /// A list that must hold something and does not.
+    pub(crate) fn empty(detail: impl Into<String>) -> Self {
+        Self::with_status(StatusCode::UNPROCESSABLE_ENTITY, (EMPTY, "the request holds no input"), detail)
+    }
+
     fn with_status(
         status: StatusCode,
         (kind, title): (&'static str, &'static str),
         detail: impl Into<String>,
     ) -> Self {
         let detail = detail.into();
-        Self(Box::new(Parts { status, kind, title, detail, field: None, remedy: None, retry: false }))
+        Self(Box::new(Parts { status, kind, title, detail, field: None, remedy: None, retry: None }))
     }
 
     /// The same problem, placed at `field`.
@@ -97,68 +112,61 @@ impl Problem {
         self
     }
 
+    /// The same problem with the time after which the same request may succeed.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry = Some(wait);
+        self
+    }
+
+    /// What a form renders.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
     /// The response in `form`.
     pub(crate) fn response(self, form: Form, request_id: &str) -> Response<Body> {
-        let (body, media, status) = match form {
-            Form::Problem => (self.problem_body(request_id), "application/problem+json", self.0.status),
-            Form::OpenInference => {
-                (self.open_inference_body(), "application/json", self.open_inference_status())
-            }
-        };
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-        if self.0.retry {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if form == Form::Grpc {
+            return crate::protocols::grpc::refuse(&self.0);
+        }
+        let mut response = Response::new(Body::from(form.body(&self.0, request_id)));
+        *response.status_mut() = form.status(&self.0);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media()));
+        if let Some(wait) = self.0.retry {
+            // The header counts whole seconds; sooner than in one nobody should come back.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if self.0.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
+}
 
-    fn problem_body(&self, request_id: &str) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            r#type: String,
-            title: &'a str,
-            status: u16,
-            detail: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            field: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            remedy: Option<&'a str>,
-            request_id: &'a str,
-        }
-        let body = Body {
-            r#type: format!("{TYPE_PREFIX}{}", self.0.kind),
-            title: self.0.title,
-            status: self.0.status.as_u16(),
-            detail: &self.0.detail,
-            field: self.0.field.as_deref(),
-            remedy: self.0.remedy.as_deref(),
-            request_id,
-        };
-        serde_json::to_vec(&body).unwrap_or_default()
+/// A problem as the answer of a handler: [`Edge`](crate::exchange::Edge) puts it in the form of the route.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.0.status;
+        response.extensions_mut().insert(self);
+        response
     }
+}
 
-    /// The protocol's clients expect 400 for every request that breaks a rule.
-    fn open_inference_status(&self) -> StatusCode {
-        match self.0.status {
-            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-            status => status,
+impl Parts {
+    /// Place, detail and remedy in one line, for forms that have but one member for all of it.
+    pub(crate) fn sentence(&self) -> String {
+        let mut sentence = String::new();
+        if let Some(field) = self.field.as_deref().filter(|field| !self.detail.starts_with(field)) {
+            sentence.push_str(field);
+            sentence.push_str(": ");
         }
-    }
-
-    fn open_inference_body(&self) -> Vec<u8> {
-        let mut error = String::new();
-        if let Some(field) = self.0.field.as_deref().filter(|field| !self.0.detail.starts_with(field)) {
-            error.push_str(field);
-            error.push_str(": ");
+        sentence.push_str(&self.detail);
+        if let Some(remedy) = &self.remedy {
+            sentence.push_str("; ");
+            sentence.push_str(remedy);
         }
-        error.push_str(&self.0.detail);
-        if let Some(remedy) = &self.0.remedy {
-            error.push_str("; ");
-            error.push_str(remedy);
-        }
-        serde_json::to_vec(&serde_json::json!({ "error": error })).unwrap_or_default()
+        sentence
     }
 }
 

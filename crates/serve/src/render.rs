@@ -23,6 +23,13 @@ pub(crate) fn captured<T>(path: Captured<T>) -> Result<T, Problem> {
     }
 }
 
+/// `{"predictions": [...]}`, which several protocols share.
+#[derive(Serialize)]
+pub(crate) struct Predictions<T: Serialize> {
+    /// One an input, in order.
+    pub(crate) predictions: Vec<T>,
+}
+
 /// A response with `value` as JSON; `capacity` is a guess of its length.
 pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T, capacity: usize) -> Response<Body> {
     let mut bytes = Vec::with_capacity(capacity);
@@ -31,7 +38,7 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T, capacity: usize)
         Err(error) => {
             tracing::error!(%error, "response not serialised");
             Problem::new(ErrorCode::Internal, "the response can't be written as JSON")
-                .response(crate::problem::Form::Problem, "")
+                .response(crate::form::Form::Problem, "")
         }
     }
 }

@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::Request;
 use axum::routing::{MethodRouter, get, post};
 use loquat_spec::ErrorCode;
 
-use crate::exchange::Exchange;
 use crate::host::App;
-use crate::problem::{Form, Problem};
-use crate::{health, open_inference, predict};
+use crate::problem::Problem;
+use crate::protocols::{
+    grpc, kserve, legacy, libre_translate, mlflow, open_inference, openai, repository, statistics, tei,
+    v1_models,
+};
+use crate::{health, predict};
 
 type Handler = fn() -> MethodRouter<Arc<App>>;
 
-const ROUTES: [(&str, &str, Handler); 16] = [
+const OWN: &[(&str, &str, Handler)] = &[
     ("POST", "/models/{endpoint}/predict", || post(predict::predict)),
     ("GET", "/models", || get(health::models)),
     ("GET", "/health", || get(health::health)),
@@ -23,6 +26,9 @@ const ROUTES: [(&str, &str, Handler); 16] = [
     ("GET", "/health/ready", || get(health::ready)),
     ("GET", "/metrics", || get(health::metrics)),
     ("GET", "/openapi.json", || get(health::openapi)),
+];
+
+const OPEN_INFERENCE: &[(&str, &str, Handler)] = &[
     ("GET", "/v2", || get(open_inference::server)),
     ("GET", "/v2/health/live", || get(open_inference::live)),
     ("GET", "/v2/health/ready", || get(open_inference::ready)),
@@ -32,36 +38,80 @@ const ROUTES: [(&str, &str, Handler); 16] = [
     ("GET", "/v2/models/{model}/versions/{version}/ready", || get(open_inference::model_ready)),
     ("POST", "/v2/models/{model}/infer", || post(open_inference::infer)),
     ("POST", "/v2/models/{model}/versions/{version}/infer", || post(open_inference::infer)),
+    ("GET", "/v2/models/{model}/config", || get(statistics::config)),
+    ("GET", "/v2/models/{model}/versions/{version}/config", || get(statistics::config)),
+    ("GET", "/v2/models/stats", || get(statistics::all)),
+    ("GET", "/v2/models/{model}/stats", || get(statistics::one)),
+    ("GET", "/v2/models/{model}/versions/{version}/stats", || get(statistics::one)),
+    ("POST", "/v2/repository/index", || post(repository::list)),
+    ("POST", "/v2/repository/models/{model}/load", || post(repository::load)),
+    ("POST", "/v2/repository/models/{model}/unload", || post(repository::unload)),
 ];
+
+const V1: &[(&str, &str, Handler)] = &[
+    ("GET", "/v1/models", || get(v1_models::list)),
+    ("GET", "/v1/models/{model}", || get(v1_models::one)),
+    ("POST", "/v1/models/{model}:predict", || post(kserve::predict)),
+    ("POST", "/v1/chat/completions", || post(openai::chat)),
+    ("POST", "/v1/embeddings", || post(openai::embeddings)),
+    ("POST", "/embeddings", || post(openai::embeddings)),
+];
+
+const TEI: &[(&str, &str, Handler)] = &[
+    ("GET", "/", || get(tei::root)),
+    ("POST", "/", || post(tei::by_task)),
+    ("POST", "/predict", || post(tei::predict)),
+    ("POST", "/embed", || post(tei::embed)),
+    ("POST", "/embed_all", || post(tei::embed)),
+    ("POST", "/embed_sparse", || post(tei::embed)),
+    ("POST", "/similarity", || post(tei::embed)),
+    ("POST", "/rerank", || post(tei::rerank)),
+    ("POST", "/tokenize", || post(tei::tokenize)),
+    ("POST", "/decode", || post(tei::tokenize)),
+    ("POST", "/vertex", || post(tei::vertex)),
+    ("GET", "/info", || get(tei::info)),
+];
+
+const OTHERS: &[(&str, &str, Handler)] = &[
+    ("POST", "/invocations", || post(mlflow::invocations)),
+    ("GET", "/ping", || get(mlflow::ping)),
+    ("GET", "/version", || get(mlflow::version)),
+    ("POST", "/detect", || post(libre_translate::detect)),
+    ("GET", "/languages", || get(libre_translate::languages)),
+    ("POST", "/translate", || post(libre_translate::translate)),
+    ("GET", "/translate", || get(legacy::translate)),
+    ("POST", "/classify", || post(legacy::classify)),
+    ("GET", "/status", || get(legacy::status)),
+];
+
+fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Handler)> {
+    [OWN, OPEN_INFERENCE, V1, TEI, OTHERS].into_iter().flatten()
+}
 
 /// Method and path of every route, path parameters in braces.
 pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ROUTES.into_iter().map(|(method, path, _)| (method, path))
+    table().map(|(method, path, _)| (*method, *path))
 }
 
 /// The router of every route over `app`.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
-    for (_, path, handler) in ROUTES {
+    for (_, path, handler) in table() {
+        // A parameter reaches to the end of its segment, so the handler splits off the verb.
+        let path = path.strip_suffix(":predict").unwrap_or(path);
         router = router.route(path, handler());
     }
-    router.method_not_allowed_fallback(wrong_method).fallback(not_found).with_state(app)
+    grpc::router(router).method_not_allowed_fallback(wrong_method).fallback(not_found).with_state(app)
 }
 
-async fn wrong_method(request: Request<Body>) -> Response<Body> {
-    let exchange = Exchange::of(&request);
-    let path = request.uri().path();
-    Problem::method(format!("{path} does not answer {}", request.method()))
+async fn wrong_method(request: Request<Body>) -> Problem {
+    Problem::method(format!("{} does not answer {}", request.uri().path(), request.method()))
         .field("method")
         .remedy("header allow names the methods that it answers; GET /openapi.json describes every route")
-        .response(Form::of(path), exchange.id.as_str())
 }
 
-async fn not_found(request: Request<Body>) -> Response<Body> {
-    let exchange = Exchange::of(&request);
-    let path = request.uri().path();
-    Problem::new(ErrorCode::NotFound, format!("no route answers {path}"))
+async fn not_found(request: Request<Body>) -> Problem {
+    Problem::new(ErrorCode::NotFound, format!("no route answers {}", request.uri().path()))
         .field("path")
         .remedy("GET /openapi.json describes every route")
-        .response(Form::of(path), exchange.id.as_str())
 }

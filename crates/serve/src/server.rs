@@ -8,26 +8,42 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use loquat_store::Store;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use crate::config::ServeConfig;
+use crate::cors::Cors;
 use crate::error::ServeError;
 use crate::exchange::Edge;
 use crate::host::{App, Phase};
+use crate::keys::Doorman;
+use crate::patience::Patient;
 use crate::routes::router;
+use crate::tls::Tls;
 
 /// Most open connections; further ones wait in the operating system's backlog.
 const MOST_CONNECTIONS: usize = 16_384;
 /// Longest time for a request's head to arrive, the idle time of a kept connection included.
 const HEAD_TIME: Duration = Duration::from_secs(75);
+/// Requests under way at once on one connection of HTTP/2.
+const MOST_STREAMS: u32 = 256;
+/// How the preface of HTTP/2 begins.
+const HTTP2_START: &[u8; 3] = b"PRI";
+/// Pause between two looks at a connection whose first bytes tell too little.
+const PEEK_PAUSE: Duration = Duration::from_millis(2);
 /// Pause after a failed accept: out of file descriptors is a state that ends only when a connection does.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Longest time for a TLS handshake.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Pause between two looks at the files of keys and of the certificate.
+const FOLLOW: Duration = Duration::from_millis(500);
 /// Pause between two looks at what is still in flight.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
@@ -52,19 +68,25 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let listen = config.listen;
-    if !listen.ip().to_canonical().is_loopback() && !config.insecure {
+    let guarded = config.keys.is_some() || config.insecure;
+    if !listen.ip().to_canonical().is_loopback() && !guarded {
         return Err(ServeError::Exposed { listen });
     }
+    let doorman = Doorman::new(config.keys)?;
+    let tls = config.tls.map(Tls::new).transpose()?.map(Arc::new);
     let store = Store::open(&config.store)
         .map_err(|source| ServeError::Store { root: config.store.clone(), source: Box::new(source) })?;
     let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Bind { listen, source })?;
     let address = listener.local_addr().map_err(|source| ServeError::Bind { listen, source })?;
-    let app = Arc::new(App::new(store, config.max_body, config.kernels));
-    let (follower, looked) = crate::watch::follow(Arc::clone(&app), config.endpoints, config.threads)
-        .map_err(|source| ServeError::Thread { source })?;
+    let app =
+        Arc::new(App::new(store, (config.max_body, config.kernels), (doorman, Cors::new(&config.origins))));
+    let (follower, looked) =
+        crate::watch::follow(Arc::clone(&app), config.endpoints, (config.threads, config.memory))
+            .map_err(|source| ServeError::Thread { source })?;
     let edge = Edge { router: router(Arc::clone(&app)), app: Arc::clone(&app) };
     let (signal, told) = watch::channel(Signal::Run);
-    let accepting = tokio::spawn(accept_task(listener, edge, told));
+    let accepting = tokio::spawn(accept_task(listener, tls.clone(), edge, told));
+    let following = tokio::spawn(follow_task(Arc::clone(&app), tls));
     let mut shutdown = pin!(shutdown);
     let ended = tokio::select! {
         biased;
@@ -78,6 +100,7 @@ pub async fn serve(
         shutdown.await;
     }
     drop(follower);
+    following.abort();
     drain(&app, config.drain, &signal, &accepting).await;
     Ok(())
 }
@@ -110,7 +133,29 @@ async fn drain(
     }
 }
 
-async fn accept_task(listener: TcpListener, edge: Edge, told: watch::Receiver<Signal>) {
+/// Reads the keys and the certificate again when their files change.
+async fn follow_task(app: Arc<App>, tls: Option<Arc<Tls>>) {
+    loop {
+        tokio::time::sleep(FOLLOW).await;
+        let (app, tls) = (Arc::clone(&app), tls.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            app.doorman.follow();
+            if let Some(tls) = tls {
+                tls.follow();
+            }
+        });
+        if let Err(error) = read.await {
+            tracing::error!(%error, "keys and certificate not looked at");
+        }
+    }
+}
+
+async fn accept_task(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    edge: Edge,
+    told: watch::Receiver<Signal>,
+) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         // The semaphore is never closed.
@@ -118,7 +163,8 @@ async fn accept_task(listener: TcpListener, edge: Edge, told: watch::Receiver<Si
         match listener.accept().await {
             Ok((stream, _)) => {
                 let open = Open::new(&edge.app, place);
-                tokio::spawn(connection_task(stream, edge.clone(), told.clone(), open));
+                let acceptor = tls.as_deref().map(Tls::acceptor);
+                tokio::spawn(stream_task(stream, acceptor, edge.clone(), (told.clone(), open)));
             }
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
@@ -147,17 +193,91 @@ impl Drop for Open {
     }
 }
 
-async fn connection_task(stream: TcpStream, edge: Edge, mut told: watch::Receiver<Signal>, open: Open) {
+/// Serves a connection, after its TLS handshake where there is one.
+async fn stream_task(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    edge: Edge,
+    (mut told, open): (watch::Receiver<Signal>, Open),
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "nodelay not set");
     }
+    let Some(acceptor) = acceptor else {
+        let version = tokio::select! {
+            version = tokio::time::timeout(HEAD_TIME, Version::of(&stream)) => version,
+            // Who has sent nothing yet waits for nothing.
+            _ = told.wait_for(|signal| *signal != Signal::Run) => return,
+        };
+        return match version {
+            Ok(Ok(version)) => connection_task((stream, version), edge, told, open).await,
+            Ok(Err(error)) => tracing::debug!(%error, "connection broke off"),
+            Err(_) => tracing::debug!("nothing was sent in time"),
+        };
+    };
+    match tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let negotiated = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let version = if negotiated { Version::Http2 } else { Version::Http1 };
+            connection_task((stream, version), edge, told, open).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
+        Err(_) => tracing::debug!("handshake took too long"),
+    }
+}
+
+/// Which version of HTTP a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    /// What gRPC needs.
+    Http2,
+}
+
+impl Version {
+    /// The version that the first bytes of `stream` tell: no HTTP/1 method begins as the preface of HTTP/2 does.
+    async fn of(stream: &TcpStream) -> std::io::Result<Self> {
+        let mut first = [0; HTTP2_START.len()];
+        loop {
+            let count = stream.peek(&mut first).await?;
+            if count == first.len() && first == *HTTP2_START {
+                return Ok(Self::Http2);
+            }
+            if count == 0 || !HTTP2_START.starts_with(&first[..count]) {
+                return Ok(Self::Http1);
+            }
+            // Too little has come to tell, and what has come stays readable.
+            tokio::time::sleep(PEEK_PAUSE).await;
+        }
+    }
+
+    fn builder(self) -> auto::Builder<TokioExecutor> {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HEAD_TIME)
+            .max_concurrent_streams(MOST_STREAMS);
+        match self {
+            Self::Http1 => builder.http1_only(),
+            Self::Http2 => builder.http2_only(),
+        }
+    }
+}
+
+async fn connection_task<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    (stream, version): (S, Version),
+    edge: Edge,
+    mut told: watch::Receiver<Signal>,
+    open: Open,
+) {
     let service = service_fn(move |request| {
         let edge = edge.clone();
         async move { Ok::<_, Infallible>(edge.answer(request).await) }
     });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let builder = version.builder();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Patient::new(stream)), service));
     loop {
         tokio::select! {
             biased;

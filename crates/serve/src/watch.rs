@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use loquat_infer::Pipeline;
-use loquat_spec::{Endpoint, ModelReference, Name, Requests, Selector};
+use loquat_spec::{Endpoint, ModelReference, Name, Scaling, Selector, ZeroShot};
 use loquat_store::{ModelSummary, Store};
 use tokio::sync::oneshot;
 
@@ -20,6 +20,7 @@ use crate::exchange::contained;
 use crate::gate::Gate;
 use crate::host::{App, Host, Table};
 use crate::metrics::HostMetrics;
+use crate::wake::{Message, Waker};
 
 /// Pause between two looks at the store.
 const LOOK: Duration = Duration::from_millis(250);
@@ -33,7 +34,14 @@ const IMPLICIT_ALIAS: &str = "champion";
 
 /// A thread that follows the store until this is dropped.
 pub(crate) struct Follower {
-    _stop: Sender<()>,
+    messages: Sender<Message>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // A thread that has ended already needs no telling.
+        let _ = self.messages.send(Message::Stop);
+    }
 }
 
 /// An endpoint that should be hosted.
@@ -54,6 +62,10 @@ struct Watcher {
     store: Store,
     declared: Vec<Endpoint>,
     threads: usize,
+    memory: u64,
+    waker: Waker,
+    models: Vec<ModelSummary>,
+    scaling: BTreeMap<String, Scaling>,
     hosts: BTreeMap<String, Host>,
     dormant: BTreeSet<String>,
     detail: Option<String>,
@@ -74,9 +86,9 @@ struct Stamp {
 pub(crate) fn follow(
     app: Arc<App>,
     declared: Vec<Endpoint>,
-    threads: usize,
+    (threads, memory): (usize, Option<u64>),
 ) -> std::io::Result<(Follower, oneshot::Receiver<()>)> {
-    let (stop, stopped) = channel();
+    let (messages, received) = channel();
     let (first, looked) = oneshot::channel();
     let store = app.store().clone();
     let watcher = Watcher {
@@ -84,6 +96,10 @@ pub(crate) fn follow(
         store,
         declared,
         threads: threads.max(1),
+        memory: memory.unwrap_or(u64::MAX),
+        waker: Waker::new(messages.clone()),
+        models: Vec::new(),
+        scaling: BTreeMap::new(),
         hosts: BTreeMap::new(),
         dormant: BTreeSet::new(),
         detail: None,
@@ -92,18 +108,110 @@ pub(crate) fn follow(
     };
     std::thread::Builder::new()
         .name("loquat-follow".to_owned())
-        .spawn(move || watcher.run(first, &stopped))?;
-    Ok((Follower { _stop: stop }, looked))
+        .spawn(move || watcher.run(first, &received))?;
+    Ok((Follower { messages }, looked))
 }
 
 impl Watcher {
-    fn run(mut self, first: oneshot::Sender<()>, stopped: &Receiver<()>) {
+    fn run(mut self, first: oneshot::Sender<()>, messages: &Receiver<Message>) {
         self.look();
         // A server that ended meanwhile no longer listens.
         let _ = first.send(());
-        while matches!(stopped.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {
-            self.look();
+        let mut next = Instant::now() + LOOK;
+        loop {
+            match messages.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Message::Wake(name, reply)) => {
+                    // Who asked may have given up.
+                    let _ = reply.send(self.wake(&name));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.rest();
+                    self.look();
+                    next = Instant::now() + LOOK;
+                }
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
+    }
+
+    /// Loads the model of an endpoint that is asleep.
+    fn wake(&mut self, name: &str) -> Result<Arc<Pipeline>, String> {
+        let host = self.hosts.get(name).ok_or("the endpoint is gone")?;
+        if let Some(pipeline) = &host.pipeline {
+            return Ok(Arc::clone(pipeline));
+        }
+        let (reference, zero_shot) = (host.reference.clone(), host.zero_shot.clone());
+        let version = target(&reference, &self.models)?.0;
+        match self.load((&reference, zero_shot.as_ref()), version) {
+            Ok(pipeline) => {
+                self.swap(name, Arc::clone(&pipeline));
+                self.fit(name);
+                self.publish();
+                Ok(pipeline)
+            }
+            Err(reason) => {
+                self.fail(name, &reason);
+                self.publish();
+                Err(reason)
+            }
+        }
+    }
+
+    /// Unloads what has been idle for long enough.
+    fn rest(&mut self) {
+        let idle = |host: &&Host| {
+            let scaling = self.scaling.get(&host.name);
+            host.pipeline.is_some()
+                && scaling
+                    .is_some_and(|scaling| !scaling.keep_loaded && host.metrics.idle() > scaling.idle_timeout)
+        };
+        let names: Vec<String> = self.hosts.values().filter(idle).map(|host| host.name.clone()).collect();
+        for name in &names {
+            self.sleep(name);
+        }
+        if !names.is_empty() {
+            self.publish();
+        }
+    }
+
+    /// Unloads models that need not stay, the one unused longest first, until the rest fits; never that of `newest`.
+    fn fit(&mut self, newest: &str) {
+        while self.resident() > self.memory {
+            let may_leave =
+                |host: &&Host| host.pipeline.is_some() && host.name != newest && self.may_leave(&host.name);
+            let unused = self.hosts.values().filter(may_leave).max_by_key(|host| host.metrics.idle());
+            let Some(name) = unused.map(|host| host.name.clone()) else {
+                tracing::warn!(
+                    resident = self.resident(),
+                    budget = self.memory,
+                    "models exceed the memory allowed"
+                );
+                return;
+            };
+            self.sleep(&name);
+        }
+    }
+
+    /// Whether the model of an endpoint may be unloaded: one that no resource mentions, or with `minReplicas: 0`.
+    fn may_leave(&self, name: &str) -> bool {
+        self.scaling.get(name).is_none_or(|scaling| !scaling.keep_loaded)
+    }
+
+    fn sleep(&mut self, name: &str) {
+        if let Some(host) = self.hosts.get_mut(name) {
+            tracing::info!(endpoint = name, "model unloaded");
+            host.metrics.unloads.fetch_add(1, Ordering::Relaxed);
+            host.pipeline = None;
+            host.asleep = true;
+        }
+    }
+
+    /// Bytes of all loaded models; one that several endpoints share counts once.
+    fn resident(&self) -> u64 {
+        let all = self.hosts.values().flat_map(held_by);
+        let distinct: BTreeMap<(&str, u32), u64> =
+            all.map(|pipeline| ((pipeline.model(), pipeline.version()), pipeline.resident_bytes())).collect();
+        distinct.values().sum()
     }
 
     /// One look at the store.
@@ -120,6 +228,7 @@ impl Watcher {
             Ok(models) => {
                 self.note(None);
                 self.follow(&models);
+                self.models = models;
             }
             Err(error) => {
                 self.note(Some(format!("the store can't be read: {error}")));
@@ -152,7 +261,8 @@ impl Watcher {
             self.publish();
         }
         for wanted in &wanted {
-            if self.aim(wanted, models) {
+            if self.aim(wanted, models) | self.accompany(wanted, models) {
+                self.fit(wanted.endpoint.name.as_str());
                 self.publish();
             }
         }
@@ -186,10 +296,7 @@ impl Watcher {
             // A name that the store lists and an alias that it holds are valid names.
             if let (Ok(name), Ok(alias)) = (Name::new(&model.name), Name::new(IMPLICIT_ALIAS)) {
                 let model = ModelReference { name: name.clone(), selector: Selector::Alias(alias) };
-                let requests = Requests::default();
-                let endpoint =
-                    Endpoint { name, model, default: false, zero_shot: None, threads: None, requests };
-                wanted.push(Wanted { endpoint, implicit: true });
+                wanted.push(Wanted { endpoint: Endpoint::new(name, model), implicit: true });
             }
         }
         wanted
@@ -200,6 +307,7 @@ impl Watcher {
         let before = self.hosts.len();
         self.hosts.retain(|name, _| names.contains(name.as_str()));
         self.failed.retain(|name, _| names.contains(name.as_str()));
+        self.scaling.retain(|name, _| names.contains(name.as_str()));
         let dormant: BTreeSet<String> = models
             .iter()
             .map(|model| model.name.clone())
@@ -218,13 +326,22 @@ impl Watcher {
             host.versions = versions;
             return changed;
         }
+        if !wanted.implicit {
+            self.scaling.insert(endpoint.name.to_string(), endpoint.scaling.clone());
+        }
         let host = Host {
             name: endpoint.name.to_string(),
             reference: endpoint.model.clone(),
             default: endpoint.default,
             implicit: wanted.implicit,
             zero_shot: endpoint.zero_shot.clone(),
-            gate: Arc::new(Gate::new(endpoint.threads.unwrap_or(self.threads), endpoint.requests.max_queue)),
+            task: None,
+            splits: Vec::new(),
+            shadows: Vec::new(),
+            asleep: false,
+            waker: self.waker.clone(),
+            woken: OnceLock::new(),
+            gate: Arc::new(Gate::new(endpoint.threads.unwrap_or(self.threads), &endpoint.requests)),
             requests: endpoint.requests.clone(),
             metrics: Arc::new(HostMetrics::new()),
             pipeline: None,
@@ -255,33 +372,90 @@ impl Watcher {
             self.failed.remove(name);
             return host.failure.take().is_some();
         }
+        if host.pipeline.is_none() && self.may_stay_away(name) {
+            let host = self.hosts.get_mut(name);
+            return host.is_some_and(|host| !std::mem::replace(&mut host.asleep, true));
+        }
         let now = Instant::now();
         if self.failed.get(name).is_some_and(|failed| failed.version == target.0 && failed.next > now) {
             return false;
         }
-        match self.load(&wanted.endpoint, target.0) {
+        match self.load((reference, wanted.endpoint.zero_shot.as_ref()), target.0) {
             Ok(pipeline) => self.swap(name, pipeline),
             Err(reason) => self.postpone(name, target.0, &reason),
         }
     }
 
+    /// Whether an endpoint without a loaded model need not get one before a request comes: its resource says so, or the memory
+    /// is spent.
+    fn may_stay_away(&self, name: &str) -> bool {
+        match self.scaling.get(name) {
+            Some(scaling) => !scaling.keep_loaded,
+            None => self.hosts.get(name).is_some_and(|host| host.asleep) || self.resident() >= self.memory,
+        }
+    }
+
+    /// Loads the versions that share the traffic of an endpoint or shadow it; whether anything changed. One that can't be loaded
+    /// leaves its share to the model.
+    fn accompany(&mut self, wanted: &Wanted, models: &[ModelSummary]) -> bool {
+        let endpoint = &wanted.endpoint;
+        let splits: Vec<(Arc<Pipeline>, f64)> = endpoint
+            .traffic
+            .iter()
+            .filter_map(|portion| Some((self.companion(endpoint, &portion.model, models)?, portion.percent)))
+            .collect();
+        let shadows: Vec<Arc<Pipeline>> = endpoint
+            .shadow
+            .iter()
+            .filter_map(|reference| self.companion(endpoint, reference, models))
+            .collect();
+        let Some(host) = self.hosts.get_mut(endpoint.name.as_str()) else { return false };
+        let same = host.splits.len() == splits.len()
+            && host.shadows.len() == shadows.len()
+            && host.splits.iter().zip(&splits).all(|(old, new)| Arc::ptr_eq(&old.0, &new.0))
+            && host.shadows.iter().zip(&shadows).all(|(old, new)| Arc::ptr_eq(old, new));
+        host.splits = splits;
+        host.shadows = shadows;
+        !same
+    }
+
+    fn companion(
+        &self,
+        endpoint: &Endpoint,
+        reference: &ModelReference,
+        models: &[ModelSummary],
+    ) -> Option<Arc<Pipeline>> {
+        let wanted = (reference, endpoint.zero_shot.as_ref());
+        let loaded = target(reference, models).and_then(|(version, _)| self.load(wanted, version));
+        loaded.map_err(|reason| tracing::warn!(version = %reference, reason, "version not asked")).ok()
+    }
+
     /// A pipeline of the version: another endpoint's when it holds it already, else loaded and proven by its golden inputs.
-    fn load(&self, endpoint: &Endpoint, version: u32) -> Result<Arc<Pipeline>, String> {
-        let pipeline = self.load_version(&endpoint.model, version)?;
-        let answering = pipeline.answering(endpoint.zero_shot.as_ref());
+    /// It answers zero-shot classification where the endpoint does.
+    fn load(
+        &self,
+        (reference, zero_shot): (&ModelReference, Option<&ZeroShot>),
+        version: u32,
+    ) -> Result<Arc<Pipeline>, String> {
+        let is_wanted = |pipeline: &&Arc<Pipeline>| {
+            pipeline.model() == reference.name.as_str() && pipeline.version() == version
+        };
+        let mut held = self.hosts.values().filter_map(|host| Some((host, held_by(host).find(is_wanted)?)));
+        let alike = held.clone().find(|(host, _)| host.zero_shot.as_ref() == zero_shot);
+        let pipeline = match alike.or_else(|| held.next()) {
+            Some((host, pipeline)) if host.zero_shot.as_ref() == zero_shot => {
+                return Ok(Arc::clone(pipeline));
+            }
+            Some((_, pipeline)) => Pipeline::clone(pipeline),
+            None => self.load_version(reference, version)?,
+        };
+        let answering = pipeline.answering(zero_shot);
         answering
             .map(Arc::new)
             .map_err(|error| format!("version {version} can't be taken into service: {error}"))
     }
 
     fn load_version(&self, reference: &ModelReference, version: u32) -> Result<Pipeline, String> {
-        let model = reference.name.as_str();
-        let held = self.hosts.values().filter_map(|host| host.pipeline.as_ref());
-        for pipeline in held {
-            if pipeline.model() == model && pipeline.version() == version {
-                return Ok(Pipeline::clone(pipeline));
-            }
-        }
         let fixed = ModelReference { name: reference.name.clone(), selector: Selector::Version(version) };
         match contained(|| Pipeline::from_store_on(&self.store, &fixed, self.app.kernels)) {
             Some(Ok(pipeline)) => Ok(pipeline),
@@ -301,9 +475,13 @@ impl Watcher {
             ?before,
             "version in service"
         );
+        host.gate.measure(&pipeline);
         host.metrics.swaps.fetch_add(1, Ordering::Relaxed);
+        host.metrics.touch();
+        host.task = Some(pipeline.task());
         host.pipeline = Some(pipeline);
         host.failure = None;
+        host.asleep = false;
         true
     }
 
@@ -335,6 +513,12 @@ impl Watcher {
         let hosts = self.hosts.iter().map(|(name, host)| (name.clone(), Arc::new(host.clone()))).collect();
         self.app.set_table(Table { hosts, dormant: self.dormant.clone(), detail: self.detail.clone() });
     }
+}
+
+/// Every version that an endpoint holds.
+fn held_by(host: &Host) -> impl Iterator<Item = &Arc<Pipeline>> {
+    let main = host.pipeline.iter().chain(&host.shadows);
+    main.chain(host.splits.iter().map(|(pipeline, _)| pipeline))
 }
 
 fn versions_of(models: &[ModelSummary], name: &str) -> Vec<u32> {

@@ -63,7 +63,8 @@ fn reads_a_whole_dataset() {
         [
             ("duplicate", None),
             ("label-conflict", Some(Severity::Warning)),
-            ("leakage", Some(Severity::Error))
+            ("leakage", Some(Severity::Error)),
+            ("near-duplicate", None)
         ]
     );
 }
@@ -152,23 +153,31 @@ fn reads_a_whole_training() {
 #[test]
 fn reads_a_whole_endpoint() {
     let read = endpoint(
-        r"
+        r#"
   default: true
   resources: { threads: 2, gpu: 0 }
-  scaling: { minReplicas: 1, maxReplicas: 1 }
-  requests: { timeout: 250ms, maxQueue: 64, maxLength: 512, maxInputs: 10 }
+  scaling: { minReplicas: 0, maxReplicas: 1, idleTimeout: 30s }
+  traffic: [{ model: "m:4", percent: 12.5 }]
+  shadow: [m@next]
+  requests: { timeout: 250ms, maxQueue: 64, maxBatchTokens: 4096, maxLength: 512, maxInputs: 10 }
   cascade: []
-",
+"#,
     );
     assert_eq!(read.model.to_string(), "m@champion");
     assert_eq!((read.default, read.threads), (true, Some(2)));
     let expected = Requests {
         timeout: Duration::from_millis(250),
         max_queue: 64,
+        max_batch_tokens: 4096,
         max_inputs: 10,
         max_length: Some(512),
     };
     assert_eq!(read.requests, expected);
+    let idle_timeout = Duration::from_secs(30);
+    assert_eq!(read.scaling, loquat_spec::Scaling { keep_loaded: false, idle_timeout });
+    assert_eq!((read.traffic[0].model.to_string(), read.traffic[0].percent), ("m:4".to_owned(), 12.5));
+    assert_eq!(read.shadow[0].to_string(), "m@next");
+    assert!(endpoint("").scaling.keep_loaded);
     assert_eq!(endpoint("").requests, Requests::default());
 }
 

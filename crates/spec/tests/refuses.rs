@@ -535,15 +535,13 @@ fn fields_of_an_endpoint() {
             name: "parts that do not exist yet",
             text: endpoint(
                 "  cascade: [{ model: m, agreement: 0.98 }]\n  \
-                 traffic: [{ model: \"m:4\", percent: 10 }]\n  shadow: [m@x]\n  resources: { memory: 500MB, gpu: 2 }\n  requests: { maxBatchTokens: 16384 }\n",
+                 traffic: [{ model: \"m:4\", percent: 10 }]\n  shadow: [m@x]\n  resources: { memory: 500MB, gpu: 2 }\n  requests: { maxBatchTokens: 0 }\n",
             ),
             found: &[
                 "6:3 not-yet-supported spec.cascade",
-                "7:3 not-yet-supported spec.traffic",
-                "8:3 not-yet-supported spec.shadow",
                 "9:16 not-yet-supported spec.resources.memory",
                 "9:36 not-yet-supported spec.resources.gpu",
-                "10:15 not-yet-supported spec.requests.maxBatchTokens",
+                "10:31 invalid-value spec.requests.maxBatchTokens",
             ],
             says: &["one model version answers"],
         },
@@ -559,12 +557,18 @@ fn fields_of_an_endpoint() {
                 "  scaling: { minReplicas: 0, maxReplicas: 8, targetQueueTime: 20ms, idleTimeout: 5m }\n",
             ),
             found: &[
-                "6:27 not-yet-supported spec.scaling.minReplicas",
                 "6:43 not-yet-supported spec.scaling.maxReplicas",
                 "6:46 not-yet-supported spec.scaling.targetQueueTime",
-                "6:69 not-yet-supported spec.scaling.idleTimeout",
             ],
             says: &["write 1 or remove it"],
+        },
+        Case {
+            name: "shares",
+            text: endpoint(
+                "  traffic: [{ model: \"m:4\", percent: 60 }, { model: \"m:5\", percent: 50 }, { model: m }]\n",
+            ),
+            found: &["6:3 invalid-value spec.traffic", "6:12 missing-field spec.traffic[2]"],
+            says: &["at most 100"],
         },
         Case {
             name: "limits",
@@ -705,7 +709,7 @@ spec:
     assert!(findings.iter().all(|finding| finding.resource.as_deref() == Some("tickets")));
     let places: Vec<String> = findings.iter().map(brief).collect();
     assert_eq!(places[0], "17:32 not-yet-supported spec.search.families[1]");
-    assert_eq!(places.len(), 5);
+    assert_eq!(places.len(), 3);
 }
 
 #[test]

@@ -180,7 +180,8 @@ fn explanations(
     pipeline: Option<&Pipeline>,
 ) -> Result<Vec<Vec<Explanation>>, TrainError> {
     let parameters = PredictParameters { explain: true, ..PredictParameters::default() };
-    let explains = |pipeline: &&Pipeline| !problem.multi_label && pipeline.check_parameters(&parameters).is_ok();
+    let explains =
+        |pipeline: &&Pipeline| !problem.multi_label && pipeline.check_parameters(&parameters).is_ok();
     let Some(pipeline) = pipeline.filter(explains) else {
         return Ok(vec![Vec::new(); texts.len()]);
     };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use loquat_spec::{ModelReference, Task};
 
-use super::{Global, Hosting, ModelsCommand};
+use super::{BenchCommand, Global, Hosting, KeysCommand, ModelsCommand};
 
 /// From a labelled file to a served, watched model, in one binary.
 #[derive(Debug, clap::Parser)]
@@ -38,6 +38,12 @@ pub(crate) enum Command {
     /// The registry of model versions
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// API keys of a server
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Side-by-side measurements
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Prints the JSON Schema of resources, for editors
     Schema {
         /// Kind of resource; all of them when absent
@@ -85,15 +91,9 @@ pub(crate) enum Later {
     /// Deletes a resource of a running server (not yet supported)
     #[command(hide = true)]
     Delete(Anything),
-    /// Manages API keys (not yet supported)
-    #[command(hide = true)]
-    Keys(Anything),
     /// Explains a slow request or a model that is not ready (not yet supported)
     #[command(hide = true)]
     Why(Anything),
-    /// Side-by-side measurements (not yet supported)
-    #[command(hide = true)]
-    Bench(Anything),
     /// Predicts a whole data set as a resumable job (not yet supported)
     #[command(hide = true)]
     Batch(Anything),
@@ -132,9 +132,7 @@ impl Later {
             Self::Diff(_) => "diff",
             Self::Get(_) => "get",
             Self::Delete(_) => "delete",
-            Self::Keys(_) => "keys",
             Self::Why(_) => "why",
-            Self::Bench(_) => "bench",
             Self::Batch(_) => "batch",
             Self::Translate(_) => "translate",
             Self::Stream(_) => "stream",

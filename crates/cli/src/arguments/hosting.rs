@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use loquat_spec::Bytes;
+
 /// Flags of a server.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Server options")]
@@ -23,21 +25,29 @@ pub(crate) struct Hosting {
     #[arg(long, hide = true)]
     pub(crate) watch: bool,
 
-    /// File of API keys (not yet supported)
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// File of API keys, followed while serving; `loquat keys new` adds to it
+    #[arg(long, value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,
 
-    /// Certificate chain (not yet supported)
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Certificate chain in PEM form, followed while serving
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// Private key of the certificate (not yet supported)
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Private key of the certificate in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Authority that client certificates must come from (not yet supported)
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Authority that client certificates must come from, in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) client_ca: Option<PathBuf>,
+
+    /// Origins whose pages may ask, such as https://example.org, or *
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(crate) allow_origin: Vec<String>,
+
+    /// Memory for the weights of all models, such as 2GB; past it, models that need not stay are unloaded
+    #[arg(long, value_name = "SIZE", value_parser = Bytes::parse)]
+    pub(crate) memory: Option<Bytes>,
 
     /// Metrics under text-embeddings-inference's names too (not yet supported)
     #[arg(long, hide = true)]
@@ -51,10 +61,6 @@ impl Hosting {
         [
             (self.grpc_listen.is_some(), "--grpc-listen"),
             (self.watch, "--watch"),
-            (self.keys.is_some(), "--keys"),
-            (self.tls_cert.is_some(), "--tls-cert"),
-            (self.tls_key.is_some(), "--tls-key"),
-            (self.client_ca.is_some(), "--client-ca"),
             (self.tei_metrics, "--tei-metrics"),
         ]
         .into_iter()

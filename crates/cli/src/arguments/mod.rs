@@ -5,6 +5,7 @@ mod environment;
 mod global;
 mod hosting;
 mod models;
+mod operation;
 
 pub(crate) use command::{
     Check, Cli, Command, ConfigCommand, FindingFormat, Init, Predict, Report, ReportFormat, RowFormat, Serve,
@@ -14,3 +15,4 @@ pub(crate) use environment::command;
 pub(crate) use global::Global;
 pub(crate) use hosting::Hosting;
 pub(crate) use models::{ModelsCommand, TableFormat};
+pub(crate) use operation::{BenchCommand, BenchServe, KeysCommand};

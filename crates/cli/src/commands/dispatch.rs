@@ -3,7 +3,7 @@
 use clap::{ArgMatches, FromArgMatches};
 use loquat_spec::ErrorCode;
 
-use super::{check, completions, config, help_markdown, init, man, models, predict, report, schema};
+use super::{bench, check, completions, config, help_markdown, init, man, models, predict, report, schema};
 use crate::arguments::{Cli, Command};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -21,6 +21,8 @@ pub(crate) fn run(context: &Context, matches: &ArgMatches) -> Result<u8, Failure
         Command::Predict(arguments) => predict::run(context, &arguments),
         Command::Report(arguments) => report::run(context, &arguments),
         Command::Models(command) => models::run(context, &command),
+        Command::Keys(command) => with_serve::keys(&command),
+        Command::Bench(command) => bench::run(&command),
         Command::Schema { kind } => schema::run(kind.as_deref()),
         Command::Config(command) => config::run(context, matches, &command),
         Command::Completions { shell } => completions::run(shell),
@@ -50,13 +52,18 @@ mod with_train {
 
 #[cfg(feature = "serve")]
 mod with_serve {
+    pub(super) use crate::commands::keys::run as keys;
     pub(super) use crate::commands::serve::run as serve;
 }
 
 #[cfg(not(feature = "serve"))]
 mod with_serve {
     use super::{Context, Failure};
-    use crate::arguments::Serve;
+    use crate::arguments::{KeysCommand, Serve};
+
+    pub(super) fn keys(_: &KeysCommand) -> Result<u8, Failure> {
+        Err(Failure::built_without("serve"))
+    }
 
     pub(super) fn serve(_: &Context, _: &Serve) -> Result<u8, Failure> {
         Err(Failure::built_without("serve"))

@@ -1,11 +1,14 @@
 //! One file per command.
 
+mod bench;
 mod check;
 mod completions;
 mod config;
 mod dispatch;
 mod help_markdown;
 mod init;
+#[cfg(feature = "serve")]
+mod keys;
 mod man;
 mod models;
 mod predict;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use loquat_serve::ServeConfig;
+use loquat_serve::{ServeConfig, TlsFiles};
 use loquat_spec::{Endpoint, ErrorCode};
 use serde_json::Value;
 
@@ -60,15 +60,19 @@ pub(crate) fn host(
 ) -> Result<u8, Failure> {
     let store = context.store_path(hosted.folder);
     let config = ServeConfig {
-        listen: hosting.listen,
-        store: store.clone(),
         endpoints: hosted.endpoints,
         threads: context.threads(),
         kernels: context.kernels,
         insecure: hosting.insecure,
         drain: DRAIN,
         max_body: MAX_BODY,
+        keys: hosting.keys.clone(),
+        tls: tls(hosting),
+        memory: hosting.memory.map(|bytes| bytes.0),
+        origins: hosting.allow_origin.clone(),
+        ..ServeConfig::new(hosting.listen, store.clone())
     };
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(context.threads())
         .enable_all()
@@ -78,15 +82,21 @@ pub(crate) fn host(
         })?;
     let stop = interrupt.serving();
     let colour = context.style.stdout;
-    let ready = |address: SocketAddr| announce(address, &store, &hosted.calls, colour);
+    let ready = |address: SocketAddr| announce((scheme, address), &store, &hosted.calls, colour);
     runtime.block_on(loquat_serve::serve(config, ready, async move { stop.notified().await }))?;
     output::say("drained");
     Ok(0)
 }
 
+/// The files of TLS, where they are given.
+fn tls(hosting: &Hosting) -> Option<TlsFiles> {
+    let (certificate, key) = hosting.tls_cert.clone().zip(hosting.tls_key.clone())?;
+    Some(TlsFiles { certificate, key, client_authority: hosting.client_ca.clone() })
+}
+
 /// Says where the server listens and shows a call. A closed standard output does not end a server.
-fn announce(address: SocketAddr, store: &Path, calls: &[(String, Value)], colour: bool) {
-    let url = paint(&format!("http://{}", call::reachable(address)), Colour::Bold, colour);
+fn announce((scheme, address): (&str, SocketAddr), store: &Path, calls: &[(String, Value)], colour: bool) {
+    let url = paint(&format!("{scheme}://{}", call::reachable(address)), Colour::Bold, colour);
     let mut text = format!("serving {} on {url}; end with Ctrl-C\n", store.display());
     if !calls.is_empty() {
         text.push_str("try\n");

@@ -1,13 +1,14 @@
 //! Runs the real binary in temporary folders.
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test that called it")]
 
+#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "used by the tests that train"))]
 mod check;
 mod imports;
 mod models;
+mod operation;
 mod predict;
 mod report;
 mod serve;
-#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "used by the tests that train"))]
 mod support;
 mod train;
 mod usage;

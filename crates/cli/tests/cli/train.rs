@@ -153,7 +153,7 @@ fn names_choose_what_is_trained() {
     let folder = tempfile::tempdir().unwrap();
     starter(folder.path(), "text-classification");
     let unknown = run(folder.path(), &["train", "demo", "dmo"]).expect_status(3);
-    assert_eq!(unknown.stderr, "error: no Training is named \"dmo\": did you mean \"demo\"?\n");
+    assert_eq!(unknown.stderr, "error: no Training or Model is named \"dmo\": did you mean \"demo\"?\n");
     let dry = run(folder.path(), &["train", "demo", "demo", "--dry-run"]).expect_status(0);
     assert_eq!(dry.stdout, "demo: no version yet, would be trained\n");
 }

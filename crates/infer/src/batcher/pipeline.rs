@@ -3,18 +3,25 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use loquat_spec::{PredictParameters, Prediction};
+use loquat_spec::{PredictParameters, Prediction, Task};
 
 use super::cost::CostModel;
 use super::pool::{Compute, Part};
 use crate::error::InferError;
 use crate::input::Input;
 use crate::pipeline::Pipeline;
+use crate::self_test::input_of;
 
 /// How much more an explained prediction costs than a plain one, about.
 const EXPLAINED: u64 = 8;
 /// What a cost model is measured with where a model has no golden inputs.
 const SAMPLE: &str = "a sentence of ordinary length, as people write it to each other every day";
+/// Labels that zero-shot classification is measured with.
+const SAMPLE_LABELS: [&str; 2] = ["praise", "complaint"];
+/// Bytes of text for a piece, about.
+const BYTES_PER_PIECE: u64 = 4;
+/// Pieces of a label in its sentence, about.
+const HYPOTHESIS: u64 = 8;
 
 /// One request to a pipeline; its parameters have been checked.
 #[derive(Debug, Clone)]
@@ -35,7 +42,8 @@ impl PipelineJob {
     /// Tokens of each input, for its cost.
     pub fn tokens(&self) -> Vec<u64> {
         let factor = if self.parameters.explain { EXPLAINED } else { 1 };
-        self.inputs.iter().map(|input| factor * self.pipeline.tokens(input)).collect()
+        let cost = |input| factor * self.pipeline.tokens(input, &self.parameters);
+        self.inputs.iter().map(cost).collect()
     }
 
     /// The answers to some of the inputs.
@@ -96,21 +104,31 @@ fn answer_together(
 }
 
 impl Pipeline {
-    /// What an input costs: its pieces, guessed from its bytes.
-    pub fn tokens(&self, input: &Input) -> u64 {
-        1 + input.text.len() as u64 / 4
+    /// What an input costs: its pieces, guessed from its bytes, for every sequence that it is put into.
+    pub fn tokens(&self, input: &Input, parameters: &PredictParameters) -> u64 {
+        let bytes = input.text.len() + input.second.as_ref().map_or(0, String::len);
+        let pieces = 1 + bytes as u64 / BYTES_PER_PIECE;
+        if self.task() != Task::ZeroShotClassification {
+            return pieces;
+        }
+        let sequences = self.sequences(1, parameters).unwrap_or(1) as u64;
+        sequences.max(1) * (pieces + HYPOTHESIS)
     }
 
     /// Times the pipeline on its golden inputs.
     pub fn measure_cost(&self) -> CostModel {
-        let golden: Vec<Input> =
-            self.manifest().golden.iter().map(|golden| Input::new(golden.input.as_str())).collect();
+        let golden: Vec<Input> = self.manifest().golden.iter().map(input_of).collect();
+        let needs_labels = self.task() == Task::ZeroShotClassification;
+        let parameters = PredictParameters {
+            labels: needs_labels.then(|| SAMPLE_LABELS.map(str::to_owned).to_vec()),
+            ..PredictParameters::default()
+        };
         let samples = if golden.is_empty() { vec![Input::new(SAMPLE)] } else { golden };
         CostModel::measure(|texts| {
             let inputs: Vec<Input> = samples.iter().cycle().take(texts).cloned().collect();
             // A pipeline that can't answer its golden inputs was refused on load.
-            let _ = self.predict(&inputs, &PredictParameters::default(), 1);
-            inputs.iter().map(|input| self.tokens(input)).sum()
+            let _ = self.predict(&inputs, &parameters, 1);
+            inputs.iter().map(|input| self.tokens(input, &parameters)).sum()
         })
     }
 }

@@ -33,6 +33,11 @@ fn no_predict_request_of_the_corpus_is_answered_with_a_fault() {
 }
 
 #[test]
+fn no_request_of_any_protocol_of_the_corpus_is_answered_with_a_fault() {
+    replay("http_protocols", Route::Any);
+}
+
+#[test]
 fn no_infer_request_of_the_corpus_is_answered_with_a_fault() {
     replay("http_infer", Route::Infer);
 }

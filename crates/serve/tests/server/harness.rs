@@ -125,14 +125,10 @@ impl Registry {
 
     pub(crate) fn serve_with(&self, change: impl FnOnce(&mut ServeConfig)) -> Server {
         let mut config = ServeConfig {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            store: self.folder.path().to_owned(),
-            endpoints: Vec::new(),
             threads: 2,
-            kernels: loquat_infer::Kernels::detect(),
-            insecure: false,
             drain: Duration::from_secs(5),
             max_body: 1 << 20,
+            ..ServeConfig::new("127.0.0.1:0".parse().unwrap(), self.folder.path().to_owned())
         };
         change(&mut config);
         Server::start(config)
@@ -140,8 +136,7 @@ impl Registry {
 }
 
 pub(crate) fn endpoint(own: &str, model: &str, requests: Requests) -> Endpoint {
-    let (name, model) = (name(own), model.parse().unwrap());
-    Endpoint { name, model, default: false, zero_shot: None, threads: None, requests }
+    Endpoint { requests, ..Endpoint::new(name(own), model.parse().unwrap()) }
 }
 
 /// A running server.

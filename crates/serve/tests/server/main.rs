@@ -3,14 +3,26 @@
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod encoders;
+#[cfg(test)]
+mod grpc;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod many_models;
 #[cfg(test)]
 mod open_inference;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
 mod predict;
+#[cfg(test)]
+mod protocols;
+#[cfg(test)]
+mod tls;

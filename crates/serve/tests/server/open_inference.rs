@@ -25,7 +25,7 @@ fn metadata_and_health_have_the_protocols_forms() {
     for (path, expected) in [
         (
             "/v2",
-            json!({ "name": "loquat", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data", "classification"] }),
+            json!({ "name": "loquat", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"] }),
         ),
         ("/v2/health/live", json!({ "live": true, "ready": true })),
         ("/v2/health/ready", json!({ "live": true, "ready": true })),

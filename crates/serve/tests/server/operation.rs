@@ -102,6 +102,30 @@ fn metrics_count_requests_and_measure_predictions() {
     }
 }
 
+/// Names of metrics in a text, without what a histogram adds to its own.
+fn metric_names(text: &str) -> std::collections::BTreeSet<String> {
+    let word = |c: char| c.is_ascii_lowercase() || c == '_';
+    let words = text.split(|c| !word(c)).filter(|word| word.starts_with("loquat_"));
+    let base = |word: &str| {
+        let ends = ["_bucket", "_sum", "_count"];
+        let base = ends.iter().find_map(|end| word.strip_suffix(end));
+        base.unwrap_or(word).to_owned()
+    };
+    words.map(base).collect()
+}
+
+#[test]
+fn dashboard_and_alerts_name_metrics_that_exist() {
+    let registry = Registry::with_tickets();
+    let metrics = metric_names(&registry.serve().get("/metrics").text());
+    for file in ["grafana/loquat-serving.json", "prometheus/loquat-alerts.yaml"] {
+        let path = format!("{}/../../deploy/{file}", env!("CARGO_MANIFEST_DIR"));
+        let used = metric_names(&std::fs::read_to_string(path).unwrap());
+        let unknown: Vec<&String> = used.difference(&metrics).collect();
+        assert!(used.len() > 3 && unknown.is_empty(), "{file} names {unknown:?}");
+    }
+}
+
 #[test]
 fn the_openapi_document_is_served_and_its_routes_answer() {
     let registry = Registry::with_tickets();
@@ -121,14 +145,9 @@ fn the_openapi_document_is_served_and_its_routes_answer() {
 
 fn start(registry: &Registry, listen: &str, insecure: bool) -> Result<(), ServeError> {
     let config = ServeConfig {
-        listen: listen.parse().unwrap(),
-        store: registry.folder.path().to_owned(),
-        endpoints: Vec::new(),
-        threads: 1,
-        kernels: loquat_infer::Kernels::detect(),
         insecure,
         drain: Duration::from_secs(1),
-        max_body: 1000,
+        ..ServeConfig::new(listen.parse().unwrap(), registry.folder.path().to_owned())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(loquat_serve::serve(config, |_| (), std::future::ready(())))

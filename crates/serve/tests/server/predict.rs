@@ -366,7 +366,7 @@ fn bursts_beyond_the_queue_are_refused_not_failed() {
     let body = json!({ "inputs": texts });
     let send = || {
         let reply = server.post(PATH, &body);
-        assert_eq!(reply.status == 429, reply.header("retry-after") == Some("1"));
+        assert_eq!(reply.status == 429, reply.header("retry-after").is_some());
         reply.status
     };
     let statuses: Vec<u16> = std::thread::scope(|scope| {

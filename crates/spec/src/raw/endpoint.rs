@@ -6,8 +6,8 @@ use serde::Deserialize;
 use super::document::Document;
 use super::model::check_template;
 use super::training::span;
-use crate::problem::{Context, INVALID_VALUE, as_name};
-use crate::resource::endpoint::{Endpoint, Requests, ZeroShot};
+use crate::problem::{Context, INVALID_VALUE, MISSING_FIELD, as_name};
+use crate::resource::endpoint::{Endpoint, Portion as Share, Requests, Scaling, ZeroShot};
 use crate::{ModelReference, Name, Task};
 
 /// Which model version answers, how fast, within which limits.
@@ -32,9 +32,9 @@ pub(crate) struct EndpointSpec {
     labels: Option<Vec<String>>,
     /// Cheaper models to ask first. Not yet supported.
     cascade: Option<Vec<Stage>>,
-    /// Shares of the requests for other versions. Not yet supported.
+    /// Shares of the requests that other versions answer; the rest is the model's. Use it to try a version on a few requests.
     traffic: Option<Vec<Portion>>,
-    /// Versions whose answers are compared and never returned. Not yet supported.
+    /// Versions whose answers are compared with the model's, counted, and never returned.
     shadow: Option<Vec<String>>,
     /// What of the machine the endpoint may use.
     resources: Option<ResourcesSpec>,
@@ -85,13 +85,14 @@ struct ResourcesSpec {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ScalingSpec {
-    /// Fewest copies. Only 1 is supported yet.
+    /// 1 keeps the model loaded; 0 loads it when a request comes and unloads it when idle. More is not yet supported.
     min_replicas: Option<u32>,
     /// Most copies. Only 1 is supported yet.
     max_replicas: Option<u32>,
     /// Time in the queue above which copies are added. Not yet supported.
     target_queue_time: Option<String>,
-    /// Time without requests after which copies end. Not yet supported.
+    /// Time without requests after which a model with minReplicas: 0 is unloaded; 5m when left out.
+    #[schemars(extend("examples" = ["5m"], "default" = "5m", "pattern" = r"^\s*[0-9.]+\s*(ms|s|m|h|d)\s*$"))]
     idle_timeout: Option<String>,
 }
 
@@ -106,7 +107,9 @@ struct RequestsSpec {
     /// Most requests waiting; more are refused at once. Lower it to fail fast, raise it for bursts.
     #[schemars(range(min = 1, max = 1_000_000), extend("default" = 512))]
     max_queue: Option<usize>,
-    /// Most tokens computed together. Not yet supported.
+    /// Most tokens computed together; a longer input goes alone. Lower it where long inputs need much memory. Batches
+    /// are smaller already where a larger one would not raise the throughput.
+    #[schemars(range(min = 1, max = 10_000_000), extend("default" = 16384))]
     max_batch_tokens: Option<usize>,
     /// Longest input in characters; longer ones are refused. Left out: the server's limit on the body.
     #[schemars(range(min = 1))]
@@ -122,9 +125,12 @@ pub(crate) fn validate(context: &mut Context<'_>, document: &Document<EndpointSp
     let spec = document.spec.as_ref()?;
     let model = spec.model.as_deref().and_then(|text| read_model(context, text));
     spec.refuse_later(context);
-    if let Some(scaling) = &spec.scaling {
-        scaling.refuse_later(context);
-    }
+    let scaling = spec.scaling.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
+    let traffic = spec.traffic(context);
+    let shadow = spec.shadow.iter().flatten().enumerate();
+    let shadow: Vec<_> = shadow
+        .filter_map(|(place, text)| read_reference(context, &format!("spec.shadow[{place}]"), text))
+        .collect();
     let requests = spec.requests.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
     Some(Endpoint {
         name: name?,
@@ -132,6 +138,9 @@ pub(crate) fn validate(context: &mut Context<'_>, document: &Document<EndpointSp
         default: spec.default,
         zero_shot: spec.zero_shot(context),
         threads: spec.resources.as_ref().and_then(|raw| raw.threads),
+        traffic,
+        shadow,
+        scaling,
         requests,
     })
 }
@@ -153,9 +162,13 @@ pub fn to_yaml_endpoint(name: &Name, model: &ModelReference) -> String {
 }
 
 fn read_model(context: &mut Context<'_>, text: &str) -> Option<ModelReference> {
+    read_reference(context, "spec.model", text)
+}
+
+fn read_reference(context: &mut Context<'_>, field: &str, text: &str) -> Option<ModelReference> {
     let near = as_name(text.split([':', '@']).next().unwrap_or(text));
     let remedy = format!("write {near}@champion or {near}:1");
-    context.read("spec.model", text.parse::<ModelReference>(), &remedy)
+    context.read(field, text.parse::<ModelReference>(), &remedy)
 }
 
 impl EndpointSpec {
@@ -179,16 +192,37 @@ impl EndpointSpec {
         Some(ZeroShot { template: self.template.clone(), labels })
     }
 
-    fn refuse_later(&self, context: &mut Context<'_>) {
-        let fields = [
-            ("spec.cascade", self.cascade.as_ref().is_some_and(|list| !list.is_empty())),
-            ("spec.traffic", self.traffic.as_ref().is_some_and(|list| !list.is_empty())),
-            ("spec.shadow", self.shadow.as_ref().is_some_and(|list| !list.is_empty())),
-        ];
-        for (field, present) in fields {
-            if present {
-                context.later_field(field, "remove it; one model version answers");
+    fn traffic(&self, context: &mut Context<'_>) -> Vec<Share> {
+        let mut shares: Vec<Share> = Vec::new();
+        for (place, raw) in self.traffic.iter().flatten().enumerate() {
+            let field = format!("spec.traffic[{place}].percent");
+            let model = raw.model.as_deref();
+            let model =
+                model.and_then(|text| read_reference(context, &format!("spec.traffic[{place}].model"), text));
+            match raw.percent {
+                None => context.key(
+                    &format!("spec.traffic[{place}]"),
+                    MISSING_FIELD,
+                    "the share lacks percent",
+                    "add percent: 10",
+                ),
+                Some(percent) if percent > 0.0 => shares.extend(model.map(|model| Share { model, percent })),
+                Some(percent) => {
+                    context.value(&field, INVALID_VALUE, format!("{percent} is no share"), "write above 0");
+                }
             }
+        }
+        let sum: f64 = shares.iter().map(|share| share.percent).sum();
+        if sum > 100.0 {
+            let message = format!("the shares add up to {sum} percent; allowed: at most 100");
+            context.value("spec.traffic", INVALID_VALUE, message, "lower them; the rest is the model's");
+        }
+        shares
+    }
+
+    fn refuse_later(&self, context: &mut Context<'_>) {
+        if self.cascade.as_ref().is_some_and(|list| !list.is_empty()) {
+            context.later_field("spec.cascade", "remove it; one model version answers");
         }
         let Some(resources) = &self.resources else { return };
         if resources.memory.is_some() {
@@ -208,39 +242,38 @@ impl EndpointSpec {
 }
 
 impl ScalingSpec {
-    fn refuse_later(&self, context: &mut Context<'_>) {
-        let replicas = [
-            ("spec.scaling.minReplicas", self.min_replicas),
-            ("spec.scaling.maxReplicas", self.max_replicas),
-        ];
-        for (field, count) in replicas {
-            if let Some(count) = count.filter(|count| *count != 1) {
-                context.later_value(field, count, "write 1 or remove it; an endpoint runs as one copy");
-            }
+    fn validate(&self, context: &mut Context<'_>) -> Scaling {
+        if let Some(count) = self.min_replicas.filter(|count| *count > 1) {
+            context.later_value(
+                "spec.scaling.minReplicas",
+                count,
+                "write 0 or 1; an endpoint runs as one copy",
+            );
         }
-        let fields = [
-            ("spec.scaling.targetQueueTime", self.target_queue_time.is_some()),
-            ("spec.scaling.idleTimeout", self.idle_timeout.is_some()),
-        ];
-        for (field, present) in fields {
-            if present {
-                context.later_field(field, "remove it; an endpoint runs as one copy that stays loaded");
-            }
+        if let Some(count) = self.max_replicas.filter(|count| *count != 1) {
+            let remedy = "write 1 or remove it; an endpoint runs as one copy";
+            context.later_value("spec.scaling.maxReplicas", count, remedy);
+        }
+        if self.target_queue_time.is_some() {
+            context.later_field("spec.scaling.targetQueueTime", "remove it; an endpoint runs as one copy");
+        }
+        let idle = span(context, "spec.scaling.idleTimeout", self.idle_timeout.as_deref());
+        let usual = Scaling::default();
+        Scaling {
+            keep_loaded: self.min_replicas != Some(0),
+            idle_timeout: idle.unwrap_or(usual.idle_timeout),
         }
     }
 }
 
 impl RequestsSpec {
     fn validate(&self, context: &mut Context<'_>) -> Requests {
-        if self.max_batch_tokens.is_some() {
-            let supported = "remove it; maxQueue, maxInputs and maxLength bound the work";
-            context.later_field("spec.requests.maxBatchTokens", supported);
-        }
         let defaults = Requests::default();
         Requests {
             timeout: span(context, "spec.requests.timeout", self.timeout.as_deref())
                 .unwrap_or(defaults.timeout),
             max_queue: self.max_queue.unwrap_or(defaults.max_queue),
+            max_batch_tokens: self.max_batch_tokens.unwrap_or(defaults.max_batch_tokens),
             max_inputs: self.max_inputs.unwrap_or(defaults.max_inputs),
             max_length: self.max_length,
         }

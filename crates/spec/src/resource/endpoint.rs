@@ -17,6 +17,12 @@ pub struct Endpoint {
     pub zero_shot: Option<ZeroShot>,
     /// Threads for this endpoint; the server's when absent.
     pub threads: Option<usize>,
+    /// Shares of the requests that other versions answer; the rest is the model's.
+    pub traffic: Vec<Portion>,
+    /// Versions whose answers are compared with the model's and never returned.
+    pub shadow: Vec<ModelReference>,
+    /// Whether the model stays loaded.
+    pub scaling: Scaling,
     /// Limits of requests.
     pub requests: Requests,
 }
@@ -30,6 +36,47 @@ pub struct ZeroShot {
     pub labels: Vec<String>,
 }
 
+impl Endpoint {
+    /// An endpoint that serves `model` as `name`, all else as when it is left out.
+    pub fn new(name: Name, model: ModelReference) -> Self {
+        Self {
+            name,
+            model,
+            default: false,
+            zero_shot: None,
+            threads: None,
+            traffic: Vec::new(),
+            shadow: Vec::new(),
+            scaling: Scaling::default(),
+            requests: Requests::default(),
+        }
+    }
+}
+
+/// A share of the requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Portion {
+    /// The version that answers them.
+    pub model: ModelReference,
+    /// Percent of all requests, above 0.
+    pub percent: f64,
+}
+
+/// Whether the model of an endpoint stays loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scaling {
+    /// Whether it is loaded at the start and never leaves; otherwise it is loaded when a request comes and leaves when idle.
+    pub keep_loaded: bool,
+    /// Time without requests after which a model that need not stay is unloaded.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Scaling {
+    fn default() -> Self {
+        Self { keep_loaded: true, idle_timeout: Duration::from_secs(300) }
+    }
+}
+
 /// Limits of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requests {
@@ -37,6 +84,8 @@ pub struct Requests {
     pub timeout: Duration,
     /// Most requests waiting.
     pub max_queue: usize,
+    /// Most tokens computed together.
+    pub max_batch_tokens: usize,
     /// Most inputs in one request.
     pub max_inputs: usize,
     /// Longest input in characters; longer ones are refused.
@@ -45,6 +94,12 @@ pub struct Requests {
 
 impl Default for Requests {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), max_queue: 512, max_inputs: 1000, max_length: None }
+        Self {
+            timeout: Duration::from_secs(10),
+            max_queue: 512,
+            max_batch_tokens: 16_384,
+            max_inputs: 1000,
+            max_length: None,
+        }
     }
 }

@@ -97,7 +97,8 @@ fn the_exported_component_answers_as_the_fitted_weights() {
             Calibration::Temperature(1.0).apply(&mut expected);
             let found = model.probabilities(&[&texts[*row]], 1).remove(0);
             for (e, f) in expected.iter().zip(&found) {
-                assert!((e - f).abs() < 0.03, "{solver}, row {row}: {expected:?} against {found:?}");
+                // Pruning takes 0.002 of the weights' energy, so about its root, 0.045, of a margin.
+                assert!((e - f).abs() < 0.045, "{solver}, row {row}: {expected:?} against {found:?}");
             }
         }
     }

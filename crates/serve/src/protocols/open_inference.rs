@@ -3,49 +3,55 @@
 //!
 //! A text model has one input, `text`, of datatype BYTES. A single-label model answers `label` (BYTES) and `score` (FP32), and on
 //! request `scores` (FP32, one column a label in the order of the model). A multi-label model answers `labels` (BYTES,
-//! a JSON list a text) and `scores`.
+//! a JSON list a text) and `scores`, zero-shot classification `labels` and `score` (of the best), a model of tokens
+//! `entities` (BYTES, a JSON list a text), an embedding model `embedding` (FP32, one column a dimension).
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use loquat_infer::{InferError, Input, Pipeline};
-use loquat_spec::{PredictParameters, Prediction};
+use loquat_infer::Pipeline;
+use loquat_spec::PredictParameters;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ask::Ask;
 use crate::body;
 use crate::exchange::Exchange;
-use crate::gate;
 use crate::host::{App, Host, Phase, unknown_version};
-use crate::predict::{check_count, check_length, effort, input_problem};
-use crate::problem::{Form, Problem};
+use crate::problem::Problem;
+use crate::protocols::tensor_input::{self, InferRequest, OutputKind, Reply};
+use crate::protocols::tensor_output::{Rendered, Row};
 use crate::render::{Captured, captured, json};
-use crate::tensor_input::{self, InferRequest, OutputKind};
-use crate::tensor_output::{Rendered, Row};
 
 /// Where the JSON of a body with binary tensors ends.
 pub(crate) const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 /// What the metadata calls the form of the artifact.
-const PLATFORM: &str = "loquat_safetensors";
+pub(crate) const PLATFORM: &str = "loquat_safetensors";
 /// Extensions of the protocol that this server answers.
-const EXTENSIONS: [&str; 2] = ["binary_tensor_data", "classification"];
+pub(crate) const EXTENSIONS: [&str; 5] =
+    ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"];
 
 /// The model, and perhaps the version, that a path names.
 #[derive(Deserialize)]
 pub(crate) struct ModelPath {
-    model: String,
+    /// The endpoint.
+    pub(crate) model: String,
+    /// A version of its model.
     #[serde(default)]
-    version: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
 /// A tensor in the metadata; −1 stands for any length.
 #[derive(Serialize)]
-struct TensorMetadata {
-    name: &'static str,
-    datatype: &'static str,
-    shape: Vec<i64>,
+pub(crate) struct TensorMetadata {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Type of its elements.
+    pub(crate) datatype: &'static str,
+    /// Its shape.
+    pub(crate) shape: Vec<i64>,
 }
 
 /// The body of the model metadata.
@@ -61,7 +67,7 @@ struct ModelMetadata<'a> {
 /// Answers `GET /v2`.
 pub(crate) async fn server() -> Response<Body> {
     let body = serde_json::json!({ "name": "loquat", "version": env!("CARGO_PKG_VERSION"), "extensions": EXTENSIONS });
-    json(StatusCode::OK, &body, 96)
+    json(StatusCode::OK, &body, 160)
 }
 
 /// Answers `GET /v2/health/live`.
@@ -80,17 +86,8 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response<Body> {
 pub(crate) async fn model(
     State(app): State<Arc<App>>,
     path: Captured<ModelPath>,
-    request: Request<Body>,
-) -> Response<Body> {
-    let exchange = Exchange::of(&request);
-    match metadata(&app, path).await {
-        Ok(response) => response,
-        Err(problem) => problem.response(Form::OpenInference, exchange.id.as_str()),
-    }
-}
-
-async fn metadata(app: &Arc<App>, path: Captured<ModelPath>) -> Result<Response<Body>, Problem> {
-    let (host, version) = place(app, path)?;
+) -> Result<Response<Body>, Problem> {
+    let (host, version) = place(&app, captured(path)?)?;
     let pipeline = app.version(&host, version).await?;
     let metadata = ModelMetadata {
         name: &host.name,
@@ -102,7 +99,8 @@ async fn metadata(app: &Arc<App>, path: Captured<ModelPath>) -> Result<Response<
     Ok(json(StatusCode::OK, &metadata, 512))
 }
 
-fn outputs(pipeline: &Pipeline) -> Vec<TensorMetadata> {
+/// The output tensors of a model.
+pub(crate) fn outputs(pipeline: &Pipeline) -> Vec<TensorMetadata> {
     let labels = pipeline.labels().len() as i64;
     let tensor = |kind: &OutputKind| {
         let (datatype, shape) = match kind {
@@ -120,27 +118,20 @@ fn outputs(pipeline: &Pipeline) -> Vec<TensorMetadata> {
 pub(crate) async fn model_ready(
     State(app): State<Arc<App>>,
     path: Captured<ModelPath>,
-    request: Request<Body>,
-) -> Response<Body> {
-    let exchange = Exchange::of(&request);
-    let (host, version) = match place(&app, path) {
-        Ok(place) => place,
-        Err(problem) => return problem.response(Form::OpenInference, exchange.id.as_str()),
-    };
+) -> Result<Response<Body>, Problem> {
+    let (host, version) = place(&app, captured(path)?)?;
     if let Some(version) = version
         && !host.versions.contains(&version)
     {
-        return unknown_version(&host, &version.to_string())
-            .response(Form::OpenInference, exchange.id.as_str());
+        return Err(unknown_version(&host, &version.to_string()));
     }
     let ready = app.phase() != Phase::Draining && app.version(&host, version).await.is_ok();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &serde_json::json!({ "name": host.name, "ready": ready }), 64)
+    Ok(json(status, &serde_json::json!({ "name": host.name, "ready": ready }), 64))
 }
 
 /// The endpoint and the version that a path names.
-fn place(app: &App, path: Captured<ModelPath>) -> Result<(Arc<Host>, Option<u32>), Problem> {
-    let path = captured(path)?;
+pub(crate) fn place(app: &App, path: ModelPath) -> Result<(Arc<Host>, Option<u32>), Problem> {
     let host = Arc::clone(app.table().host(&path.model)?);
     let Some(found) = path.version else { return Ok((host, None)) };
     match found.parse() {
@@ -154,21 +145,9 @@ pub(crate) async fn infer(
     State(app): State<Arc<App>>,
     path: Captured<ModelPath>,
     request: Request<Body>,
-) -> Response<Body> {
-    let exchange = Exchange::of(&request);
-    match answer(&app, path, request, &exchange).await {
-        Ok(response) => response,
-        Err(problem) => problem.response(Form::OpenInference, exchange.id.as_str()),
-    }
-}
-
-async fn answer(
-    app: &Arc<App>,
-    path: Captured<ModelPath>,
-    request: Request<Body>,
-    exchange: &Exchange,
 ) -> Result<Response<Body>, Problem> {
-    let (host, version) = place(app, path)?;
+    let exchange = Exchange::of(&request);
+    let (host, version) = place(&app, captured(path)?)?;
     let json_length = json_length(request.headers())?;
     if json_length.is_none() {
         body::check_headers(request.headers())?;
@@ -177,72 +156,30 @@ async fn answer(
     let bytes = body::read(request, app.max_body, exchange.start + host.requests.timeout).await?;
     let (head, tail) = split(&bytes, json_length)?;
     let request = InferRequest::parse(body::parse(head)?, tail, pipeline.task())?;
-    let parameters = parameters(&pipeline, &request)?;
-    check_count(&host, request.texts.len(), "inputs[0].data")?;
-    for (place, text) in request.texts.iter().enumerate() {
-        check_length(&host, text, || format!("inputs[0].data[{place}]"))?;
-    }
-    let wants_scores = request.wants_scores();
-    let timeout = request.timeout;
-    let (texts, reply) = request.into_parts();
-    let inputs = parse_texts(&pipeline, texts)?;
-    let effort = effort(&pipeline, inputs.len(), &parameters);
-    let worker = Arc::clone(&pipeline);
-    let work =
-        move |inputs: &[Input], threads: usize| rows(&worker, inputs, &parameters, (threads, wants_scores));
-    let rows = gate::run(&host, (inputs, effort), exchange.start, timeout, work).await?;
+    let (reply, rows) = compute(&host, &pipeline, request, &exchange).await?;
     let reply = reply.render(&host.name, pipeline.version(), pipeline.labels(), &rows)?;
     Ok(respond(reply))
 }
 
-fn parameters(pipeline: &Pipeline, request: &InferRequest) -> Result<PredictParameters, Problem> {
-    let parameters = PredictParameters { threshold: request.threshold, ..PredictParameters::default() };
-    pipeline.check_parameters(&parameters).map_err(input_problem)?;
-    Ok(parameters)
-}
-
-/// The pipeline's own check of every text, its places translated into the tensor's.
-fn parse_texts(pipeline: &Pipeline, texts: Vec<String>) -> Result<Vec<Input>, Problem> {
-    let list = Value::Array(texts.into_iter().map(Value::String).collect());
-    pipeline.parse_inputs(&list).map_err(|mut error| {
-        error.field = error.field.replacen("inputs", "inputs[0].data", 1);
-        input_problem(error)
-    })
-}
-
-fn rows(
-    pipeline: &Pipeline,
-    inputs: &[Input],
-    parameters: &PredictParameters,
-    (threads, wants_scores): (usize, bool),
-) -> Result<Vec<Row>, InferError> {
-    let predictions = pipeline.predict(inputs, parameters, threads)?;
-    let mut scores = if wants_scores {
-        let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
-        pipeline.probabilities(&texts, threads)?
-    } else {
-        Vec::new()
+/// What is predicted for a request, and in which form it goes out.
+pub(crate) async fn compute(
+    host: &Arc<Host>,
+    pipeline: &Arc<Pipeline>,
+    request: InferRequest,
+    exchange: &Exchange,
+) -> Result<(Reply, Vec<Row>), Problem> {
+    let (wants_scores, threshold) = (request.wants_scores(), request.threshold);
+    let (timeout, priority) = (request.timeout, request.priority);
+    let (texts, reply) = request.into_parts();
+    let inputs = Value::Array(texts.into_iter().map(Value::String).collect());
+    let parameters = PredictParameters { threshold, ..PredictParameters::default() };
+    let mut ask = Ask::new(host, pipeline, &inputs, "inputs[0].data")?.parameters(parameters)?;
+    if wants_scores {
+        ask = ask.every_label();
     }
-    .into_iter();
-    let row = |prediction| {
-        let scores = scores.next().unwrap_or_default();
-        match prediction {
-            Prediction::Label { label, score, .. } => Row { label, score, scores },
-            Prediction::Entities { entities } => {
-                Row { label: serde_json::to_string(&entities).unwrap_or_default(), score: 0.0, scores }
-            }
-            Prediction::Embedding { embedding } => {
-                Row { label: String::new(), score: 0.0, scores: embedding }
-            }
-            Prediction::Similarity { score } => Row { label: String::new(), score, scores },
-            Prediction::Labels { labels } => {
-                let names: Vec<&str> = labels.iter().map(|scored| scored.label.as_str()).collect();
-                let label = serde_json::to_string(&names).unwrap_or_default();
-                Row { label, score: labels.first().map_or(0.0, |scored| scored.score), scores }
-            }
-        }
-    };
-    Ok(predictions.into_iter().map(row).collect())
+    let predictions = ask.timeout(timeout).priority(priority).predict(exchange).await?;
+    let row = |prediction| Row::new(prediction, pipeline, threshold);
+    Ok((reply, predictions.into_iter().map(row).collect()))
 }
 
 fn json_length(headers: &HeaderMap) -> Result<Option<usize>, Problem> {

@@ -14,7 +14,9 @@ pub(crate) const INPUT: &str = "text";
 /// Names that clients of other servers give the one input tensor.
 const INPUT_ALIASES: [&str; 4] = [INPUT, "input-0", "input_0", "inputs"];
 /// Request parameters that change nothing here and that clients send unasked.
-const IGNORED: [&str; 4] = ["priority", "headers", "content_type", "binary_data_output"];
+const IGNORED: [&str; 2] = ["headers", "content_type"];
+/// The place of a request that names none: 1 is the first.
+const USUAL_PRIORITY: u32 = 1 << 16;
 /// Parameters that ask for state between requests, which no model here has.
 const STATEFUL: [&str; 3] = ["sequence_id", "sequence_start", "sequence_end"];
 
@@ -26,6 +28,8 @@ pub(crate) struct InferRequest {
     pub(crate) timeout: Option<Duration>,
     /// Threshold that replaces the model's own.
     pub(crate) threshold: Option<f32>,
+    /// Place among the requests of one client, the lowest first.
+    pub(crate) priority: u32,
     reply: Reply,
 }
 
@@ -78,8 +82,9 @@ impl InferRequest {
             let remedy = "send the request to POST /models/{endpoint}/predict";
             return Err(Problem::new(ErrorCode::Unsupported, detail).remedy(remedy));
         }
-        let [id, parameters, inputs, outputs] =
-            members.take("", ["id", "parameters", "inputs", "outputs"])?;
+        // KServe's client repeats in the body what the path says.
+        let [id, parameters, inputs, outputs, _model_name, _model_version] =
+            members.take("", ["id", "parameters", "inputs", "outputs", "model_name", "model_version"])?;
         let id = match id {
             None | Some(Value::Null) => None,
             Some(Value::String(id)) => Some(id),
@@ -88,8 +93,8 @@ impl InferRequest {
         let parameters = RequestParameters::parse(parameters)?;
         let (texts, shape) = parse_inputs(inputs, tail)?;
         let outputs = parse_outputs(outputs, task, parameters.binary)?;
-        let RequestParameters { timeout, threshold, .. } = parameters;
-        Ok(Self { texts, timeout, threshold, reply: Reply { id, shape, outputs } })
+        let RequestParameters { timeout, threshold, priority, .. } = parameters;
+        Ok(Self { texts, timeout, threshold, priority, reply: Reply { id, shape, outputs } })
     }
 
     /// Whether the probability of every label is asked for.
@@ -107,16 +112,18 @@ impl InferRequest {
 struct RequestParameters {
     timeout: Option<Duration>,
     threshold: Option<f32>,
+    priority: u32,
     binary: bool,
 }
 
 impl RequestParameters {
     fn parse(value: Option<Value>) -> Result<Self, Problem> {
-        let mut parsed = Self::default();
+        let mut parsed = Self { priority: USUAL_PRIORITY, ..Self::default() };
         for (name, value) in parse_map("parameters", value)? {
             let field = join("parameters", &name);
             match name.as_str() {
                 "timeout" => parsed.timeout = parse_timeout(&field, &value)?,
+                "priority" => parsed.priority = parse_priority(&field, &value)?,
                 "threshold" => parsed.threshold = Some(parse_threshold(&value)?),
                 "binary_data_output" => parsed.binary = parse_flag(&field, &value)?,
                 known if IGNORED.contains(&known) || known.starts_with("triton_") => {}
@@ -155,6 +162,14 @@ fn parse_timeout(field: &str, value: &Value) -> Result<Option<Duration>, Problem
     let microseconds =
         microseconds.ok_or_else(|| wrong_type(field, value, "a whole number of microseconds"))?;
     Ok((microseconds > 0).then(|| Duration::from_micros(microseconds)))
+}
+
+/// 1 comes first; 0 is the usual place, between what is urgent and what can wait.
+fn parse_priority(field: &str, value: &Value) -> Result<u32, Problem> {
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    let number = number.ok_or_else(|| wrong_type(field, value, "a whole number from 0"))?;
+    Ok(if number == 0 { USUAL_PRIORITY } else { number })
 }
 
 fn parse_flag(field: &str, value: &Value) -> Result<bool, Problem> {

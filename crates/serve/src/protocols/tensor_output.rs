@@ -1,10 +1,14 @@
 //! Response bodies of the Open Inference Protocol: tensors as JSON or as raw bytes behind it.
 
-use loquat_spec::ErrorCode;
+use std::collections::HashMap;
+
+use loquat_infer::Pipeline;
+use loquat_spec::{ErrorCode, LabelScore, Prediction, Task};
 use serde::{Serialize, Serializer};
 
+use crate::ask::in_words;
 use crate::problem::Problem;
-use crate::tensor_input::{Output, OutputKind, Reply};
+use crate::protocols::tensor_input::{Output, OutputKind, Reply};
 
 /// What was predicted for one text.
 pub(crate) struct Row {
@@ -16,6 +20,50 @@ pub(crate) struct Row {
     pub(crate) scores: Vec<f32>,
 }
 
+impl Row {
+    /// The row of a prediction, which scores every label where the output `scores` was asked for.
+    pub(crate) fn new(prediction: Prediction, pipeline: &Pipeline, threshold: Option<f32>) -> Self {
+        let scores = in_label_order(&prediction, pipeline.labels());
+        match prediction {
+            Prediction::Label { label, score, .. } => Self { label, score, scores },
+            Prediction::Labels { mut labels } if pipeline.task() == Task::MultiLabelClassification => {
+                let thresholds = pipeline.manifest().thresholds.as_deref().unwrap_or_default();
+                let reaches = |scored: &LabelScore| {
+                    let place = pipeline.labels().iter().position(|label| *label == scored.label);
+                    let own = place.and_then(|place| thresholds.get(place).copied());
+                    threshold.or(own).is_some_and(|threshold| scored.score >= threshold)
+                };
+                labels.retain(reaches);
+                let score = labels.first().map_or(0.0, |scored| scored.score);
+                Self { label: in_words(&Prediction::Labels { labels }), score, scores }
+            }
+            Prediction::Labels { ref labels } => {
+                let score = labels.first().map_or(0.0, |scored| scored.score);
+                Self { label: in_words(&prediction), score, scores }
+            }
+            Prediction::Embedding { embedding } => {
+                Self { label: String::new(), score: 0.0, scores: embedding }
+            }
+            Prediction::Similarity { score } => Self { label: String::new(), score, scores },
+            Prediction::Entities { .. } => Self { label: in_words(&prediction), score: 0.0, scores },
+        }
+    }
+}
+
+fn in_label_order(prediction: &Prediction, labels: &[String]) -> Vec<f32> {
+    let scored = match prediction {
+        Prediction::Label { scores, .. } => scores.as_deref().unwrap_or_default(),
+        Prediction::Labels { labels } => labels,
+        _ => return Vec::new(),
+    };
+    if scored.len() != labels.len() {
+        return Vec::new();
+    }
+    let by_label: HashMap<&str, f32> =
+        scored.iter().map(|scored| (scored.label.as_str(), scored.score)).collect();
+    labels.iter().map(|label| by_label.get(label.as_str()).copied().unwrap_or_default()).collect()
+}
+
 /// A response body; with binary tensors, the length of the JSON before them.
 pub(crate) struct Rendered {
     /// The body.
@@ -25,10 +73,26 @@ pub(crate) struct Rendered {
 }
 
 /// The data of an output tensor.
-enum Data<'a> {
+pub(crate) enum Data<'a> {
+    /// BYTES that a prediction holds.
     Bytes(Vec<&'a str>),
+    /// BYTES made for the answer.
     Owned(Vec<String>),
+    /// FP32.
     Floats(Vec<f32>),
+}
+
+/// An output tensor, in whichever encoding it goes out.
+pub(crate) struct Tensor<'a> {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its shape.
+    pub(crate) shape: Vec<usize>,
+    /// Type of its elements.
+    pub(crate) datatype: &'static str,
+    /// Its elements, row-major.
+    pub(crate) data: Data<'a>,
+    binary: bool,
 }
 
 #[derive(Serialize)]
@@ -57,6 +121,17 @@ struct InferResponse<'a> {
 }
 
 impl Reply {
+    /// The output tensors, in the order asked for.
+    pub(crate) fn tensors<'a>(&self, labels: &[String], rows: &'a [Row]) -> Vec<Tensor<'a>> {
+        let tensor = |output: &Output| {
+            let (columns, datatype, data) = output.data(labels, rows);
+            let mut shape = self.shape.clone();
+            shape.extend(columns);
+            Tensor { name: output.kind.name(), shape, datatype, data, binary: output.binary }
+        };
+        self.outputs.iter().map(tensor).collect()
+    }
+
     /// The response body.
     pub(crate) fn render(
         &self,
@@ -68,12 +143,9 @@ impl Reply {
         let mut tail = Vec::new();
         let mut binary = false;
         let mut outputs = Vec::with_capacity(self.outputs.len());
-        for output in &self.outputs {
-            let (columns, datatype, data) = output.data(labels, rows);
-            let mut shape = self.shape.clone();
-            shape.extend(columns);
-            let name = output.kind.name();
-            if output.binary {
+        for tensor in self.tensors(labels, rows) {
+            let Tensor { name, shape, datatype, data, .. } = tensor;
+            if tensor.binary {
                 binary = true;
                 let before = tail.len();
                 data.write_binary(&mut tail);
@@ -146,7 +218,8 @@ impl Serialize for Data<'_> {
 }
 
 impl Data<'_> {
-    fn write_binary(&self, out: &mut Vec<u8>) {
+    /// Appends the elements as raw bytes.
+    pub(crate) fn write_binary(&self, out: &mut Vec<u8>) {
         match self {
             Self::Bytes(texts) => texts.iter().for_each(|text| write_element(out, text)),
             Self::Owned(texts) => texts.iter().for_each(|text| write_element(out, text)),

@@ -1,0 +1,20 @@
+//! gRPC on the port of HTTP: the Open Inference Protocol v2, and text-embeddings-inference.
+
+mod call;
+mod infer;
+mod messages;
+mod service;
+mod tei;
+mod tei_messages;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::host::App;
+
+pub(crate) use call::refuse;
+/// Adds the methods of both to `router`.
+pub(crate) fn router(router: Router<Arc<App>>) -> Router<Arc<App>> {
+    tei::router(service::router(router))
+}

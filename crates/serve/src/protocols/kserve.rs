@@ -1,0 +1,52 @@
+//! KServe v1: `POST /v1/models/{model}:predict`. Every instance is answered, in order.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response, StatusCode};
+use loquat_spec::ErrorCode;
+use serde_json::Value;
+
+use crate::ask::Ask;
+use crate::body::{self, wrong_type};
+use crate::exchange::Exchange;
+use crate::host::App;
+use crate::problem::Problem;
+use crate::render::{Captured, Predictions, captured, json};
+
+/// Answers `POST /v1/models/{model}:predict`; the path's last segment is taken apart here.
+pub(crate) async fn predict(
+    State(app): State<Arc<App>>,
+    path: Captured<String>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let exchange = Exchange::of(&request);
+    let segment = captured(path)?;
+    let (model, verb) = segment.rsplit_once(':').unwrap_or((&segment, ""));
+    if verb != "predict" {
+        let shown: String = verb.chars().take(40).collect();
+        return Err(Problem::new(ErrorCode::NotFound, format!("a model does not answer {shown:?}"))
+            .field("path")
+            .remedy("send POST /v1/models/MODEL:predict"));
+    }
+    let host = Arc::clone(app.table().host(model)?);
+    let pipeline = Arc::clone(host.pipeline()?);
+    let members = body::members(request, &app, &host, &exchange).await?;
+    let [instances, signature] = members.take("", ["instances", "signature_name"])?;
+    if let Some(signature) = signature.filter(|name| !name.is_string() && !name.is_null()) {
+        return Err(wrong_type("signature_name", &signature, "a string"));
+    }
+    let instances = match instances {
+        Some(list @ Value::Array(_)) => list,
+        Some(other) => return Err(wrong_type("instances", &other, "a list of texts or objects")),
+        None => {
+            return Err(Problem::new(ErrorCode::Invalid, "member \"instances\" is missing")
+                .field("instances")
+                .remedy("send {\"instances\": [\"a text\", …]}"));
+        }
+    };
+    let predictions = Ask::new(&host, &pipeline, &instances, "instances")?.predict(&exchange).await?;
+    let capacity = 32 + predictions.len() * 96;
+    Ok(json(StatusCode::OK, &Predictions { predictions }, capacity))
+}
