@@ -166,7 +166,8 @@ fn explore(run: &Run<'_>, folds: &Folds, found: &mut Found<'_>) -> Result<(), Ha
         return Ok(());
     }
     let rest = halving::fits(trials.saturating_sub(guesses), folds.count(), folds.held_out());
-    progress.stage("search", Some(rest.min(budget.fits_until_search_end(run.elapsed())) as u64));
+    let known = rest <= budget.fits_until_search_end(run.elapsed());
+    progress.stage("search", known.then_some(rest as u64));
     found.cuts.by_timeout = nested::rounds(run, &mut found.search, budget.search_end())?;
     Ok(())
 }
