@@ -48,6 +48,26 @@ pub(crate) fn choose(table: &Table, headers: &HeaderMap, tasks: &[Task]) -> Resu
     }
 }
 
+/// The endpoint that header `x-loquat-model` names, else the one marked default of those that are `fit`, else the only one.
+pub(crate) fn choose_where(
+    table: &Table,
+    headers: &HeaderMap,
+    fit: impl Fn(&Host) -> bool,
+    absent: impl Fn() -> Problem,
+) -> Result<Chosen, Problem> {
+    if let Some(name) = headers.get(MODEL) {
+        let host = table.host(&String::from_utf8_lossy(name.as_bytes()));
+        let host = host.map_err(|problem| problem.field(MODEL))?;
+        return if fit(host) { of(host) } else { Err(absent().field(MODEL)) };
+    }
+    let candidates: Vec<&Arc<Host>> = table.hosts.values().filter(|host| fit(host)).collect();
+    match (candidates.iter().find(|host| host.default), candidates.as_slice()) {
+        (Some(host), _) | (None, [host]) => of(host),
+        (None, []) => Err(absent()),
+        (None, several) => Err(ambiguous(several)),
+    }
+}
+
 /// The endpoint called `name`, which must have one of `tasks`.
 pub(crate) fn named(table: &Table, name: &str, tasks: &[Task]) -> Result<Chosen, Problem> {
     let chosen = of(table.host(name)?)?;

@@ -23,6 +23,7 @@ const READ: &[&str] = &["404"];
 const VERSIONED: &[&str] = &["404", "503"];
 /// What a route that reads a body may answer.
 const ASKS: &[&str] = &["400", "404", "408", "413", "415", "429", "500", "503", "504"];
+const ASKS_OWN: &[&str] = &["400", "404", "408", "413", "415", "422", "429", "500", "503", "504"];
 const TEI_ASKS: &[&str] = &["400", "404", "408", "413", "415", "422", "424", "429", "500", "503", "504"];
 
 macro_rules! operations {
@@ -58,26 +59,26 @@ const OPERATIONS: &[Operation] = operations![
         Some("V1PredictRequest"), Some("Predictions"), ASKS;
     "post" "/v1/chat/completions" "chatCompletions" "OpenAI: the label of the user's last message"
         Some("ChatRequest"), Some("ChatResponse"), ASKS;
-    "post" "/v1/embeddings" "openaiEmbeddings" "OpenAI: embeddings; no model that is loaded has the task"
-        None, None, READ;
+    "post" "/v1/embeddings" "openaiEmbeddings" "OpenAI: vectors of texts"
+        Some("EmbeddingsRequest"), Some("EmbeddingsResponse"), ASKS;
     "post" "/embeddings" "embeddings" "As /v1/embeddings"
-        None, None, READ;
+        Some("EmbeddingsRequest"), Some("EmbeddingsResponse"), ASKS;
     "get" "/" "root" "The word alive"
         None, Some("AnyObject"), NONE;
-    "post" "/" "teiRoot" "As /predict, of the default model"
-        Some("TeiPredictRequest"), Some("TeiPredictions"), TEI_ASKS;
+    "post" "/" "teiRoot" "As /embed or /predict, by the task of the default model"
+        Some("TeiPredictRequest"), Some("AnyList"), TEI_ASKS;
     "post" "/predict" "teiPredict" "text-embeddings-inference: labels of a text, a pair or a batch"
         Some("TeiPredictRequest"), Some("TeiPredictions"), TEI_ASKS;
-    "post" "/embed" "teiEmbed" "Embeddings; no model that is loaded has the task"
-        None, None, &["424"];
-    "post" "/embed_all" "teiEmbedAll" "Embeddings of tokens; no model that is loaded has the task"
-        None, None, &["424"];
+    "post" "/embed" "teiEmbed" "text-embeddings-inference: vectors of texts"
+        Some("TeiEmbedRequest"), Some("Vectors"), TEI_ASKS;
+    "post" "/embed_all" "teiEmbedAll" "Vectors of tokens: not yet supported"
+        None, None, &["400", "404", "424", "503"];
     "post" "/embed_sparse" "teiEmbedSparse" "Sparse embeddings; no model that is loaded has the task"
         None, None, &["424"];
-    "post" "/similarity" "teiSimilarity" "Similarity of texts; no model that is loaded has the task"
-        None, None, &["424"];
-    "post" "/rerank" "teiRerank" "Ranking of texts; no model that is loaded is a reranker"
-        None, None, &["424"];
+    "post" "/similarity" "teiSimilarity" "text-embeddings-inference: cosines of one text with several"
+        Some("TeiSimilarityRequest"), Some("Scores"), TEI_ASKS;
+    "post" "/rerank" "teiRerank" "text-embeddings-inference: texts by how well they answer a query"
+        Some("TeiRerankRequest"), Some("TeiRanking"), TEI_ASKS;
     "post" "/tokenize" "teiTokenize" "Tokens; no model that is loaded has a tokenizer"
         None, None, &["424"];
     "post" "/decode" "teiDecode" "Text of tokens; no model that is loaded has a tokenizer"
@@ -100,8 +101,8 @@ const OPERATIONS: &[Operation] = operations![
         None, None, &["400"];
     "get" "/translate" "translateQuery" "Translation of the query's q; no model that is loaded has the task"
         None, None, &["400"];
-    "post" "/classify" "classify" "Zero-shot classification; no model that is loaded has the task"
-        None, None, READ;
+    "post" "/classify" "classify" "Zero-shot classification: labels of a text, best first"
+        Some("ClassifyRequest"), Some("Classified"), ASKS_OWN;
     "get" "/status" "status" "The word alive"
         None, None, NONE;
 ];
@@ -126,7 +127,17 @@ impl Operation {
             }
         }
         if self.errors == TEI_ASKS
-            || matches!(self.id, "mlflowInvocations" | "detect" | "chatCompletions" | "teiInfo")
+            || matches!(
+                self.id,
+                "mlflowInvocations"
+                    | "detect"
+                    | "chatCompletions"
+                    | "teiInfo"
+                    | "openaiEmbeddings"
+                    | "embeddings"
+                    | "classify"
+                    | "teiEmbedAll"
+            )
         {
             parameters.push(model_header());
         }
@@ -272,6 +283,75 @@ fn requests() -> Value {
             "additionalProperties": false,
             "examples": [{ "inputs": "where is my parcel?" }]
         },
+        "EmbeddingsRequest": {
+            "type": "object",
+            "properties": {
+                "input": { "$ref": "#/components/schemas/Texts" },
+                "model": { "description": "Name of an endpoint; else the default.", "type": "string" },
+                "encoding_format": { "enum": ["float", "base64"] },
+                "user": { "description": "Without effect.", "type": "string" }
+            },
+            "required": ["input"],
+            "additionalProperties": false,
+            "examples": [{ "input": "where is my parcel?" }]
+        },
+        "Texts": {
+            "oneOf": [
+                { "type": "string" },
+                { "type": "array", "minItems": 1, "items": { "type": "string" } }
+            ]
+        },
+        "TeiEmbedRequest": {
+            "type": "object",
+            "properties": {
+                "inputs": { "$ref": "#/components/schemas/Texts" },
+                "normalize": { "description": "Whether vectors have length 1.", "type": "boolean", "default": true },
+                "truncate": { "type": "boolean" },
+                "truncation_direction": { "enum": ["Left", "Right"] }
+            },
+            "required": ["inputs"],
+            "additionalProperties": false,
+            "examples": [{ "inputs": "where is my parcel?" }]
+        },
+        "TeiSimilarityRequest": {
+            "type": "object",
+            "properties": {
+                "inputs": {
+                    "type": "object",
+                    "properties": {
+                        "source_sentence": { "type": "string" },
+                        "sentences": { "type": "array", "minItems": 1, "items": { "type": "string" } }
+                    },
+                    "required": ["source_sentence", "sentences"],
+                    "additionalProperties": false
+                }
+            },
+            "required": ["inputs"],
+            "additionalProperties": false
+        },
+        "TeiRerankRequest": {
+            "type": "object",
+            "properties": {
+                "query": { "type": "string" },
+                "texts": { "type": "array", "minItems": 1, "items": { "type": "string" } },
+                "raw_scores": { "const": false },
+                "return_text": { "type": "boolean" },
+                "truncate": { "type": "boolean" },
+                "truncation_direction": { "enum": ["Left", "Right"] }
+            },
+            "required": ["query", "texts"],
+            "additionalProperties": false
+        },
+        "ClassifyRequest": {
+            "type": "object",
+            "properties": {
+                "sequence": { "$ref": "#/components/schemas/Texts" },
+                "labels": { "type": "array", "minItems": 1, "items": { "type": "string" } }
+            },
+            "required": ["sequence"],
+            "additionalProperties": false,
+            "examples": [{ "sequence": "where is my parcel?", "labels": ["delivery", "refund"] }]
+        },
         "VertexRequest": {
             "type": "object",
             "properties": {
@@ -317,6 +397,54 @@ fn answers() -> Value {
     let scores = json!({ "type": "array", "items": { "$ref": "#/components/schemas/LabelScore" } });
     json!({
         "AnyObject": { "type": "object" },
+        "AnyList": { "type": "array" },
+        "Vectors": { "type": "array", "items": { "type": "array", "items": { "type": "number" } } },
+        "Scores": { "type": "array", "items": { "type": "number" } },
+        "TeiRanking": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "index": { "type": "integer" },
+                    "score": { "type": "number", "minimum": 0, "maximum": 1 },
+                    "text": { "type": "string" }
+                },
+                "required": ["index", "score"]
+            }
+        },
+        "Classified": {
+            "description": "Labels, best first; a list of such answers for a list of texts.",
+            "type": ["object", "array"],
+            "properties": {
+                "sequence": { "type": "string" },
+                "labels": { "type": "array", "items": { "type": "string" } },
+                "scores": { "type": "array", "items": { "type": "number" } }
+            }
+        },
+        "EmbeddingsResponse": {
+            "type": "object",
+            "properties": {
+                "object": { "const": "list" },
+                "data": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "object": { "const": "embedding" },
+                            "index": { "type": "integer" },
+                            "embedding": {
+                                "description": "Numbers, or their little-endian 32-bit form in base64.",
+                                "type": ["array", "string"]
+                            }
+                        },
+                        "required": ["object", "index", "embedding"]
+                    }
+                },
+                "model": { "type": "string" },
+                "usage": { "description": "Tokens are estimated from the length.", "type": "object" }
+            },
+            "required": ["object", "data", "model", "usage"]
+        },
         "Predictions": {
             "type": "object",
             "properties": { "predictions": { "type": "array", "items": { "$ref": "#/components/schemas/Prediction" } } },

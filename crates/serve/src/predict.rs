@@ -106,7 +106,7 @@ fn parse_parameters(value: Option<Value>) -> Result<PredictParameters, Problem> 
     Ok(PredictParameters {
         top_k: top_k.map(parse_top_k).transpose()?,
         explain: explain.map(|value| parse_flag("explain", &value)).transpose()?.unwrap_or_default(),
-        labels: labels.map(parse_labels).transpose()?,
+        labels: labels.map(|labels| parse_labels("parameters.labels", labels)).transpose()?,
         template: template.map(parse_template).transpose()?,
         exclusive: exclusive.map(|value| parse_flag("exclusive", &value)).transpose()?.unwrap_or_default(),
         threshold: threshold.map(|value| parse_threshold(&value)).transpose()?,
@@ -131,15 +131,16 @@ fn parse_template(value: Value) -> Result<String, Problem> {
     }
 }
 
-fn parse_labels(value: Value) -> Result<Vec<String>, Problem> {
+/// Reads the candidate labels that a request calls `field`.
+pub(crate) fn parse_labels(field: &str, value: Value) -> Result<Vec<String>, Problem> {
     let Value::Array(list) = value else {
-        return Err(wrong_type("parameters.labels", &value, "a list of strings"));
+        return Err(wrong_type(field, &value, "a list of strings"));
     };
     let mut labels = Vec::with_capacity(list.len());
     for (place, label) in list.into_iter().enumerate() {
         match label {
             Value::String(label) => labels.push(label),
-            other => return Err(wrong_type(&format!("parameters.labels[{place}]"), &other, "a string")),
+            other => return Err(wrong_type(&format!("{field}[{place}]"), &other, "a string")),
         }
     }
     Ok(labels)

@@ -11,8 +11,8 @@ use loquat_spec::ErrorCode;
 use crate::host::App;
 use crate::problem::Problem;
 use crate::protocols::{
-    grpc, kserve, legacy, libre_translate, mlflow, open_inference, openai, repository, statistics, tei,
-    v1_models,
+    embedding, grpc, kserve, legacy, libre_translate, mlflow, open_inference, openai, repository, rerank,
+    statistics, tei, v1_models,
 };
 use crate::{health, predict};
 
@@ -53,19 +53,19 @@ const V1: &[(&str, &str, Handler)] = &[
     ("GET", "/v1/models/{model}", || get(v1_models::one)),
     ("POST", "/v1/models/{model}:predict", || post(kserve::predict)),
     ("POST", "/v1/chat/completions", || post(openai::chat)),
-    ("POST", "/v1/embeddings", || post(openai::embeddings)),
-    ("POST", "/embeddings", || post(openai::embeddings)),
+    ("POST", "/v1/embeddings", || post(embedding::openai)),
+    ("POST", "/embeddings", || post(embedding::openai)),
 ];
 
 const TEI: &[(&str, &str, Handler)] = &[
     ("GET", "/", || get(tei::root)),
     ("POST", "/", || post(tei::by_task)),
     ("POST", "/predict", || post(tei::predict)),
-    ("POST", "/embed", || post(tei::embed)),
-    ("POST", "/embed_all", || post(tei::embed)),
-    ("POST", "/embed_sparse", || post(tei::embed)),
-    ("POST", "/similarity", || post(tei::embed)),
-    ("POST", "/rerank", || post(tei::rerank)),
+    ("POST", "/embed", || post(embedding::embed)),
+    ("POST", "/embed_all", || post(tei::of_tokens)),
+    ("POST", "/embed_sparse", || post(tei::sparse)),
+    ("POST", "/similarity", || post(embedding::similarity)),
+    ("POST", "/rerank", || post(rerank::rerank)),
     ("POST", "/tokenize", || post(tei::tokenize)),
     ("POST", "/decode", || post(tei::tokenize)),
     ("POST", "/vertex", || post(tei::vertex)),

@@ -1,4 +1,4 @@
-//! OpenAI: chat completions that answer with the label of the last message, and embeddings.
+//! OpenAI: chat completions that answer with the label of the last message.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::ask::{Ask, in_words};
 use crate::body::{self, Members, wrong_type};
-use crate::choose::{CLASSIFICATION, Chosen, absent, choose, named};
+use crate::choose::{CLASSIFICATION, Chosen, choose, named};
 use crate::exchange::Exchange;
 use crate::host::{App, Table};
 use crate::problem::Problem;
@@ -73,13 +73,13 @@ pub(crate) async fn chat(
     Ok(json(StatusCode::OK, &body, 512))
 }
 
-/// Answers `POST /v1/embeddings` and `POST /embeddings`.
-pub(crate) async fn embeddings(State(app): State<Arc<App>>) -> Problem {
-    absent(&app.table(), &[Task::Embedding])
-}
-
 /// The endpoint that member `model` names, else the default.
-fn model(table: &Table, headers: &HeaderMap, name: Option<&str>, tasks: &[Task]) -> Result<Chosen, Problem> {
+pub(crate) fn model(
+    table: &Table,
+    headers: &HeaderMap,
+    name: Option<&str>,
+    tasks: &[Task],
+) -> Result<Chosen, Problem> {
     match name {
         Some(name) => named(table, name, tasks).map_err(|problem| problem.field("model")),
         None => choose(table, headers, tasks),
@@ -126,7 +126,8 @@ impl Chat {
     }
 }
 
-fn parse_model(value: Value) -> Result<Option<String>, Problem> {
+/// The name of an endpoint.
+pub(crate) fn parse_model(value: Value) -> Result<Option<String>, Problem> {
     match value {
         Value::String(name) => Ok(Some(name)),
         Value::Null => Ok(None),

@@ -6,23 +6,23 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use loquat_spec::{ErrorCode, LabelScore, Prediction, Task};
+use loquat_infer::Pipeline;
+use loquat_spec::{ErrorCode, LabelScore, Precision, Prediction, Task};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::ask::{Ask, ranked};
 use crate::body::{self, Members, wrong_type};
-use crate::choose::{CLASSIFICATION, Chosen, absent, choose, existing};
+use crate::choose::{CLASSIFICATION, Chosen, choose, existing};
 use crate::exchange::Exchange;
 use crate::host::App;
 use crate::problem::Problem;
+use crate::protocols::embedding;
 use crate::render::{Predictions, json};
 
 /// Members of the body of `/predict`. The last two come with clients of the hub.
 const PREDICT: [&str; 6] =
     ["inputs", "raw_scores", "truncate", "truncation_direction", "parameters", "options"];
-/// How a linear model keeps its weights.
-pub(crate) const DTYPE: &str = "int8";
 /// What the tasks of `POST /` are, in the order in which one is looked for.
 const ROOT: [Task; 5] = [
     Task::Embedding,
@@ -32,10 +32,11 @@ const ROOT: [Task; 5] = [
     Task::LanguageIdentification,
 ];
 
-/// The labels of a text, best first, or those of every text of a batch.
+/// The labels of a text, best first, or those of every text of a batch; or one vector a text.
 enum Scores {
     One(Vec<LabelScore>),
     Batch(Vec<Vec<LabelScore>>),
+    Vectors(Vec<Vec<f32>>),
 }
 
 impl Scores {
@@ -50,6 +51,7 @@ impl Serialize for Scores {
         match self {
             Self::One(list) => list.serialize(serializer),
             Self::Batch(lists) => lists.serialize(serializer),
+            Self::Vectors(vectors) => vectors.serialize(serializer),
         }
     }
 }
@@ -76,14 +78,21 @@ pub(crate) async fn answer(
     members: Members,
     exchange: &Exchange,
 ) -> Result<Response<Body>, Problem> {
-    let (sequences, batch) = parse(members, chosen.pipeline.task())?;
-    let characters = characters(&sequences);
-    let ask = Ask::new(&chosen.host, &chosen.pipeline, &sequences, "inputs")?.every_label();
-    let predictions = ask.predict(exchange).await?;
-    let capacity = 64 + predictions.len() * 64 * chosen.pipeline.labels().len();
-    let mut response = json(StatusCode::OK, &Scores::of(predictions, batch), capacity);
+    let (scores, characters) = scores(chosen, members, exchange).await?;
+    let mut response = json(StatusCode::OK, &scores, 256);
     stamp(response.headers_mut(), exchange, characters);
     Ok(response)
+}
+
+/// What a body asks for of the model chosen, and the characters of its texts.
+async fn scores(chosen: &Chosen, members: Members, exchange: &Exchange) -> Result<(Scores, usize), Problem> {
+    if chosen.pipeline.task() == Task::Embedding {
+        let (vectors, characters) = embedding::tei_vectors(chosen, members, exchange).await?;
+        return Ok((Scores::Vectors(vectors), characters));
+    }
+    let (sequences, batch) = parse(members, chosen.pipeline.task())?;
+    let ask = Ask::new(&chosen.host, &chosen.pipeline, &sequences, "inputs")?.every_label();
+    Ok((Scores::of(ask.predict(exchange).await?, batch), characters(&sequences)))
 }
 
 /// The texts, and whether they came as a batch.
@@ -94,17 +103,7 @@ fn parse(members: Members, task: Task) -> Result<(Value, bool), Problem> {
         Some(Value::Bool(raw)) => check_raw_scores(raw)?,
         Some(other) => return Err(wrong_type("raw_scores", &other, "a boolean")),
     }
-    if let Some(truncate) = present(truncate)
-        && !truncate.is_boolean()
-    {
-        return Err(wrong_type("truncate", &truncate, "a boolean"));
-    }
-    match present(direction) {
-        None => {}
-        Some(Value::String(side))
-            if side == "Left" || side == "Right" || side == "left" || side == "right" => {}
-        Some(other) => return Err(wrong_type("truncation_direction", &other, "\"Left\" or \"Right\"")),
-    }
+    check_truncation(truncate, direction)?;
     check_hub_parameters(present(parameters))?;
     match present(options) {
         None | Some(Value::Object(_)) => {}
@@ -116,6 +115,20 @@ fn parse(members: Members, task: Task) -> Result<(Value, bool), Problem> {
             .remedy("send {\"inputs\": \"a text\"}"));
     };
     sequences(inputs, task)
+}
+
+/// Long texts are always cut at their end, so that what is asked for has only to be well formed.
+pub(crate) fn check_truncation(truncate: Option<Value>, direction: Option<Value>) -> Result<(), Problem> {
+    if let Some(truncate) = present(truncate)
+        && !truncate.is_boolean()
+    {
+        return Err(wrong_type("truncate", &truncate, "a boolean"));
+    }
+    match present(direction) {
+        Some(Value::String(side)) if matches!(side.as_str(), "Left" | "Right" | "left" | "right") => Ok(()),
+        None => Ok(()),
+        Some(other) => Err(wrong_type("truncation_direction", &other, "\"Left\" or \"Right\"")),
+    }
 }
 
 /// `parameters` as clients of the hub send them: what changes nothing may stand there.
@@ -137,7 +150,8 @@ fn check_hub_parameters(parameters: Option<Value>) -> Result<(), Problem> {
     }
 }
 
-fn present(value: Option<Value>) -> Option<Value> {
+/// A member that is there and not null.
+pub(crate) fn present(value: Option<Value>) -> Option<Value> {
     value.filter(|value| !value.is_null())
 }
 
@@ -212,7 +226,7 @@ pub(crate) fn characters(sequences: &Value) -> usize {
 }
 
 /// The headers that say what was computed and where the time went, in milliseconds.
-fn stamp(headers: &mut HeaderMap, exchange: &Exchange, characters: usize) {
+pub(crate) fn stamp(headers: &mut HeaderMap, exchange: &Exchange, characters: usize) {
     let times = exchange.note.times();
     let total = exchange.start.elapsed().as_millis();
     let numbers = [
@@ -267,27 +281,37 @@ pub(crate) async fn vertex(
         let Value::Object(object) = instance else {
             return Err(wrong_type(&format!("instances[{place}]"), &instance, "an object"));
         };
-        let (sequences, batch) = parse(Members::of(object), chosen.pipeline.task())?;
-        let ask = Ask::new(&chosen.host, &chosen.pipeline, &sequences, "inputs")?.every_label();
-        predictions.push(Scores::of(ask.predict(&exchange).await?, batch));
+        predictions.push(scores(&chosen, Members::of(object), &exchange).await?.0);
     }
     Ok(json(StatusCode::OK, &Predictions { predictions }, 256))
 }
 
-/// Answers the routes of embeddings: `/embed`, `/embed_all`, `/embed_sparse`, `/similarity`.
-pub(crate) async fn embed(State(app): State<Arc<App>>) -> Problem {
-    absent(&app.table(), &[Task::Embedding])
+/// Answers `POST /embed_all`.
+pub(crate) async fn of_tokens(State(app): State<Arc<App>>, headers: HeaderMap) -> Problem {
+    match choose(&app.table(), &headers, &[Task::Embedding]) {
+        Ok(_) => Problem::new(ErrorCode::Unsupported, "vectors of tokens are not yet supported")
+            .field("path")
+            .remedy("send POST /embed for one vector a text"),
+        Err(problem) => problem,
+    }
 }
 
-/// Answers `POST /rerank`.
-pub(crate) async fn rerank(State(app): State<Arc<App>>) -> Problem {
-    Problem::no_model("no loaded model is a reranker").remedy(existing(&app.table()))
+/// Answers `POST /embed_sparse`.
+pub(crate) async fn sparse(State(app): State<Arc<App>>) -> Problem {
+    Problem::no_model("no loaded model makes a sparse embedding").remedy(existing(&app.table()))
 }
 
 /// Answers `/tokenize` and `/decode`.
 pub(crate) async fn tokenize(State(app): State<Arc<App>>) -> Problem {
-    Problem::no_model("no loaded model has a tokenizer: linear models read n-grams of the text itself")
-        .remedy(existing(&app.table()))
+    Problem::no_model("no loaded model shows its tokenizer").remedy(existing(&app.table()))
+}
+
+/// How a model keeps its weights; linear ones do so in eight bits.
+pub(crate) fn dtype(pipeline: &Pipeline) -> &'static str {
+    match pipeline.manifest().precision {
+        Some(Precision::F32) => "float32",
+        Some(Precision::Int8) | None => "int8",
+    }
 }
 
 /// Answers `GET /info`.
@@ -298,12 +322,16 @@ pub(crate) async fn info(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
         labels.iter().enumerate().map(|(id, label)| (id.to_string(), json!(label))).collect();
     let label2id: Map<String, Value> =
         labels.iter().enumerate().map(|(id, label)| (label.clone(), json!(id))).collect();
+    let model_type = match pipeline.task() {
+        Task::Embedding => json!({ "embedding": {} }),
+        _ => json!({ "classifier": { "id2label": id2label, "label2id": label2id } }),
+    };
     let body = json!({
         "model_id": pipeline.model(),
         "model_sha": pipeline.digest(),
-        "model_dtype": DTYPE,
+        "model_dtype": dtype(&pipeline),
         "served_model_name": host.name,
-        "model_type": { "classifier": { "id2label": id2label, "label2id": label2id } },
+        "model_type": model_type,
         "max_concurrent_requests": host.requests.max_queue,
         "max_input_length": host.requests.max_length.unwrap_or(app.max_body),
         "max_batch_tokens": app.max_body,

@@ -19,6 +19,9 @@ fn register(registry: &Registry, model: &str, (reference, task): (&str, Task), l
             std::fs::copy(from.join(file), source.path().join(file)).unwrap();
         }
     }
+    if labels == [RELEVANCE] {
+        keep_one_label(source.path());
+    }
     let letters = ('a'..='z').map(String::from).chain(('a'..='z').map(|letter| format!("##{letter}")));
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).into_iter();
     let all: Vec<String> = special.chain(letters).chain([".", ",", "!", "?"].map(str::to_owned)).collect();
@@ -43,6 +46,54 @@ fn register(registry: &Registry, model: &str, (reference, task): (&str, Task), l
     let new = NewVersion { outcome: "imported".to_owned(), ..NewVersion::default() };
     registry.store.register(&name(model), staging, new).unwrap();
     registry.promote(model, 1);
+}
+
+/// The only label of a reranker.
+const RELEVANCE: &str = "relevance";
+
+/// Cuts a classifier down to its first label.
+fn keep_one_label(folder: &Path) {
+    let place = folder.join("config.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
+    config["id2label"] = json!({ "0": RELEVANCE });
+    config["label2id"] = json!({ RELEVANCE: 0 });
+    std::fs::write(&place, config.to_string()).unwrap();
+
+    let place = folder.join("model.safetensors");
+    let bytes = std::fs::read(&place).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let (header, data) = bytes[8..].split_at(length);
+    let tensors: serde_json::Map<String, Value> = serde_json::from_slice(header).unwrap();
+    let (mut kept, mut written) = (serde_json::Map::new(), Vec::new());
+    for (name, mut tensor) in tensors.into_iter().filter(|(name, _)| name != "__metadata__") {
+        let offset = |end: usize| tensor["data_offsets"][end].as_u64().unwrap() as usize;
+        let mut values = &data[offset(0)..offset(1)];
+        if name.starts_with("classifier.") {
+            let labels = tensor["shape"][0].as_u64().unwrap() as usize;
+            values = &values[..values.len() / labels];
+            tensor["shape"][0] = 1.into();
+        }
+        tensor["data_offsets"] = json!([written.len(), written.len() + values.len()]);
+        written.extend_from_slice(values);
+        kept.insert(name, tensor);
+    }
+    let header = Value::Object(kept).to_string();
+    let length = (header.len() as u64).to_le_bytes();
+    std::fs::write(&place, [&length[..], header.as_bytes(), &written].concat()).unwrap();
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn dot(left: &[f64], right: &[f64]) -> f64 {
+    left.iter().zip(right).map(|(left, right)| left * right).sum()
+}
+
+fn answer(server: &Server, path: &str, body: &Value) -> Value {
+    let reply = server.post(path, body);
+    assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    reply.json()
 }
 
 fn predictions(server: &Server, model: &str, body: &Value) -> Vec<Value> {
@@ -125,4 +176,138 @@ fn limits_name_the_column_that_exceeds_them() {
     let refused = server.post("/models/pairs/predict", &body);
     assert_eq!(refused.status, 413, "{}", refused.text());
     assert_eq!(refused.json()["field"], "inputs[0].hypothesis");
+}
+
+#[test]
+fn vectors_go_out_in_the_words_of_each_protocol() {
+    let registry = Registry::new();
+    register(&registry, "vectors", ("bert-embedding", Task::Embedding), &[]);
+    let server = registry.serve();
+    let own = predictions(&server, "vectors", &json!({ "inputs": ["a cat", "a dog"] }));
+    let own: Vec<Vec<f64>> = own.iter().map(|found| numbers(&found["embedding"])).collect();
+
+    let plain = answer(&server, "/embed", &json!({ "inputs": ["a cat", "a dog"], "normalize": false }));
+    assert_eq!(numbers(&plain[1]), own[1]);
+    let unit = answer(&server, "/embed", &json!({ "inputs": "a cat" }));
+    let unit = numbers(&unit[0]);
+    assert!((dot(&unit, &unit) - 1.0).abs() < 1e-5, "{unit:?}");
+    let length = dot(&own[0], &own[0]).sqrt();
+    assert!(unit.iter().zip(&own[0]).all(|(unit, own)| (unit - own / length).abs() < 1e-5));
+    assert_eq!(answer(&server, "/", &json!({ "inputs": "a cat" })), json!([unit]));
+    let vertex = answer(&server, "/vertex", &json!({ "instances": [{ "inputs": "a cat" }] }));
+    assert_eq!(vertex["predictions"], json!([[unit]]));
+    let info = server.get("/info").json();
+    assert!(info["model_type"]["embedding"].is_object(), "{info}");
+    assert_eq!(info["model_dtype"], "float32");
+
+    let asked = json!({ "inputs": { "source_sentence": "a cat", "sentences": ["a cat", "a dog"] } });
+    let found = numbers(&answer(&server, "/similarity", &asked));
+    let cosine = dot(&own[0], &own[1]) / (length * dot(&own[1], &own[1]).sqrt());
+    assert!((found[0] - 1.0).abs() < 1e-5 && (found[1] - cosine).abs() < 1e-5, "{found:?}");
+
+    let floats =
+        answer(&server, "/v1/embeddings", &json!({ "input": ["a dog", "a cat"], "model": "vectors" }));
+    assert_eq!((&floats["object"], &floats["model"]), (&json!("list"), &json!("vectors")));
+    assert_eq!(floats["data"][1]["index"], 1);
+    assert_eq!(numbers(&floats["data"][1]["embedding"]), unit);
+    let asked = json!({ "input": "a cat", "encoding_format": "base64" });
+    let bytes = answer(&server, "/embeddings", &asked);
+    let found = decoded(bytes["data"][0]["embedding"].as_str().unwrap());
+    assert_eq!(found.len(), unit.len());
+    assert!(found.iter().zip(&unit).all(|(found, unit)| (found - unit).abs() < 1e-6), "{found:?}");
+}
+
+/// Little-endian 32-bit numbers in base 64.
+fn decoded(text: &str) -> Vec<f64> {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.trim_end_matches('=').chars().map(|digit| alphabet.find(digit).unwrap() as u32);
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0, 0);
+    for digit in digits {
+        (held, bits) = (held << 6 | digit, bits + 6);
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((held >> bits) as u8);
+            held &= (1 << bits) - 1;
+        }
+    }
+    bytes.chunks_exact(4).map(|four| f64::from(f32::from_le_bytes(four.try_into().unwrap()))).collect()
+}
+
+#[test]
+fn requests_for_vectors_are_refused_at_their_place() {
+    let registry = Registry::new();
+    register(&registry, "vectors", ("bert-embedding", Task::Embedding), &[]);
+    let server = registry.serve();
+    for (path, body, status, names) in [
+        ("/embed", json!({}), 422, "inputs"),
+        ("/embed", json!({ "inputs": ["a", 1] }), 422, "inputs[1]"),
+        ("/embed", json!({ "inputs": "a", "normalize": 1 }), 422, "normalize"),
+        ("/embed", json!({ "inputs": "a", "dimensions": 2 }), 400, "not yet supported"),
+        ("/embed_all", json!({ "inputs": "a" }), 400, "not yet supported"),
+        ("/similarity", json!({ "inputs": { "sentences": ["a"] } }), 422, "inputs.source_sentence"),
+        ("/similarity", json!({ "inputs": { "source_sentence": "a" } }), 422, "inputs.sentences"),
+        ("/v1/embeddings", json!({ "input": 3 }), 400, "input"),
+        ("/v1/embeddings", json!({ "input": "a", "encoding_format": "hex" }), 400, "encoding_format"),
+        ("/v1/embeddings", json!({ "input": "a", "model": "other" }), 404, "other"),
+        ("/rerank", json!({ "query": "a", "texts": ["b"] }), 424, "reranker"),
+    ] {
+        let refused = server.post(path, &body);
+        assert_eq!(refused.status, status, "{path} {body}: {}", refused.text());
+        assert!(refused.text().contains(names), "{path} {body}: {}", refused.text());
+    }
+}
+
+#[test]
+fn a_model_of_pairs_with_one_label_ranks_texts() {
+    let registry = Registry::new();
+    register(&registry, "nli", ("bert-sequence", Task::TextPairClassification), &[]);
+    register(&registry, "ranker", ("bert-sequence", Task::TextPairClassification), &[RELEVANCE]);
+    let server = registry.serve();
+    let texts = ["a dog", "cats purr", "rain"];
+    let pairs = texts.map(|text| json!({ "premise": "cat", "hypothesis": text }));
+    let own = predictions(&server, "ranker", &json!({ "inputs": pairs }));
+    let asked = json!({ "query": "cat", "texts": texts, "return_text": true });
+    let ranked = answer(&server, "/rerank", &asked);
+    let ranked = ranked.as_array().unwrap();
+    assert_eq!(ranked.len(), 3);
+    for (place, found) in ranked.iter().enumerate() {
+        let index = found["index"].as_u64().unwrap() as usize;
+        assert_eq!((&found["score"], &found["text"]), (&own[index]["score"], &json!(texts[index])));
+        assert!(place == 0 || ranked[place - 1]["score"].as_f64() >= found["score"].as_f64());
+    }
+    let refused = server.post("/rerank", &json!({ "query": "cat", "texts": ["a", 1] }));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("texts[1]"), "{}", refused.text());
+}
+
+#[test]
+fn pairs_and_candidate_labels_answer_the_routes_of_other_servers() {
+    let registry = Registry::new();
+    let labels = ["contradiction", "neutral", "entailment"];
+    register(&registry, "nli", ("bert-sequence", Task::TextPairClassification), &labels);
+    let zero_shot = Some(ZeroShot::default());
+    let topics = loquat_spec::Endpoint { zero_shot, ..endpoint("topics", "nli", Requests::default()) };
+    let server = registry.serve_with(|config| config.endpoints = vec![topics]);
+    let pair = json!({ "inputs": { "premise": "it rains", "hypothesis": "it is wet" }, "parameters": { "top_k": 3 } });
+    let own = predictions(&server, "nli", &pair);
+    let found = answer(&server, "/predict", &json!({ "inputs": ["it rains", "it is wet"] }));
+    assert_eq!(found, own[0]["scores"]);
+
+    let asked = json!({ "inputs": "it rains", "parameters": { "labels": ["rain", "sun", "snow"] } });
+    let own = predictions(&server, "topics", &asked);
+    let classified =
+        answer(&server, "/classify", &json!({ "sequence": "it rains", "labels": ["rain", "sun", "snow"] }));
+    assert_eq!(classified["sequence"], "it rains");
+    for place in 0..3 {
+        assert_eq!(classified["labels"][place], own[0]["labels"][place]["label"]);
+        assert_eq!(classified["scores"][place], own[0]["labels"][place]["score"]);
+    }
+    let instance = json!({ "sequence": "it rains", "labels": ["rain", "sun", "snow"] });
+    let each = answer(&server, "/v1/models/topics:predict", &json!({ "instances": [instance, instance] }));
+    assert_eq!(each["predictions"], json!([classified, classified]));
+    let several = answer(&server, "/classify", &json!({ "sequence": ["it rains", "b"], "labels": ["rain"] }));
+    assert_eq!(several.as_array().unwrap().len(), 2);
+    let refused = server.post("/classify", &json!({ "sequence": "it rains" }));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("labels"), "{}", refused.text());
 }

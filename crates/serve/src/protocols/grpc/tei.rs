@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use loquat_spec::Task;
+use loquat_spec::{ErrorCode, Task};
 use serde_json::{Value, json};
 
 use crate::ask::{Ask, ranked};
-use crate::choose::{CLASSIFICATION, Chosen, absent, choose, existing};
+use crate::choose::{CLASSIFICATION, Chosen, choose, choose_where, existing};
 use crate::host::App;
 use crate::problem::Problem;
 use crate::protocols::grpc::call::Context;
@@ -16,6 +16,7 @@ use crate::protocols::grpc::service::method;
 use crate::protocols::grpc::tei_messages::{
     CLASSIFIER, InfoResponse, Metadata, PredictPairRequest, PredictRequest, PredictResponse, Scored,
 };
+use crate::protocols::rerank::is_reranker;
 use crate::protocols::tei;
 
 /// Adds the methods to `router`.
@@ -38,7 +39,7 @@ async fn info(context: Context, _: Empty) -> Result<InfoResponse, Problem> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model_id: pipeline.model().to_owned(),
         model_sha: Some(pipeline.digest().to_owned()),
-        model_dtype: tei::DTYPE.to_owned(),
+        model_dtype: tei::dtype(&pipeline).to_owned(),
         model_type: CLASSIFIER,
         max_concurrent_requests: small(host.requests.max_queue),
         max_input_length: small(host.requests.max_length.unwrap_or(context.app.max_body)),
@@ -84,13 +85,19 @@ async fn answer(context: &Context, chosen: &Chosen, inputs: &Value) -> Result<Pr
 }
 
 async fn embed(context: Context, _: Empty) -> Result<Empty, Problem> {
-    Err(absent(&context.app.table(), &[Task::Embedding]))
+    choose(&context.app.table(), &context.headers, &[Task::Embedding])?;
+    Err(Problem::new(ErrorCode::Unsupported, "embeddings over gRPC are not yet supported")
+        .remedy("send POST /embed, or call ModelInfer"))
 }
 
 async fn rerank(context: Context, _: Empty) -> Result<Empty, Problem> {
-    Err(Problem::no_model("no loaded model is a reranker").remedy(existing(&context.app.table())))
+    let table = context.app.table();
+    let absent = || Problem::no_model("no loaded model is a reranker").remedy(existing(&table));
+    choose_where(&table, &context.headers, is_reranker, absent)?;
+    Err(Problem::new(ErrorCode::Unsupported, "reranking over gRPC is not yet supported")
+        .remedy("send POST /rerank"))
 }
 
 async fn tokenize(context: Context, _: Empty) -> Result<Empty, Problem> {
-    Err(Problem::no_model("no loaded model has a tokenizer").remedy(existing(&context.app.table())))
+    Err(Problem::no_model("no loaded model shows its tokenizer").remedy(existing(&context.app.table())))
 }

@@ -1,0 +1,227 @@
+//! Vectors of texts: `/embed` and `/similarity` of text-embeddings-inference, and OpenAI's embeddings.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use loquat_spec::{ErrorCode, Prediction, Task};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::ask::Ask;
+use crate::body::{self, Members, wrong_type};
+use crate::choose::{Chosen, choose};
+use crate::exchange::Exchange;
+use crate::host::App;
+use crate::problem::Problem;
+use crate::protocols::openai::{self, parse_model};
+use crate::protocols::tei::{characters, check_truncation, present, stamp};
+use crate::render::json;
+
+/// The task of these routes.
+const TASKS: [Task; 1] = [Task::Embedding];
+/// Bytes of a vector's value as JSON, about.
+const BYTES_PER_VALUE: usize = 12;
+
+/// The body of OpenAI's answer.
+#[derive(Serialize)]
+struct Embeddings<'a> {
+    object: &'static str,
+    data: Vec<Item>,
+    model: &'a str,
+    usage: Value,
+}
+
+#[derive(Serialize)]
+struct Item {
+    object: &'static str,
+    index: usize,
+    embedding: Vector,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Vector {
+    Floats(Vec<f32>),
+    Bytes(String),
+}
+
+/// Answers `POST /embed`.
+pub(crate) async fn embed(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let exchange = Exchange::of(&request);
+    let chosen = choose(&app.table(), request.headers(), &TASKS)?;
+    let members = body::members(request, &app, &chosen.host, &exchange).await?;
+    let (vectors, characters) = tei_vectors(&chosen, members, &exchange).await?;
+    let mut response = json(StatusCode::OK, &vectors, capacity(&vectors));
+    stamp(response.headers_mut(), &exchange, characters);
+    Ok(response)
+}
+
+/// The vectors that a body of `/embed` asks for, one a text, and the characters of all texts.
+pub(crate) async fn tei_vectors(
+    chosen: &Chosen,
+    members: Members,
+    exchange: &Exchange,
+) -> Result<(Vec<Vec<f32>>, usize), Problem> {
+    let [inputs, normalize, truncate, direction, prompt, dimensions] = members
+        .take("", ["inputs", "normalize", "truncate", "truncation_direction", "prompt_name", "dimensions"])?;
+    check_truncation(truncate, direction)?;
+    refuse("prompt_name", prompt)?;
+    refuse("dimensions", dimensions)?;
+    let unit = match present(normalize) {
+        None => true,
+        Some(Value::Bool(unit)) => unit,
+        Some(other) => return Err(wrong_type("normalize", &other, "a boolean")),
+    };
+    let texts = texts(inputs, "inputs")?;
+    let vectors = vectors(chosen, &texts, "inputs", exchange).await?;
+    Ok((if unit { vectors.into_iter().map(unit_length).collect() } else { vectors }, characters(&texts)))
+}
+
+/// Answers `POST /similarity`: the cosine of one text with each of several.
+pub(crate) async fn similarity(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let exchange = Exchange::of(&request);
+    let chosen = choose(&app.table(), request.headers(), &TASKS)?;
+    let members = body::members(request, &app, &chosen.host, &exchange).await?;
+    let [inputs, parameters] = members.take("", ["inputs", "parameters"])?;
+    if let Some(parameters) = present(parameters) {
+        let Value::Object(object) = parameters else {
+            return Err(wrong_type("parameters", &parameters, "an object"));
+        };
+        let [truncate, direction, prompt] =
+            Members::of(object).take("parameters", ["truncate", "truncation_direction", "prompt_name"])?;
+        check_truncation(truncate, direction)?;
+        refuse("parameters.prompt_name", prompt)?;
+    }
+    let object = match inputs {
+        Some(Value::Object(object)) => object,
+        other => {
+            let wanted = "an object with source_sentence and sentences";
+            return Err(wrong_type("inputs", &other.unwrap_or(Value::Null), wanted));
+        }
+    };
+    let [source, sentences] = Members::of(object).take("inputs", ["source_sentence", "sentences"])?;
+    let source = match source {
+        Some(Value::String(text)) => Value::String(text),
+        other => {
+            return Err(wrong_type("inputs.source_sentence", &other.unwrap_or(Value::Null), "a string"));
+        }
+    };
+    let sentences = texts(sentences, "inputs.sentences")?;
+    let source_vector = vectors(&chosen, &source, "inputs.source_sentence", &exchange).await?;
+    let others = vectors(&chosen, &sentences, "inputs.sentences", &exchange).await?;
+    let source_vector = unit_length(source_vector.into_iter().next().unwrap_or_default());
+    let cosine = |other: Vec<f32>| -> f32 {
+        unit_length(other).iter().zip(&source_vector).map(|(left, right)| left * right).sum()
+    };
+    let scores: Vec<f32> = others.into_iter().map(cosine).collect();
+    let mut response = json(StatusCode::OK, &scores, 16 + scores.len() * BYTES_PER_VALUE);
+    stamp(response.headers_mut(), &exchange, characters(&source) + characters(&sentences));
+    Ok(response)
+}
+
+/// Answers `POST /v1/embeddings` and `POST /embeddings`.
+pub(crate) async fn openai(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let exchange = Exchange::of(&request);
+    let headers = request.headers().clone();
+    let members = body::members_within(request, &app, exchange.start + body::UNNAMED_TIME).await?;
+    let [input, model, format, dimensions, _user] =
+        members.take("", ["input", "model", "encoding_format", "dimensions", "user"])?;
+    let model = model.map(parse_model).transpose()?.flatten();
+    let chosen = openai::model(&app.table(), &headers, model.as_deref(), &TASKS)?;
+    refuse("dimensions", dimensions)?;
+    let as_bytes = match present(format) {
+        None => false,
+        Some(Value::String(format)) if format == "float" => false,
+        Some(Value::String(format)) if format == "base64" => true,
+        Some(other) => return Err(wrong_type("encoding_format", &other, "\"float\" or \"base64\"")),
+    };
+    let texts = texts(input, "input")?;
+    let vectors = vectors(&chosen, &texts, "input", &exchange).await?;
+    let capacity = capacity(&vectors);
+    let item = |(index, vector): (usize, Vec<f32>)| {
+        let vector = unit_length(vector);
+        let embedding = if as_bytes { Vector::Bytes(encoded(&vector)) } else { Vector::Floats(vector) };
+        Item { object: "embedding", index, embedding }
+    };
+    let data = vectors.into_iter().enumerate().map(item).collect();
+    let tokens = exchange.note.tokens();
+    let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
+    let body = Embeddings { object: "list", data, model: &chosen.host.name, usage };
+    Ok(json(StatusCode::OK, &body, 128 + capacity))
+}
+
+/// Refuses a member that would change the vectors.
+fn refuse(field: &str, value: Option<Value>) -> Result<(), Problem> {
+    match present(value) {
+        None => Ok(()),
+        Some(_) => Err(Problem::new(ErrorCode::Unsupported, format!("{field} is not yet supported"))
+            .field(field)
+            .remedy("leave it out")),
+    }
+}
+
+/// One text or a list of texts.
+fn texts(inputs: Option<Value>, field: &str) -> Result<Value, Problem> {
+    match inputs {
+        Some(text @ Value::String(_)) => Ok(text),
+        Some(Value::Array(list)) => match list.iter().position(|text| !text.is_string()) {
+            None => Ok(Value::Array(list)),
+            Some(place) => Err(wrong_type(&format!("{field}[{place}]"), &list[place], "a string")),
+        },
+        Some(other) => Err(wrong_type(field, &other, "a string or a list of strings")),
+        None => {
+            let name = field.rsplit('.').next().unwrap_or(field);
+            Err(Problem::new(ErrorCode::Invalid, format!("member {name:?} is missing"))
+                .field(field)
+                .remedy("send a text or a list of texts"))
+        }
+    }
+}
+
+/// One vector a text, as the model makes them.
+async fn vectors(
+    chosen: &Chosen,
+    texts: &Value,
+    field: &str,
+    exchange: &Exchange,
+) -> Result<Vec<Vec<f32>>, Problem> {
+    let predictions = Ask::new(&chosen.host, &chosen.pipeline, texts, field)?.predict(exchange).await?;
+    let vector = |prediction| match prediction {
+        Prediction::Embedding { embedding } => Some(embedding),
+        // Texts alone have no other answer.
+        _ => None,
+    };
+    Ok(predictions.into_iter().filter_map(vector).collect())
+}
+
+/// The vector at length 1; one without a length stays as it is.
+fn unit_length(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+    }
+    vector
+}
+
+/// The values as little-endian 32-bit numbers in base 64.
+fn encoded(vector: &[f32]) -> String {
+    let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+    STANDARD.encode(bytes)
+}
+
+fn capacity(vectors: &[Vec<f32>]) -> usize {
+    64 + vectors.iter().map(|vector| 64 + vector.len() * BYTES_PER_VALUE).sum::<usize>()
+}
