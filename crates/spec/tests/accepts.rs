@@ -63,7 +63,8 @@ fn reads_a_whole_dataset() {
         [
             ("duplicate", None),
             ("label-conflict", Some(Severity::Warning)),
-            ("leakage", Some(Severity::Error))
+            ("leakage", Some(Severity::Error)),
+            ("near-duplicate", None)
         ]
     );
 }
