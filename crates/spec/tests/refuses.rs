@@ -567,7 +567,7 @@ fn fields_of_an_endpoint() {
             text: endpoint(
                 "  traffic: [{ model: \"m:4\", percent: 60 }, { model: \"m:5\", percent: 50 }, { model: m }]\n",
             ),
-            found: &["6:3 invalid-value spec.traffic", "6:12 missing-field spec.traffic[2]"],
+            found: &["6:12 invalid-value spec.traffic", "6:75 missing-field spec.traffic[2]"],
             says: &["at most 100"],
         },
         Case {

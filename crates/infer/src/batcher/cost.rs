@@ -11,7 +11,7 @@ const EFFICIENT: f64 = 0.95;
 /// Weight of the newest batch in the correction by what batches took.
 const NEWEST: f64 = 0.2;
 /// A measurement this long is exact enough, and too long to be repeated.
-const LONG: Duration = Duration::from_millis(100);
+const LONG: Duration = Duration::from_millis(250);
 /// How far observation may move the model.
 const PACE: std::ops::RangeInclusive<f64> = 0.05..=20.0;
 

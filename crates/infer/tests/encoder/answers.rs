@@ -170,6 +170,14 @@ fn an_endpoint_gives_an_entailment_model_labels_of_its_own() {
     assert_eq!(found.len(), 2);
     assert_eq!(found[0]["labels"].as_array().unwrap().len(), 2);
     assert_eq!(zero_shot.sequences(2, &none()), Some(4));
+    let job = |parameters| loquat_infer::batcher::PipelineJob {
+        pipeline: std::sync::Arc::new(zero_shot.clone()),
+        inputs: inputs.clone(),
+        parameters,
+    };
+    let four = PredictParameters { labels: Some(["a", "b", "c", "d"].map(str::to_owned).to_vec()), ..none() };
+    let (declared_two, twice) = (job(none()).tokens(), job(four).tokens());
+    assert_eq!(declared_two.iter().map(|tokens| 2 * tokens).collect::<Vec<_>>(), twice);
     assert_eq!(zero_shot.answering(None).unwrap().task(), Task::TextPairClassification);
 
     let other = pipeline("bert-sequence", Task::TextPairClassification, |_| ());
