@@ -137,7 +137,7 @@ mod tests {
         for name in ["init", "check", "train", "up", "serve", "predict", "report", "models list", "schema"] {
             assert!(text.contains(&format!("## `loquat {name}`")), "{name} is missing");
         }
-        assert!(!text.contains("## `loquat bench`"));
+        assert!(!text.contains("## `loquat monitor`"));
         assert!(!text.contains("--watch"));
         assert!(text.contains("`LOQUAT_STORE`"));
     }

@@ -108,7 +108,7 @@ fn help_and_version_are_answers() {
     let folder = tempfile::tempdir().unwrap();
     let help = run(folder.path(), &["--help"]).expect_status(0);
     assert!(help.stdout.contains("Usage: loquat"), "{}", help.stdout);
-    assert!(!help.stdout.contains("bench"), "commands that do not exist yet are not listed");
+    assert!(!help.stdout.contains("monitor"), "commands that do not exist yet are not listed");
     let version = run(folder.path(), &["--version"]).expect_status(0);
     assert_eq!(version.stdout, format!("loquat {}\n", env!("CARGO_PKG_VERSION")));
 }
@@ -207,8 +207,8 @@ fn init_names_resources_after_the_folder_where_it_can() {
 #[test]
 fn colours_come_only_when_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let plain = run(folder.path(), &["bench"]);
+    let plain = run(folder.path(), &["monitor"]);
     assert!(!plain.stderr.contains('\u{1b}'));
-    let coloured = run(folder.path(), &["--color", "always", "bench"]);
+    let coloured = run(folder.path(), &["--color", "always", "monitor"]);
     assert!(coloured.stderr.starts_with("\u{1b}[31;1merror:\u{1b}[0m "), "{:?}", coloured.stderr);
 }
