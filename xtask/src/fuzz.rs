@@ -44,8 +44,8 @@ const TARGETS: &[Target] = &[
     Target { name: "lines", dictionary: "text" },
     Target { name: "parquet", dictionary: "parquet" },
     Target { name: "http_predict", dictionary: "http" },
-    Target { name: "http_infer", dictionary: "http" },
     Target { name: "http_protocols", dictionary: "protocols" },
+    Target { name: "http_infer", dictionary: "http" },
 ];
 
 /// What one run of a target came to.
