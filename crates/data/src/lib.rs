@@ -21,6 +21,7 @@ mod log;
 mod mending;
 mod open;
 mod parquet;
+mod parquet_pages;
 mod reader;
 mod repair;
 mod scan;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::{ReaderIter, TreeBuilder};
@@ -9,6 +10,7 @@ use parquet::record::{Field, Row};
 use serde_json::{Map, Number, Value};
 
 use crate::DataError;
+use crate::parquet_pages::examine;
 
 /// Longest reason kept of a decoder's message, which may quote whole values.
 const REASON: usize = 200;
@@ -19,6 +21,8 @@ type Numbered = (u64, Map<String, Value>);
 /// A reader of rows.
 pub(crate) struct Parquet {
     reader: SerializedFileReader<File>,
+    /// The bytes of `reader`, whose pages are examined first.
+    opened: Arc<File>,
     file: String,
     group: usize,
     rows: Option<ReaderIter>,
@@ -28,9 +32,12 @@ pub(crate) struct Parquet {
 impl Parquet {
     /// Reads the metadata of `opened`, called `file` in messages.
     pub(crate) fn new(opened: File, file: &str) -> Result<Self, DataError> {
-        let reader =
-            guarded(|| SerializedFileReader::new(opened)).map_err(|reason| failure(file, 0, reason))?;
-        Ok(Self { reader, file: file.to_owned(), group: 0, rows: None, row: 0 })
+        let (reader, opened) = guarded(|| {
+            let own = opened.try_clone()?;
+            Ok((SerializedFileReader::new(opened)?, Arc::new(own)))
+        })
+        .map_err(|reason| failure(file, 0, reason))?;
+        Ok(Self { reader, opened, file: file.to_owned(), group: 0, rows: None, row: 0 })
     }
 
     /// The next row's number, from 1, and the row. Nothing is read after a failure.
@@ -59,13 +66,14 @@ impl Parquet {
             if self.group >= self.reader.num_row_groups() {
                 return None;
             }
-            let (reader, group) = (&self.reader, self.group);
-            let opened = guarded(|| {
+            let (reader, opened, group) = (&self.reader, &self.opened, self.group);
+            let rows = guarded(|| {
                 let rows = reader.get_row_group(group)?;
+                examine(opened, &*rows)?;
                 let schema = reader.metadata().file_metadata().schema_descr_ptr();
                 TreeBuilder::new().as_iter(schema, &*rows)
             });
-            match opened {
+            match rows {
                 Ok(rows) => self.rows = Some(rows),
                 Err(reason) => return Some(Err(reason)),
             }
