@@ -41,7 +41,7 @@ pub(crate) struct Hosting {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) client_ca: Option<PathBuf>,
 
-    /// Origins whose pages may ask, such as https://example.org, or *
+    /// Origins whose pages may ask, such as `https://example.org`, or `*`
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub(crate) allow_origin: Vec<String>,
 
