@@ -7,6 +7,7 @@ Each folder holds the files of one tokenizer and `encodings.json`. Vocabularies 
 """
 
 import json
+import os
 import pathlib
 import shutil
 
@@ -108,7 +109,7 @@ def pieces(name, fast, kind, file, **training):
     folder = clean(name)
     (HERE / "corpus.txt").write_text("\n".join(CORPUS) + "\n")
     sentencepiece.SentencePieceTrainer.train(
-        input=str(HERE / "corpus.txt"), model_prefix=str(HERE / "trained"), vocab_size=300,
+        input="corpus.txt", model_prefix="trained", vocab_size=300,
         hard_vocab_limit=False, character_coverage=1.0, minloglevel=2, **training,
     )
     (HERE / "corpus.txt").unlink()
@@ -124,6 +125,8 @@ def pieces(name, fast, kind, file, **training):
 
 
 if __name__ == "__main__":
+    # sentencepiece writes the paths it is given into the model.
+    os.chdir(HERE)
     wordpiece("bert", fast=False)
     wordpiece("bert-cased", fast=False, do_lower_case=False)
     wordpiece("bert-accents", fast=True, do_lower_case=True, strip_accents=False)
