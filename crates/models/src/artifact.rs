@@ -233,17 +233,22 @@ fn tensors(index: usize, c: &Component) -> Vec<(String, Dtype, Vec<usize>, Vec<u
     let (whole, entries) = (stored.whole.len() / c.classes().max(1), stored.sparse_weights.len());
     let class_type = if class_bytes(c.classes()) == 1 { Dtype::U8 } else { Dtype::U16 };
     let counts: Vec<u8> = stored.counts.iter().flat_map(|v| v.to_le_bytes()).collect();
-    vec![
+    let mut tensors = vec![
         (name("weighted"), Dtype::U8, vec![features], stored.kinds),
         (name("hashes"), Dtype::U32, vec![features], hashes),
         (name("idf"), Dtype::U16, vec![features], idf),
         (name("scales"), Dtype::F32, vec![stored.scales.len()], bytes32(&stored.scales)),
         (name("weights"), Dtype::I8, vec![whole, c.classes()], stored.whole),
-        (name("sparse_counts"), Dtype::U16, vec![stored.counts.len()], counts),
-        (name("sparse_classes"), class_type, vec![entries], stored.sparse_classes),
-        (name("sparse_weights"), Dtype::I8, vec![entries], stored.sparse_weights),
         (name("bias"), Dtype::F32, vec![c.classes()], bytes32(&c.bias)),
-    ]
+    ];
+    if !stored.counts.is_empty() {
+        tensors.extend([
+            (name("sparse_counts"), Dtype::U16, vec![stored.counts.len()], counts),
+            (name("sparse_classes"), class_type, vec![entries], stored.sparse_classes),
+            (name("sparse_weights"), Dtype::I8, vec![entries], stored.sparse_weights),
+        ]);
+    }
+    tensors
 }
 
 /// Rows of weights, part by part, as the file has them.
