@@ -18,6 +18,7 @@ mod cuts;
 mod error;
 mod evaluate;
 mod folds;
+mod grid;
 mod halving;
 mod html;
 mod inspection;
@@ -50,6 +51,7 @@ pub use cancel::Cancel;
 pub use compare::{Change, ChangedRow, Comparison, Contender, McNemar, MetricPair, Side, compare};
 pub use cuts::{Cuts, Plan, Stopped};
 pub use error::TrainError;
+pub use grid::{Grid, evaluate_grid};
 pub use progress::{Progress, Silent};
 pub use report::{
     CalibrationBin, CalibrationReport, ClassReport, Cost, DatasetReport, FindingReport, LanguageReport,

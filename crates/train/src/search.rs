@@ -29,8 +29,8 @@ const PLACES: [Proposal; ROUND] = {
 };
 /// Best trials from which steps are made.
 const STEPPED_FROM: usize = 3;
-/// Best trials, of different solvers or n-grams, whose held-out margins are kept.
-pub(crate) const FINALISTS: usize = 4;
+/// Best trials, of different kinds, solvers or n-grams, whose held-out margins are kept.
+pub(crate) const FINALISTS: usize = 5;
 /// Tries to propose a configuration that was not there before.
 const TRIES: u64 = 8;
 /// Index that names the fit on all rows, where other fits name their fold.
@@ -76,10 +76,27 @@ impl Trial {
         self.parameters.get("solver").and_then(|solver| solver.as_str()).unwrap_or_default()
     }
 
+    /// The kind of its solver: those of one kind err alike.
+    fn kind(&self) -> SolverKind {
+        match self.solver() {
+            "complement-bayes" | "multinomial-bayes" => SolverKind::Generative,
+            "embedding" => SolverKind::Embedding,
+            _ => SolverKind::Discriminative,
+        }
+    }
+
     /// Names of its kinds of n-gram.
     fn ngrams(&self) -> &str {
         self.parameters.get("ngrams").and_then(|ngrams| ngrams.as_str()).unwrap_or_default()
     }
+}
+
+/// What a solver models: the classes' words, the borders between classes, or words as vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SolverKind {
+    Generative,
+    Discriminative,
+    Embedding,
 }
 
 /// Where a search searches.
@@ -265,12 +282,20 @@ impl<'r> Search<'r> {
         ranking
     }
 
-    /// The best complete trial, and in order of merit trials that err differently: they differ from all before in
-    /// solver or n-grams, and no solver has more than two.
+    /// The best complete trial; the best of each other kind of solver; then in order of merit trials that differ from
+    /// all before in solver or n-grams, where no solver has more than two. Their averages gain where they err
+    /// differently, so merit alone would not do.
     pub(crate) fn finalists(&self) -> Vec<usize> {
         let Some(best) = self.ranking(true).first().copied() else { return Vec::new() };
+        let ranking = self.ranking(false);
         let mut finalists = vec![best];
-        for number in self.ranking(false) {
+        for number in &ranking {
+            let kind = self.trials[*number].kind();
+            if finalists.iter().all(|known| self.trials[*known].kind() != kind) {
+                finalists.push(*number);
+            }
+        }
+        for number in ranking {
             let trial = &self.trials[number];
             let known = || finalists.iter().map(|known| &self.trials[*known]);
             let of_solver = known().filter(|known| known.solver() == trial.solver()).count();

@@ -83,12 +83,14 @@ pub(crate) fn first_guesses(task: Task, classes: usize, rows: usize) -> Vec<Para
     let few = rows / classes.max(1) < 60 && rows < 5000;
     // A word seen once still names its language.
     let min_rows = if language || few { "1" } else { "2" };
+    // Which n-grams are common is what tells languages apart, so naive Bayes does without their rarity there.
+    let idf = |solver: &str| if language && solver == "multinomial-bayes" { "no" } else { "yes" };
     let base = |solver: &str| {
         let mut parameters: Parameters = [
             ("solver", json!(solver)),
             ("ngrams", json!(ngrams)),
             ("term-frequency", json!("sublinear")),
-            ("idf", json!("yes")),
+            ("idf", json!(idf(solver))),
             ("min-rows", json!(min_rows)),
             ("case", json!("fold")),
         ]
@@ -96,12 +98,12 @@ pub(crate) fn first_guesses(task: Task, classes: usize, rows: usize) -> Vec<Para
         .into();
         let (name, value) = match solver {
             "svm" => ("cost", 0.4),
-            "bayes-svm" => ("cost", 0.1),
+            "bayes-svm" => ("cost", if language { 0.3 } else { 0.1 }),
             "softmax" => ("cost", 8.0),
             "logistic" => ("cost", 4.0),
             "bayes-logistic" => ("cost", 1.0),
             "complement-bayes" => ("smoothing", 0.1),
-            "multinomial-bayes" => ("smoothing", 0.03),
+            "multinomial-bayes" => ("smoothing", if language { 0.01 } else { 0.03 }),
             _ => ("rate", 0.5),
         };
         parameters.insert(name.to_owned(), json!(value));
