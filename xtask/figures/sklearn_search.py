@@ -27,6 +27,8 @@ from sklearn.svm import LinearSVC
 
 JOBS = 2
 SEED = 17
+# What Loquat takes for a word: letters and digits with the apostrophes among them, or one symbol.
+WORD = r"[^\W_](?:[^\W_]|['’])*|[^\w\s]|_"
 FEATURES = ("ngrams", "term-frequency", "idf", "min-rows", "case")
 
 
@@ -43,7 +45,7 @@ def vectorizers(setting):
     }
     for part in ngrams.split("+"):
         if match := re.fullmatch(r"words(\d)", part):
-            yield TfidfVectorizer(ngram_range=(1, int(match[1])), token_pattern=r"(?u)\b\w+\b", **shared)
+            yield TfidfVectorizer(ngram_range=(1, int(match[1])), token_pattern=WORD, **shared)
         elif match := re.fullmatch(r"characters(\d)-(\d)", part):
             yield TfidfVectorizer(analyzer="char_wb", ngram_range=(int(match[1]), int(match[2])), **shared)
         else:
