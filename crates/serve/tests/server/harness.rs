@@ -68,6 +68,7 @@ pub(crate) fn model_with(task: Task, turn: usize, padding: u32) -> Model {
         .unwrap(),
         weights: WeightRows::quantise(LABELS.len(), rows.iter().map(|(_, weights)| Some(&weights[..]))),
         bias: vec![0.0; LABELS.len()],
+        background: Vec::new(),
         calibration,
         weight: 1.0,
     };

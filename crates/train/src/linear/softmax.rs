@@ -27,14 +27,30 @@ const LONGEST_STEP: f32 = 4.0;
 /// Most halvings of a step; where none of them leads down, rounding is all that is left.
 const MOST_HALVINGS: usize = 6;
 
-/// Fits the regression.
-pub(super) fn fit(matrix: &Matrix, rows: &Rows, cost: f32, seed: u64) -> Weights {
-    let mut weights = Weights::zero(features(matrix), rows.classes);
+/// Where a regression starts, and what it is drawn to instead of to zero.
+pub(super) struct Start {
+    pub(super) weights: Weights,
+    /// For each row, what its own class's margin would lose had the start been made without the row: a start that knows
+    /// the row already would leave nothing to learn from it.
+    pub(super) own: Vec<f32>,
+}
+
+impl Start {
+    /// No weights for any feature.
+    pub(super) fn zero(matrix: &Matrix, rows: &Rows) -> Self {
+        Self { weights: Weights::zero(features(matrix), rows.classes), own: Vec::new() }
+    }
+}
+
+/// Fits the regression. The penalty is on the distance to the weights of `start`.
+pub(super) fn fit(matrix: &Matrix, rows: &Rows, cost: f32, start: Start, seed: u64) -> Weights {
+    let Start { mut weights, own } = start;
     let mut state = State {
         matrix,
         rows,
         cost,
         weights: &mut weights,
+        own: &own,
         share: rows.truth.clone(),
         resting: vec![0; rows.len()],
     };
@@ -58,6 +74,7 @@ struct State<'a> {
     rows: &'a Rows,
     cost: f32,
     weights: &'a mut Weights,
+    own: &'a [f32],
     /// The probabilities that each row's share of the weights was made with; the truth itself at first: no share.
     share: Vec<f32>,
     resting: Vec<u32>,
@@ -83,6 +100,12 @@ impl State<'_> {
             let scale = cost * (1.0 + entries.iter().map(|(_, v)| v * v).sum::<f32>());
             self.weights.margins_into(entries, &mut margins);
             margins[classes..].fill(NEVER);
+            if let Some(own) = self.own.get(row) {
+                margins
+                    .iter_mut()
+                    .zip(self.rows.truth(row))
+                    .for_each(|(margin, truth)| *margin -= own * truth);
+            }
             let share = &mut self.share[row * stride..][..stride];
             for c in 0..stride {
                 target[c] = margins[c] + scale * share[c];
@@ -178,4 +201,30 @@ fn objective(z: &[f32], target: &[f32], scale: f32, p: &mut [f32]) -> f32 {
     let factor = 1.0 / sum;
     p.iter_mut().for_each(|p| *p *= factor);
     0.5 * distance + scale * (largest + libm::logf(sum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minimum_is_found_from_far_away_at_any_scale() {
+        let mut random = Random::new(5);
+        for scale in [0.1, 3.0, 40.0, 200.0, 1000.0_f32] {
+            for _ in 0..200 {
+                let uniform = |random: &mut Random| random.below(2001) as f32 / 1000.0 - 1.0;
+                let mut target: Vec<f32> = (0..60).map(|_| 10.0 * uniform(&mut random)).collect();
+                target[random.below(60)] += scale;
+                let mut z: Vec<f32> = (0..60).map(|_| 10.0 * uniform(&mut random)).collect();
+                let mut p = vec![0.0; 60];
+                let mut newton = Newton { step: vec![0.0; 60], next: vec![0.0; 60] };
+                // A row is visited in epoch after epoch.
+                (0..5).for_each(|_| newton.minimise(&mut z, &target, scale, &mut p));
+                for c in 0..60 {
+                    let residual = z[c] + scale * p[c] - target[c];
+                    assert!(residual.abs() < 0.02 + 1e-3 * scale, "scale {scale}: {residual}");
+                }
+            }
+        }
+    }
 }
