@@ -57,13 +57,19 @@ pub(crate) fn none_in(folder: &Path) -> Failure {
     Failure::new(
         ErrorCode::NotFound,
         format!(
-            "no resource file (*.yaml, *.yml, *.json) in {0}: `loquat init text-classification {0}` writes a starter",
+            "no resource (in *.yaml, *.yml, *.json) in {0}: `loquat init text-classification {0}` writes a starter",
             folder.display()
         ),
     )
 }
 
 fn paths(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if folder.is_file() {
+        let parent =
+            folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let message = format!("{} is a file: name its folder, {}", folder.display(), parent.display());
+        return Err(Failure::new(ErrorCode::Invalid, message));
+    }
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut paths = Vec::new();
     for entry in entries {

@@ -72,6 +72,14 @@ pub enum DataError {
         /// The name that stands twice.
         column: String,
     },
+    /// The lines of a delimited file end in carriage returns alone.
+    #[error(
+        "{file}: its lines end in carriage returns alone, so all of it is one line; save it with line feeds"
+    )]
+    LineEnds {
+        /// The file.
+        file: String,
+    },
     /// A line is longer than the guard allows.
     #[error("{file}: line {line}: longer than {limit} bytes; is this the right file and format?")]
     LineTooLong {
@@ -195,6 +203,7 @@ impl DataError {
             | Self::UnknownFormat { .. }
             | Self::Encoding { .. }
             | Self::Header { .. }
+            | Self::LineEnds { .. }
             | Self::InvalidUtf8 { .. }
             | Self::Nul { .. }
             | Self::Malformed { .. }
@@ -245,9 +254,11 @@ impl DataError {
             Self::Pattern { .. } => "correct the glob; `*`, `?`, `**` and `[…]` are special",
             Self::UnknownFormat { .. } => "give `format` in `source`, or rename the file",
             Self::Io { .. } => "check that the file is whole, readable and compressed as its name says",
-            Self::Encoding { .. } | Self::InvalidUtf8 { .. } => {
-                "save the file as UTF-8, for instance with iconv -f LATIN1 -t UTF-8"
+            Self::Encoding { .. } => "save the file as UTF-8, for instance with iconv -f UTF-16 -t UTF-8",
+            Self::InvalidUtf8 { .. } => {
+                "save the file as UTF-8; if it is Windows-1252, with iconv -f WINDOWS-1252 -t UTF-8"
             }
+            Self::LineEnds { .. } => "save the file with line feeds, for instance with tr '\\r' '\\n'",
             Self::Header { .. } => "rename one of the two columns",
             Self::LineTooLong { .. } => "break the record up, or give the right `format` in `source`",
             Self::Nul { .. } => "remove the NUL, or mend what wrote the file",

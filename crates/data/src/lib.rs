@@ -37,7 +37,7 @@ pub use content::small_classes;
 pub use error::{DataError, Fault};
 pub use format::ReaderFormat;
 pub use load::{Audit, LoadOptions, OnProgress, check, load};
-pub use reader::{Record, RecordStream, read_records, read_records_from};
+pub use reader::{Record, RecordStream, read_records, read_records_from, read_standard_input};
 pub use repair::{Repair, repair};
 pub use split::{Part, group_key, normalised, part_of, text_key};
 pub use table::{Input, LabelledSpan, Location, Row, Table};

@@ -41,6 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) late: u64,
     /// Answers with any other status, connections that broke, answers that never came, requests never sent.
     pub(crate) failed: u64,
+    /// The status of the first answer that failed by its status.
+    pub(crate) failed_with: Option<u16>,
     /// From the first request due to the last answer.
     pub(crate) elapsed: Duration,
 }
@@ -130,7 +132,10 @@ impl Generator<'_> {
                     200 => outcome.latencies.record(answered.due.elapsed()),
                     429 | 503 => outcome.refused += 1,
                     408 | 504 => outcome.late += 1,
-                    _ => outcome.failed += 1,
+                    status => {
+                        outcome.failed += 1;
+                        outcome.failed_with.get_or_insert(status);
+                    }
                 }
                 answered.open
             }
@@ -197,7 +202,7 @@ mod tests {
         let address = serve(&[200, 429, 504, 500], Duration::ZERO);
         let outcome = measure(&target(address), &load(&texts)).expect("a server");
         let found = (outcome.latencies.count(), outcome.refused, outcome.late, outcome.failed);
-        assert_eq!(found, (5, 5, 5, 5));
+        assert_eq!((found, outcome.failed_with), ((5, 5, 5, 5), Some(500)));
     }
 
     #[test]

@@ -52,7 +52,21 @@ pub(crate) fn run(command: &BenchCommand) -> Result<u8, Failure> {
     } else {
         output::answer(&table(&all))?;
     }
-    Ok(0)
+    let silent = all.iter().find(|one| one.outcome.latencies.count() == 0);
+    silent.map_or(Ok(0), |one| Err(unanswered(one)))
+}
+
+/// A target that answered nothing was not measured.
+fn unanswered(measured: &Measured) -> Failure {
+    let Outcome { refused, late, failed, failed_with, .. } = &measured.outcome;
+    let why = match failed_with {
+        Some(404) => "it answers 404: check the path, and the model's name in it".to_owned(),
+        Some(401 | 403) => "it asks for a key: give one with --key".to_owned(),
+        Some(status) => format!("it answers {status}: try one request with curl"),
+        None => format!("{refused} were refused, {late} late, {failed} without an answer: lower --rate"),
+    };
+    let (target, rate) = (&measured.target, measured.rate);
+    Failure::new(ErrorCode::Failed, format!("{target} at {rate} requests a second answered none: {why}"))
 }
 
 fn check(arguments: &BenchServe) -> Result<(), Failure> {

@@ -93,13 +93,20 @@ fn data(
         match table::check(context, folder, dataset) {
             Ok(audit) => {
                 checked.rows += audit.rows_read;
-                checked.findings.extend(audit.findings);
+                checked.findings.extend(audit.findings.into_iter().map(|finding| placed(folder, finding)));
             }
             Err(failure) if failure.code == ErrorCode::Unsupported => return Err(failure),
             Err(failure) => checked.findings.push(unreadable(dataset, &failure)),
         }
     }
     Ok(checked)
+}
+
+/// Files of the data are named relative to the resources; the reader of a finding stands elsewhere.
+fn placed(folder: &Path, finding: Finding) -> Finding {
+    let file = finding.file.map(|file| folder.join(file));
+    let file = file.map(|file| file.strip_prefix(".").unwrap_or(&file).display().to_string());
+    Finding { file, ..finding }
 }
 
 fn chosen<'a>(resources: &'a Resources, only: Option<&str>) -> Result<Vec<&'a Dataset>, Failure> {

@@ -59,7 +59,7 @@ fn refusals_name_the_cause_and_the_remedy() {
         Case {
             arguments: &["check"],
             status: 3,
-            stderr: "error: no resource file (*.yaml, *.yml, *.json) in .: `loquat init text-classification .` \
+            stderr: "error: no resource (in *.yaml, *.yml, *.json) in .: `loquat init text-classification .` \
                      writes a starter\n",
         },
         Case {
