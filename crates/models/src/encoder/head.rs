@@ -127,6 +127,13 @@ impl Layers {
             (Head::Tokens, _) => Self::Tokens(place.token_classifier()?),
             // The states of its decoder stand for a classifier's input and for nothing else.
             (_, _) if architecture == Architecture::Bart => return Err(place.bart_classifies()),
+            (Head::Embedding, Some(pooled)) if !pooled.fits(hidden) => {
+                return Err(settings.unsupported(
+                    "hidden_size",
+                    hidden.to_string(),
+                    "the in_features of the Dense module",
+                ));
+            }
             (Head::Embedding, Some(pooled)) => Self::Embedding(pooled),
             (Head::Embedding | Head::States, _) => Self::States,
         })
@@ -167,7 +174,8 @@ impl Layers {
             Self::Tokens(classifier) => classifier.forward(kernels, batch.tokens(), hidden, scratch),
             Self::Embedding(pooled) => {
                 let output = sized(&mut scratch.output, batch.sequences() * pooled.size(hidden));
-                pooled.pool(kernels, states, hidden, batch.lengths(), output);
+                let buffers = (&mut scratch.pooled, &mut scratch.kernels);
+                pooled.forward(kernels, (states, hidden), batch.lengths(), buffers, output);
                 output.len()
             }
             Self::States => {

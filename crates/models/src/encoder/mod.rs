@@ -9,6 +9,7 @@ mod bert;
 mod block;
 mod convolution;
 mod deberta;
+mod dense;
 mod embedding;
 mod head;
 mod loader;

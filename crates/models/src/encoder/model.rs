@@ -53,7 +53,7 @@ impl Encoder {
         let settings = Settings::new(checkpoint);
         super::quantise::check_method(settings)?;
         let architecture = Architecture::of(settings)?;
-        let pooled = Pooled::read(checkpoint.folder())?;
+        let pooled = Pooled::read(checkpoint.folder(), kernels)?;
         let head = Head::of(settings, pooled.is_some())?;
         let loader = Loader::new(checkpoint, kernels, precision);
         let trunk = architecture.load(&loader, settings)?;
@@ -113,6 +113,14 @@ impl Encoder {
         match &self.layers {
             Layers::Embedding(pooled) => pooled.size(self.limits.hidden),
             _ => self.limits.hidden,
+        }
+    }
+
+    /// What stands before every text that is embedded; empty where the model has no default prompt.
+    pub fn prompt(&self) -> &str {
+        match &self.layers {
+            Layers::Embedding(pooled) => &pooled.prompt,
+            _ => "",
         }
     }
 
