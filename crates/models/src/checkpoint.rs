@@ -23,7 +23,13 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 const QUANTISED_WEIGHTS: &str = "model.int8.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// What sentence-transformers keeps beside a model.
-const POOLING_FILES: &[&str] = &["modules.json", "sentence_bert_config.json", "1_Pooling/config.json"];
+const POOLING_FILES: &[&str] = &[
+    "modules.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+    "2_Dense/config.json",
+    "2_Dense/model.safetensors",
+];
 /// The longest header that is read; the format's own limit.
 const HEADER_LIMIT: u64 = 100_000_000;
 
@@ -52,6 +58,20 @@ impl Checkpoint {
     pub fn new(folder: PathBuf, config: Map<String, Value>, tensors: BTreeMap<String, Tensor>) -> Self {
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, Entry::Held(tensor))).collect();
         Self { folder, config, tensors }
+    }
+
+    /// The same under another configuration, with the tensors whose names are `kept`.
+    pub(crate) fn only(&self, config: Map<String, Value>, kept: impl Fn(&str) -> bool) -> Self {
+        let tensors = self.tensors.iter().filter(|(name, _)| kept(name));
+        let tensors = tensors.map(|(name, entry)| (name.clone(), entry.clone())).collect();
+        Self { folder: self.folder.clone(), config, tensors }
+    }
+
+    /// The same with other values for some of its tensors, such as those that training changed.
+    pub fn with_tensors(&self, tensors: BTreeMap<String, Tensor>) -> Self {
+        let mut changed = self.clone();
+        changed.tensors.extend(tensors.into_iter().map(|(name, tensor)| (name, Entry::Held(tensor))));
+        changed
     }
 
     /// Opens a folder: reads its configuration and the headers of its weights, no tensor yet.

@@ -40,6 +40,7 @@ impl fmt::Display for Head {
 #[derive(Debug)]
 pub(super) enum Layers {
     Sequence { taken: Taken, classifier: Classifier },
+    Pooled { pooled: Pooled, output: Linear, labels: usize },
     Tokens(Classifier),
     Embedding(Pooled),
     States,
@@ -82,10 +83,17 @@ impl Head {
         }
     }
 
-    /// The head that a configuration names; a pooling configuration beside it makes any model an embedding.
-    pub(super) fn of(settings: Settings<'_>, pooled: bool) -> Result<Self, ModelError> {
-        if pooled {
-            return Ok(Self::Embedding);
+    /// The head that a configuration names; a pooling configuration beside it makes any model an embedding, or where a
+    /// classifier follows the pooling, a classifier.
+    pub(super) fn of(settings: Settings<'_>, pooled: Option<&Pooled>) -> Result<Self, ModelError> {
+        match pooled {
+            Some(Pooled { dense: Some(_), .. }) if settings.get("problem_type").is_none() => {
+                let supported = "Dense after classifiers' pooling alone, with problem_type in config.json";
+                return Err(settings.unsupported("module", "Dense", supported));
+            }
+            Some(Pooled { dense: Some(_), .. }) => return Ok(Self::Sequence),
+            Some(_) => return Ok(Self::Embedding),
+            None => {}
         }
         let names = settings.get("architectures").and_then(|value| value.as_array());
         let name = names.and_then(|names| names.first()?.as_str()).unwrap_or("Model");
@@ -121,6 +129,9 @@ impl Layers {
             hidden,
         };
         Ok(match (head, pooled) {
+            (Head::Sequence, Some(pooled)) if architecture != Architecture::Bart => {
+                place.pooled_classifier(pooled, loader)?
+            }
             (Head::Sequence, _) => {
                 Self::Sequence { taken: place.taken()?, classifier: place.sequence_classifier()? }
             }
@@ -136,6 +147,7 @@ impl Layers {
     pub(super) fn labels(&self) -> Option<usize> {
         match self {
             Self::Sequence { classifier, .. } | Self::Tokens(classifier) => Some(classifier.labels),
+            Self::Pooled { labels, .. } => Some(*labels),
             Self::Embedding(_) | Self::States => None,
         }
     }
@@ -163,6 +175,15 @@ impl Layers {
                 taken.take(kernels, batch, states, pooled);
                 std::mem::swap(&mut scratch.hidden, &mut scratch.pooled);
                 classifier.forward(kernels, batch.sequences(), hidden, scratch)
+            }
+            Self::Pooled { pooled, output, labels } => {
+                let size = pooled.size(hidden);
+                let vectors = sized(&mut scratch.pooled, batch.sequences() * size);
+                pooled.pool(kernels, states, hidden, batch.lengths(), vectors);
+                let logits = sized(&mut scratch.output, batch.sequences() * labels);
+                let vectors = Matrix::new(vectors, size);
+                kernels.linear(vectors, output, Epilogue::NONE, logits, &mut scratch.kernels);
+                logits.len()
             }
             Self::Tokens(classifier) => classifier.forward(kernels, batch.tokens(), hidden, scratch),
             Self::Embedding(pooled) => {
@@ -274,6 +295,16 @@ impl Place<'_> {
             }
         };
         self.classifier(Some(dense), output)
+    }
+
+    /// The classifier that follows a pooling; the configuration names its labels.
+    fn pooled_classifier(&self, pooled: Pooled, loader: &Loader<'_>) -> Result<Layers, ModelError> {
+        let labels = self.settings.labels()?.map_or(0, |labels| labels.len());
+        let (Some(dense), true) = (&pooled.dense, labels > 0) else {
+            return Err(self.settings.unsupported("id2label", "none", "a label for each output of Dense"));
+        };
+        let output = super::classifier::load(dense, loader, labels, pooled.size(self.hidden))?;
+        Ok(Layers::Pooled { pooled, output, labels })
     }
 
     fn token_classifier(&self) -> Result<Classifier, ModelError> {

@@ -1,16 +1,19 @@
 //! The pooling that sentence-transformers' files describe: `modules.json` and the `config.json` of its pooling module.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use loquat_kernels::{Kernels, Pooling};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::artifact::read_json;
+use super::classifier::save_modules;
+use crate::artifact::{read_json, to_json, write};
 use crate::checkpoint::read_json_if_there;
 use crate::error::ModelError;
 
-const MODULES: &str = "modules.json";
+pub(super) const MODULES: &str = "modules.json";
+/// Folder of the module that pools.
+const POOLING: &str = "1_Pooling";
 const SENTENCE: &str = "sentence_bert_config.json";
 
 /// How the states of a sequence become its vector.
@@ -21,6 +24,15 @@ pub(super) struct Pooled {
     normalise: bool,
     /// The most tokens of a text that the model is meant for.
     pub(super) max_tokens: Option<usize>,
+    /// Folder of a `Dense` module that comes last: a classifier of the vector.
+    pub(super) dense: Option<PathBuf>,
+}
+
+/// The mean of the states, which suits most encoders that say nothing of pooling.
+impl Default for Pooled {
+    fn default() -> Self {
+        Self { pooling: vec![Pooling::Mean], normalise: false, max_tokens: None, dense: None }
+    }
 }
 
 #[derive(Deserialize)]
@@ -51,14 +63,17 @@ impl Pooled {
             path: path.clone(),
             what: "module",
             found: found.to_owned(),
-            supported: "Transformer, Pooling and Normalize",
+            supported: "Transformer, Pooling, Normalize and a last Dense",
         };
         let mut made: Option<Self> = None;
         for module in &modules {
             match (module.kind.rsplit('.').next().unwrap_or_default(), &mut made) {
                 ("Transformer", None) if module.path.is_empty() => {}
                 ("Pooling", None) => made = Some(Self::of(folder, &module.path)?),
-                ("Normalize", Some(made)) => made.normalise = true,
+                ("Normalize", Some(made)) if made.dense.is_none() => made.normalise = true,
+                ("Dense", Some(made)) if made.dense.is_none() && is_inside(&module.path) => {
+                    made.dense = Some(folder.join(&module.path));
+                }
                 _ => return Err(unsupported(&module.kind)),
             }
         }
@@ -86,9 +101,7 @@ impl Pooled {
             found,
             supported: "cls, max, mean, mean_sqrt_len_tokens and lasttoken",
         };
-        let outside =
-            Path::new(module).components().any(|part| !matches!(part, std::path::Component::Normal(_)));
-        if outside {
+        if !is_inside(module) {
             return Err(unsupported(module.to_owned()));
         }
         let fields: Map<String, Value> = read_json(&path, "pooling configuration")?;
@@ -106,7 +119,26 @@ impl Pooled {
         if pooling.is_empty() {
             return Err(unsupported("none".to_owned()));
         }
-        Ok(Self { pooling, normalise: false, max_tokens: None })
+        Ok(Self { pooling, ..Self::default() })
+    }
+
+    /// Writes the files of the pooling, without a norm, and names a classifier's folder after it.
+    pub(super) fn save(&self, folder: &Path, hidden: usize, dense: Option<&str>) -> Result<(), ModelError> {
+        let mut fields = Map::new();
+        fields.insert("word_embedding_dimension".to_owned(), hidden.into());
+        for (flag, _, mode) in MODES {
+            let is_on = mode.is_some_and(|mode| self.pooling.contains(&mode));
+            fields.insert((*flag).to_owned(), is_on.into());
+        }
+        let path = folder.join(POOLING);
+        std::fs::create_dir_all(&path).map_err(|source| ModelError::File { path: path.clone(), source })?;
+        write(&path.join("config.json"), &to_json(&fields))?;
+        save_modules(folder, POOLING, dense)
+    }
+
+    /// The single way of pooling, where there is one.
+    pub(super) fn single(&self) -> Option<Pooling> {
+        if let [pooling] = self.pooling[..] { Some(pooling) } else { None }
     }
 
     /// Width of a vector.
@@ -116,6 +148,21 @@ impl Pooled {
 
     /// Writes the vector of each sequence to `out`, `[sequences, size]`.
     pub(super) fn pool(
+        &self,
+        kernels: Kernels,
+        states: &[f32],
+        hidden: usize,
+        lengths: &[usize],
+        out: &mut [f32],
+    ) {
+        self.pool_only(kernels, states, hidden, lengths, out);
+        if self.normalise {
+            kernels.normalise_length(out, self.size(hidden));
+        }
+    }
+
+    /// The same before the vectors are brought to length one.
+    pub(super) fn pool_only(
         &self,
         kernels: Kernels,
         states: &[f32],
@@ -135,8 +182,11 @@ impl Pooled {
                 }
             }
         }
-        if self.normalise {
-            kernels.normalise_length(out, self.size(hidden));
-        }
     }
+}
+
+/// Whether the path of a module stays in the model's folder.
+fn is_inside(module: &str) -> bool {
+    !module.is_empty()
+        && Path::new(module).components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
