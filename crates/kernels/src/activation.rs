@@ -169,12 +169,17 @@ const ERF: [f32; 13] = [
 
 #[inline(always)]
 fn gelu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+    let half = simd.mul(x, simd.splat(0.5));
+    simd.mul_add(half, erf(simd, x), half)
+}
+
+/// erf(x / sqrt(2)): twice the share of a standard normal between 0 and x.
+#[inline(always)]
+pub(crate) fn erf<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let scaled = simd.mul(x, simd.splat(std::f32::consts::FRAC_1_SQRT_2));
     let near = simd.min(simd.max(scaled, simd.splat(-ERF_END)), simd.splat(ERF_END));
     let place = simd.mul_add(simd.mul(near, near), simd.splat(2.0 / (ERF_END * ERF_END)), simd.splat(-1.0));
-    let erf = simd.mul(near, polynomial(simd, &ERF, place));
-    let half = simd.mul(x, simd.splat(0.5));
-    simd.mul_add(half, erf, half)
+    simd.mul(near, polynomial(simd, &ERF, place))
 }
 
 #[inline(always)]
@@ -200,7 +205,7 @@ const EXP2: [f32; 6] =
 
 /// The exponential, with arguments brought into -87..=88, where neither it nor the power of two leaves the normal range.
 #[inline(always)]
-fn exp<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+pub(crate) fn exp<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let x = simd.min(simd.max(x, simd.splat(-87.0)), simd.splat(88.0));
     let whole = simd.round(simd.mul(x, simd.splat(std::f32::consts::LOG2_E)));
     // The product is taken again inside the difference: fused, it keeps the digits that rounding took from it.
