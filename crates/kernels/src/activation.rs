@@ -171,11 +171,16 @@ const NORMAL: [f32; 13] = [
 /// `x * P(X <= x)`.
 #[inline(always)]
 fn gelu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+    simd.mul(x, normal(simd, x))
+}
+
+/// P(X <= x) of a standard normal X.
+#[inline(always)]
+pub(crate) fn normal<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let near = simd.min(simd.max(x, simd.splat(-NORMAL_END)), simd.splat(NORMAL_END));
     let factor = simd.splat(2.0 / (NORMAL_END * NORMAL_END));
     let place = simd.mul_add(simd.mul(near, near), factor, simd.splat(-1.0));
-    let beyond_half = polynomial_by_halves(simd, &NORMAL, place);
-    simd.mul(x, simd.mul_add(near, beyond_half, simd.splat(0.5)))
+    simd.mul_add(near, polynomial_by_halves(simd, &NORMAL, place), simd.splat(0.5))
 }
 
 #[inline(always)]
@@ -201,7 +206,7 @@ const EXP2: [f32; 6] =
 
 /// The exponential, with arguments brought into -87..=88, where neither it nor the power of two leaves the normal range.
 #[inline(always)]
-fn exp<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+pub(crate) fn exp<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let x = simd.min(simd.max(x, simd.splat(-87.0)), simd.splat(88.0));
     let whole = simd.round(simd.mul(x, simd.splat(std::f32::consts::LOG2_E)));
     // The product is taken again inside the difference: fused, it keeps the digits that rounding took from it.

@@ -22,6 +22,7 @@
 mod activation;
 mod aligned;
 mod attention;
+mod backward;
 mod embedding;
 mod kernels;
 mod linear;

@@ -77,6 +77,24 @@ impl PackedF32 {
         }
         Self { shape, panels }
     }
+
+    /// Packs weights that lie the other way, `[in, out]` row-major.
+    ///
+    /// # Panics
+    /// As [`PackedF32::new`].
+    pub fn transposed(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
+        let shape = Shape::new(kernels, weights.len(), outputs, inputs);
+        let mut panels = Aligned::zeros(inputs * shape.padded_outputs());
+        let packed = panels.sized(inputs * shape.padded_outputs());
+        for panel in shape.panels() {
+            let width = panel.vectors * shape.lanes;
+            let panel_rows = packed[panel.first * inputs..][..inputs * width].chunks_exact_mut(width);
+            for (row, packed) in weights.chunks_exact(outputs).zip(panel_rows) {
+                packed[..panel.columns].copy_from_slice(&row[panel.first..][..panel.columns]);
+            }
+        }
+        Self { shape, panels }
+    }
 }
 
 impl PackedI8 {

@@ -57,6 +57,20 @@ impl Checkpoint {
         Self { folder, config, tensors }
     }
 
+    /// The same under another configuration, with the tensors whose names are `kept`.
+    pub(crate) fn only(&self, config: Map<String, Value>, kept: impl Fn(&str) -> bool) -> Self {
+        let tensors = self.tensors.iter().filter(|(name, _)| kept(name));
+        let tensors = tensors.map(|(name, entry)| (name.clone(), entry.clone())).collect();
+        Self { folder: self.folder.clone(), config, tensors }
+    }
+
+    /// The same with other values for some of its tensors, such as those that training changed.
+    pub fn with_tensors(&self, tensors: BTreeMap<String, Tensor>) -> Self {
+        let mut changed = self.clone();
+        changed.tensors.extend(tensors.into_iter().map(|(name, tensor)| (name, Entry::Held(tensor))));
+        changed
+    }
+
     /// Opens a folder: reads its configuration and the headers of its weights, no tensor yet.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let config = read_json(&folder.join(CONFIG), "model configuration")?;

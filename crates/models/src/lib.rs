@@ -21,7 +21,9 @@ mod weight_rows;
 
 pub use artifact::Model;
 pub use checkpoint::Checkpoint;
-pub use encoder::{Architecture, Encoder, EncoderScratch, Head, PackedBatch, Precision, Problem};
+pub use encoder::{
+    Architecture, Encoder, EncoderScratch, Head, PackedBatch, PooledClassifier, Precision, Problem,
+};
 pub use error::{BatchProblem, ModelError};
 pub use features::{FeatureConfig, FeatureCounter, Norm, TermFrequency, normalise_group};
 pub use linear::{Calibration, Component, Scratch};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use loquat_kernels::Kernels;
 use loquat_models::{
-    Architecture, Checkpoint, Encoder, EncoderScratch, Head, PackedBatch, Precision, Problem,
+    Architecture, Checkpoint, Encoder, EncoderScratch, Head, PackedBatch, PooledClassifier, Precision,
+    Problem,
 };
 use serde_json::{Value, json};
 
@@ -66,6 +67,60 @@ fn pooling_files_are_saved_with_the_model() {
     let folder = tempfile::tempdir().unwrap();
     Checkpoint::open(&reference("bert-embedding")).unwrap().save(folder.path()).unwrap();
     assert_eq!(load(folder.path(), Precision::F32).head(), Head::Embedding);
+}
+
+/// Logits of a saved classifier are the product of its weights and the features that it was made for.
+#[test]
+fn a_classifier_on_pooled_states_answers_from_the_features() {
+    for name in ["bert-embedding", "bert-plain", "roberta-sequence", "distilbert-tokens", "modernbert-cls"] {
+        let backbone = load(&reference(name), Precision::F32);
+        let size = backbone.feature_size();
+        let labels = ["no", "perhaps", "yes"].map(str::to_owned).to_vec();
+        let weights: Vec<f32> = (0..3 * size).map(|place| ((place * 7 % 11) as f32 - 5.0) / 10.0).collect();
+        let classifier = PooledClassifier {
+            labels: labels.clone(),
+            multi_label: name == "bert-plain",
+            weights,
+            bias: vec![0.5, -0.25, 0.0],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = Checkpoint::open(&reference(name)).unwrap();
+        checkpoint.save_classifier(&classifier, folder.path()).unwrap();
+        let saved = load(folder.path(), Precision::F32);
+        assert_eq!((saved.head(), saved.labels()), (Head::Sequence, &labels[..]), "{name}");
+        let multi_label = saved.problem() == Problem::MultiLabel;
+        assert_eq!(multi_label, classifier.multi_label, "{name}");
+        let mut batch = PackedBatch::default();
+        batch.push(&[1, 17, 23, 42, 5, 2], &[]);
+        batch.push(&[1, 9, 2], &[]);
+        let mut scratch = EncoderScratch::default();
+        let features = backbone.features(&batch, &mut scratch).unwrap().to_vec();
+        let logits = saved.logits(&batch, &mut scratch).unwrap();
+        for (sequence, features) in features.chunks_exact(size).enumerate() {
+            for (label, weights) in classifier.weights.chunks_exact(size).enumerate() {
+                let product: f32 = weights.iter().zip(features).map(|(w, x)| w * x).sum();
+                let found = logits[sequence * 3 + label];
+                assert!((found - product - classifier.bias[label]).abs() < 1e-4, "{name}: {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dense_module_without_a_problem_gives_a_vector() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = Checkpoint::open(&reference("bert-embedding")).unwrap();
+    let size = load(&reference("bert-embedding"), Precision::F32).feature_size();
+    let classifier = PooledClassifier {
+        labels: vec!["a".to_owned(), "b".to_owned()],
+        multi_label: false,
+        weights: vec![0.0; 2 * size],
+        bias: vec![0.0; 2],
+    };
+    checkpoint.save_classifier(&classifier, folder.path()).unwrap();
+    change_config(folder.path(), "problem_type", Value::Null);
+    let encoder = load(folder.path(), Precision::F32);
+    assert_eq!((encoder.head(), encoder.dimension()), (Head::Embedding, 2));
 }
 
 #[test]

@@ -38,5 +38,6 @@ pub use diff::Difference;
 pub use envelope::FORMAT_VERSION;
 pub use error::StoreError;
 pub use record::{FileRecord, ModelSummary, NewVersion, Resolved, VersionRecord};
+pub use register::weights_digest;
 pub use staging::Staging;
 pub use store::Store;

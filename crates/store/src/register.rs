@@ -1,11 +1,13 @@
 //! Registering: a staged folder becomes an immutable version.
 
 use std::fs;
+use std::path::Path;
 
 use loquat_spec::Name;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::admission::{self, WEIGHTS};
+use crate::admission;
 use crate::durable;
 use crate::envelope;
 use crate::error::StoreError;
@@ -95,6 +97,27 @@ fn named(report: &Value, record: &VersionRecord) -> Value {
     report
 }
 
+/// The [`VersionRecord::weights_digest`] that the artifact in `folder` would have.
+///
+/// # Errors
+/// When a file can't be read.
+pub fn weights_digest(folder: &Path) -> Result<String, StoreError> {
+    Ok(digest_of(&tree::hash_files(folder)?))
+}
+
+fn digest_of(files: &[FileRecord]) -> String {
+    let weights: Vec<&FileRecord> = files.iter().filter(|file| file.path.ends_with(".safetensors")).collect();
+    match weights[..] {
+        [] => String::new(),
+        [whole] => whole.sha256.clone(),
+        _ => {
+            let lines: String =
+                weights.iter().map(|file| format!("{} {}\n", file.sha256, file.path)).collect();
+            Sha256::digest(lines).iter().map(|byte| format!("{byte:02x}")).collect()
+        }
+    }
+}
+
 fn check_new_version(name: &Name, new: &NewVersion) -> Result<(), StoreError> {
     let invalid = |field: String, found: String, rule| {
         Err(StoreError::InvalidVersion { name: name.to_string(), field, found, rule })
@@ -112,12 +135,11 @@ fn check_new_version(name: &Name, new: &NewVersion) -> Result<(), StoreError> {
 }
 
 fn record_of(name: &Name, files: Vec<FileRecord>, new: &NewVersion) -> VersionRecord {
-    let weights = files.iter().find(|file| file.path == WEIGHTS);
     VersionRecord {
         name: name.to_string(),
         version: 0,
         digest: tree::digest(&files),
-        weights_digest: weights.map(|file| file.sha256.clone()).unwrap_or_default(),
+        weights_digest: digest_of(&files),
         metrics: new.metrics.clone(),
         data_hash: new.data_hash.clone(),
         resource: new.resource.clone(),

@@ -40,6 +40,7 @@ impl fmt::Display for Head {
 #[derive(Debug)]
 pub(super) enum Layers {
     Sequence { taken: Taken, classifier: Classifier },
+    Pooled { pooled: Pooled, labels: usize },
     Tokens(Classifier),
     Embedding(Pooled),
     States,
@@ -82,10 +83,15 @@ impl Head {
         }
     }
 
-    /// The head that a configuration names; a pooling configuration beside it makes any model an embedding.
-    pub(super) fn of(settings: Settings<'_>, pooled: bool) -> Result<Self, ModelError> {
-        if pooled {
-            return Ok(Self::Embedding);
+    /// The head that a configuration names; a pooling configuration beside it makes any model an embedding, or a
+    /// classifier where a dense module follows and the configuration says what kind of problem it solves.
+    pub(super) fn of(settings: Settings<'_>, pooled: Option<&Pooled>) -> Result<Self, ModelError> {
+        match pooled {
+            Some(pooled) if pooled.has_dense() && settings.get("problem_type").is_some() => {
+                return Ok(Self::Sequence);
+            }
+            Some(_) => return Ok(Self::Embedding),
+            None => {}
         }
         let names = settings.get("architectures").and_then(|value| value.as_array());
         let name = names.and_then(|names| names.first()?.as_str()).unwrap_or("Model");
@@ -121,6 +127,9 @@ impl Layers {
             hidden,
         };
         Ok(match (head, pooled) {
+            (Head::Sequence, Some(pooled)) if architecture != Architecture::Bart => {
+                place.pooled_classifier(pooled)?
+            }
             (Head::Sequence, _) => {
                 Self::Sequence { taken: place.taken()?, classifier: place.sequence_classifier()? }
             }
@@ -143,6 +152,7 @@ impl Layers {
     pub(super) fn labels(&self) -> Option<usize> {
         match self {
             Self::Sequence { classifier, .. } | Self::Tokens(classifier) => Some(classifier.labels),
+            Self::Pooled { labels, .. } => Some(*labels),
             Self::Embedding(_) | Self::States => None,
         }
     }
@@ -172,7 +182,7 @@ impl Layers {
                 classifier.forward(kernels, batch.sequences(), hidden, scratch)
             }
             Self::Tokens(classifier) => classifier.forward(kernels, batch.tokens(), hidden, scratch),
-            Self::Embedding(pooled) => {
+            Self::Embedding(pooled) | Self::Pooled { pooled, .. } => {
                 let output = sized(&mut scratch.output, batch.sequences() * pooled.size(hidden));
                 let buffers = (&mut scratch.pooled, &mut scratch.kernels);
                 pooled.forward(kernels, (states, hidden), batch.lengths(), buffers, output);
@@ -282,6 +292,16 @@ impl Place<'_> {
             }
         };
         self.classifier(Some(dense), output)
+    }
+
+    /// The classifier that follows a pooling; the configuration names its labels.
+    fn pooled_classifier(&self, pooled: Pooled) -> Result<Layers, ModelError> {
+        let labels = self.settings.labels()?.map_or(0, |labels| labels.len());
+        if labels != pooled.size(self.hidden) || !pooled.fits(self.hidden) {
+            let supported = "a label for each output of a Dense module that fits the pooling";
+            return Err(self.settings.unsupported("id2label", labels.to_string(), supported));
+        }
+        Ok(Layers::Pooled { pooled, labels })
     }
 
     fn token_classifier(&self) -> Result<Classifier, ModelError> {

@@ -7,6 +7,7 @@ mod bart;
 mod batch;
 mod bert;
 mod block;
+mod classifier;
 mod convolution;
 mod deberta;
 mod dense;
@@ -23,6 +24,7 @@ mod settings;
 
 pub use architecture::Architecture;
 pub use batch::PackedBatch;
+pub use classifier::PooledClassifier;
 pub use head::Head;
 pub use loquat_spec::Precision;
 pub use model::Encoder;

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use loquat_kernels::Kernels;
+use loquat_kernels::{Kernels, Pooling};
 
 use super::architecture::{Architecture, Limits, Trunk};
 use super::batch::PackedBatch;
 use super::head::{Head, Layers};
 use super::loader::Loader;
 use super::pooling::Pooled;
-use super::scratch::EncoderScratch;
+use super::scratch::{EncoderScratch, sized};
 use super::settings::Settings;
 use super::{Precision, Problem};
 use crate::checkpoint::Checkpoint;
@@ -28,6 +28,8 @@ pub struct Encoder {
     limits: Limits,
     head: Head,
     layers: Layers,
+    /// How its states are pooled where they are features.
+    features: Pooled,
     labels: Vec<String>,
     problem: Problem,
 }
@@ -54,13 +56,14 @@ impl Encoder {
         super::quantise::check_method(settings)?;
         let architecture = Architecture::of(settings)?;
         let pooled = Pooled::read(checkpoint.folder(), kernels)?;
-        let head = Head::of(settings, pooled.is_some())?;
+        let head = Head::of(settings, pooled.as_ref())?;
         let loader = Loader::new(checkpoint, kernels, precision);
         let trunk = architecture.load(&loader, settings)?;
         let mut limits = trunk.limits();
         if let Some(most) = pooled.as_ref().and_then(|pooled| pooled.max_tokens) {
             limits.tokens = limits.tokens.min(most);
         }
+        let features = pooled.clone().unwrap_or_default();
         let layers = Layers::load(architecture, head, pooled, &loader, settings, limits.hidden)?;
         loader.finish(architecture.ignored())?;
         let numbered = |count: usize| (0..count).map(|number| format!("LABEL_{number}")).collect();
@@ -70,7 +73,7 @@ impl Encoder {
             (None, Some(count)) => numbered(count),
         };
         let problem = Problem::of(settings, labels.len())?;
-        Ok(Self { kernels, architecture, precision, trunk, limits, head, layers, labels, problem })
+        Ok(Self { kernels, architecture, precision, trunk, limits, head, layers, features, labels, problem })
     }
 
     /// The architecture.
@@ -158,6 +161,34 @@ impl Encoder {
         scratch: &'s mut EncoderScratch,
     ) -> Result<&'s [f32], ModelError> {
         self.answer(Head::Embedding, batch, scratch)
+    }
+
+    /// What a classifier is trained on: the states of each sequence, pooled as the folder says (else their mean) and not
+    /// brought to length one, `[sequences, feature_size]`, whatever the head.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model.
+    pub fn features<'s>(
+        &self,
+        batch: &PackedBatch,
+        scratch: &'s mut EncoderScratch,
+    ) -> Result<&'s [f32], ModelError> {
+        self.states(batch, scratch)?;
+        let hidden = self.limits.hidden;
+        let out = sized(&mut scratch.output, batch.sequences() * self.feature_size());
+        let states = &scratch.hidden[..batch.tokens() * hidden];
+        self.features.pool(self.kernels, states, hidden, batch.lengths(), out);
+        Ok(out)
+    }
+
+    /// Width of [`Encoder::features`].
+    pub fn feature_size(&self) -> usize {
+        self.features.pooled_size(self.limits.hidden)
+    }
+
+    /// How the states of a sequence become its features; `None` where several ways stand side by side.
+    pub fn feature_pooling(&self) -> Option<Pooling> {
+        self.features.single()
     }
 
     /// The last state of each token, `[tokens, hidden]`, whatever the head.

@@ -7,13 +7,16 @@ use loquat_kernels::{Kernels, Pooling, Scratch};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::classifier::save_modules;
 use super::dense::Dense;
 use super::scratch::sized;
-use crate::artifact::read_json;
+use crate::artifact::{read_json, to_json, write};
 use crate::checkpoint::read_json_if_there;
 use crate::error::ModelError;
 
-const MODULES: &str = "modules.json";
+pub(super) const MODULES: &str = "modules.json";
+/// Folder of the module that pools.
+const POOLING: &str = "1_Pooling";
 const SENTENCE: &str = "sentence_bert_config.json";
 const PROMPTS: &str = "config_sentence_transformers.json";
 
@@ -28,6 +31,19 @@ pub(super) struct Pooled {
     pub(super) prompt: String,
     /// The most tokens of a text that the model is meant for.
     pub(super) max_tokens: Option<usize>,
+}
+
+/// The mean of the states, which suits most encoders that say nothing of pooling.
+impl Default for Pooled {
+    fn default() -> Self {
+        Self {
+            pooling: vec![Pooling::Mean],
+            dense: None,
+            normalise: false,
+            prompt: String::new(),
+            max_tokens: None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -121,7 +137,12 @@ impl Pooled {
                 supported: "true, where a model has a default prompt",
             });
         }
-        Ok(Self { pooling, dense: None, normalise: false, prompt, max_tokens: None })
+        Ok(Self { pooling, prompt, ..Self::default() })
+    }
+
+    /// Whether a dense module follows the pooling.
+    pub(super) fn has_dense(&self) -> bool {
+        self.dense.is_some()
     }
 
     /// Whether the modules fit each other and a trunk of such a width.
@@ -129,7 +150,27 @@ impl Pooled {
         self.dense.as_ref().is_none_or(|dense| dense.inputs() == self.pooled_size(hidden))
     }
 
-    fn pooled_size(&self, hidden: usize) -> usize {
+    /// Writes the files of the pooling, without a norm, and names a classifier's folder after it.
+    pub(super) fn save(&self, folder: &Path, hidden: usize, dense: Option<&str>) -> Result<(), ModelError> {
+        let mut fields = Map::new();
+        fields.insert("word_embedding_dimension".to_owned(), hidden.into());
+        for (flag, _, mode) in MODES {
+            let is_on = mode.is_some_and(|mode| self.pooling.contains(&mode));
+            fields.insert((*flag).to_owned(), is_on.into());
+        }
+        let path = folder.join(POOLING);
+        std::fs::create_dir_all(&path).map_err(|source| ModelError::File { path: path.clone(), source })?;
+        write(&path.join("config.json"), &to_json(&fields))?;
+        save_modules(folder, POOLING, dense)
+    }
+
+    /// The single way of pooling, where there is one.
+    pub(super) fn single(&self) -> Option<Pooling> {
+        if let [pooling] = self.pooling[..] { Some(pooling) } else { None }
+    }
+
+    /// Width of a vector as it is pooled.
+    pub(super) fn pooled_size(&self, hidden: usize) -> usize {
         self.pooling.len() * hidden
     }
 
@@ -160,7 +201,15 @@ impl Pooled {
         }
     }
 
-    fn pool(&self, kernels: Kernels, states: &[f32], hidden: usize, lengths: &[usize], out: &mut [f32]) {
+    /// The pooling alone, `[sequences, pooled_size]`.
+    pub(super) fn pool(
+        &self,
+        kernels: Kernels,
+        states: &[f32],
+        hidden: usize,
+        lengths: &[usize],
+        out: &mut [f32],
+    ) {
         if let [pooling] = self.pooling[..] {
             kernels.pool(pooling, states, hidden, lengths, out);
         } else {
