@@ -30,19 +30,15 @@ pub(crate) fn client(remote: &Remote) -> Client {
 /// Checks that a kind, in the singular or plural and in any case, is one that a server hosts.
 pub(crate) fn hosted(kind: &str) -> Result<(), Failure> {
     let lower = kind.to_ascii_lowercase();
-    if ENDPOINTS.strip_suffix('s') == Some(lower.as_str()) || lower == ENDPOINTS {
+    let is = |known: &str| lower.strip_prefix(known).is_some_and(|ending| matches!(ending, "" | "s" | "es"));
+    if is("endpoint") {
         return Ok(());
     }
     let known: Vec<&str> = KINDS.iter().chain(LATER_KINDS).copied().collect();
-    let is_known = known
-        .iter()
-        .any(|known| lower.trim_end_matches('s').trim_end_matches("he") == known.to_ascii_lowercase());
-    if is_known {
+    if known.iter().any(|known| is(&known.to_ascii_lowercase())) {
         let what = format!("{kind} of a running server");
-        return Err(Failure::not_yet_supported(
-            &what,
-            "a server hosts endpoints; `loquat up DIR` works on the other kinds",
-        ));
+        let instead = "a server hosts endpoints; `loquat up DIR` works on the other kinds";
+        return Err(Failure::not_yet_supported(&what, instead));
     }
     Err(Failure::unknown("kind", kind, &known))
 }

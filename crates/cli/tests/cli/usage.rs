@@ -32,8 +32,7 @@ fn refusals_name_the_cause_and_the_remedy() {
         Case {
             arguments: &["get", "endpiont"],
             status: 2,
-            stderr: "error: no kind is named \"endpiont\": there are Dataset, Training, Model, Endpoint, Batch, Stream, \
-                     Enrichment, Monitor, Tenant\n",
+            stderr: "error: no kind is named \"endpiont\": did you mean \"Endpoint\"?\n",
         },
         Case {
             arguments: &["models", "cascade", "a", "b"],

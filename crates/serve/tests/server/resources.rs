@@ -219,7 +219,9 @@ fn the_folder_is_followed_and_leaves_what_was_applied() {
     server.eventually("what the folder dropped is gone", |server| label(server, "one").0 == 404);
     server.eventually("what it holds answers", |server| label(server, "three").0 == 200);
     server.eventually("what was applied stays", |server| label(server, "mine").0 == 200);
-    server.eventually("also under a name that the folder had", |server| label(server, "two") == (200, json!(LABELS[2])));
+    server.eventually("also under a name that the folder had", |server| {
+        label(server, "two") == (200, json!(LABELS[2]))
+    });
     tell.send(vec![named("two")]).unwrap();
     server.eventually("the folder takes it back", |server| label(server, "two") == (200, json!(LABELS[1])));
 }
