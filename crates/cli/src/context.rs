@@ -16,7 +16,7 @@ use crate::output::Style;
 const STATE: &str = ".loquat";
 
 /// The global flags, resolved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     /// The flags as parsed.
     pub(crate) global: Global,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
+use loquat_client::ClientError;
 use loquat_spec::ErrorCode;
 
 /// Why a command ended without doing its work.
@@ -122,6 +123,29 @@ impl From<io::Error> for Failure {
 impl From<loquat_spec::NameError> for Failure {
     fn from(error: loquat_spec::NameError) -> Self {
         Self::new(ErrorCode::Invalid, error.to_string())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let code = match &error {
+            ClientError::Unreachable { .. } => ErrorCode::Unavailable,
+            ClientError::Foreign { .. } => ErrorCode::Failed,
+            ClientError::Refused(problem) => match problem.status {
+                404 => ErrorCode::NotFound,
+                409 => ErrorCode::Conflict,
+                500.. => ErrorCode::Unavailable,
+                401 | 403 | 429 => ErrorCode::Failed,
+                _ => ErrorCode::Invalid,
+            },
+        };
+        let text = chain(&error);
+        match error {
+            ClientError::Unreachable { .. } => {
+                Self::new(code, format!("{text}; start one with `loquat serve`, or name it with --server"))
+            }
+            _ => Self::new(code, text),
+        }
     }
 }
 

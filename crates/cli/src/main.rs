@@ -23,11 +23,14 @@ mod output;
 #[cfg(feature = "train")]
 mod progress;
 mod reading;
+mod remote;
 mod resources;
 mod rows;
 mod starters;
 mod stores;
 mod table;
+#[cfg(feature = "serve")]
+mod watching;
 
 use std::process::ExitCode;
 

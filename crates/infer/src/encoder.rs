@@ -170,6 +170,32 @@ impl EncoderEngine {
         Ok((found, probabilities))
     }
 
+    /// The last state of every token of each text, special ones included, `[texts][tokens][hidden]`.
+    pub(crate) fn token_vectors(&self, inputs: &[Input], threads: usize) -> Result<Vec<Rows>, InferError> {
+        let texts: Vec<(&str, Option<&str>)> =
+            inputs.iter().map(|input| (input.text.as_str(), None)).collect();
+        let encodings = self.encoded(&texts, threads)?;
+        let mut all = Vec::with_capacity(encodings.len());
+        let Buffers { mut batch, mut scratch } = self.take_buffers();
+        for pass in passes(&encodings, 1) {
+            batch.clear();
+            for encoding in &encodings[pass] {
+                batch.push(&encoding.ids, &encoding.type_ids);
+            }
+            let states = self.encoder.states(&batch, &mut scratch)?;
+            let width = states.len() / batch.tokens().max(1);
+            let rows: Rows = states.chunks_exact(width.max(1)).map(<[f32]>::to_vec).collect();
+            all.extend(batch.ranges().map(|range| rows[range].to_vec()));
+        }
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(Buffers { batch, scratch });
+        Ok(all)
+    }
+
+    /// The tokenizer.
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// The tokens of each text, and the probability per label of each, `[texts][tokens * labels]`. Long texts are read in
     /// windows.
     fn tagged(&self, inputs: &[Input], threads: usize) -> Result<(Vec<Pieces>, Rows), InferError> {

@@ -13,6 +13,9 @@ use super::target::Target;
 /// Below this the generator looks again instead of sleeping, since a sleep may last longer than asked.
 const SPIN: Duration = Duration::from_micros(300);
 
+/// Most requests sent between two looks for answers.
+const MOST_AT_ONCE: u64 = 64;
+
 /// How much to send, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Load<'a> {
@@ -72,19 +75,22 @@ impl Generator<'_> {
         let start = Instant::now() + Duration::from_millis(1);
         let end = start + self.load.time + self.load.patience;
         let mut sent = 0;
+        let rate = self.load.rate;
+        let due = |number: u64| start + Duration::from_secs_f64(number as f64 / rate);
         while sent < count || self.is_waiting() {
             let now = Instant::now();
-            let due = start + Duration::from_secs_f64(sent as f64 / self.load.rate);
             if now > end {
                 self.outcome.failed += count - sent;
                 break;
             }
-            if sent < count && now >= due {
-                if self.send(sent, due) {
-                    sent += 1;
-                }
-            } else if sent < count && due - now > SPIN && !self.is_waiting() {
-                std::thread::sleep(due - now - SPIN);
+            // A look at many connections takes long enough for several requests to come due.
+            let burst = count.min(sent + MOST_AT_ONCE);
+            while sent < burst && now >= due(sent) && self.send(sent, due(sent)) {
+                sent += 1;
+            }
+            let idle = due(sent).saturating_duration_since(now);
+            if sent < count && idle > SPIN && !self.is_waiting() {
+                std::thread::sleep(idle - SPIN);
             }
             self.collect();
             std::hint::spin_loop();

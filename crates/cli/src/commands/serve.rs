@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Colour, paint};
+use crate::watching::{Watched, Work};
 use crate::{call, imports, resources};
 
 /// Longest time that requests in flight get after the signal.
@@ -29,26 +30,20 @@ pub(crate) struct Hosted<'a> {
     pub(crate) endpoints: Vec<Endpoint>,
     /// Endpoints with a body that a call may be shown with.
     pub(crate) calls: Vec<(String, Value)>,
+    /// The folder as it was read, where it is followed.
+    pub(crate) watched: Option<Watched>,
 }
 
 /// Serves until a signal.
 pub(crate) fn run(context: &Context, arguments: &Serve) -> Result<u8, Failure> {
-    refuse_unsupported(&arguments.hosting)?;
     let folder = context.folder(arguments.folder.as_deref());
+    let watched = arguments.hosting.watch.then(|| Watched::new(folder, Work::Import));
     let resources = resources::load_if_any(context, folder)?;
     let interrupt = Interrupt::watch()?;
     let plan = imports::Plan { folder, resources: &resources, names: &[], force: false, dry_run: false };
     imports::import(context, plan)?;
     let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
-    host(context, &interrupt, Hosted { folder, endpoints, calls: Vec::new() }, &arguments.hosting)
-}
-
-/// Refuses flags whose part does not exist yet.
-pub(crate) fn refuse_unsupported(hosting: &Hosting) -> Result<(), Failure> {
-    match hosting.unsupported().first() {
-        None => Ok(()),
-        Some(flag) => Err(Failure::not_yet_supported(flag, "leave it out")),
-    }
+    host(context, &interrupt, Hosted { folder, endpoints, calls: Vec::new(), watched }, &arguments.hosting)
 }
 
 /// Serves what is hosted until a signal, then drains.
@@ -60,7 +55,9 @@ pub(crate) fn host(
 ) -> Result<u8, Failure> {
     let store = context.store_path(hosted.folder);
     let config = ServeConfig {
+        grpc_listen: hosting.grpc_listen,
         endpoints: hosted.endpoints,
+        changes: hosted.watched.map(|watched| watched.follow(context)).transpose()?,
         threads: context.threads(),
         kernels: context.kernels,
         insecure: hosting.insecure,
@@ -70,6 +67,8 @@ pub(crate) fn host(
         tls: tls(hosting),
         memory: hosting.memory.map(|bytes| bytes.0),
         origins: hosting.allow_origin.clone(),
+        tei_metrics: hosting.tei_metrics,
+        otlp_endpoint: hosting.otlp_endpoint.clone(),
         ..ServeConfig::new(hosting.listen, store.clone())
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };

@@ -7,6 +7,7 @@ mod imports;
 mod models;
 mod operation;
 mod predict;
+mod remote;
 mod report;
 mod serve;
 mod support;

@@ -20,8 +20,19 @@ fn refusals_name_the_cause_and_the_remedy() {
         },
         Case {
             arguments: &["apply", "-f", "x.yaml"],
+            status: 3,
+            stderr: "error: cannot read x.yaml: No such file or directory (os error 2)\n",
+        },
+        Case {
+            arguments: &["delete", "streams", "x"],
             status: 2,
-            stderr: "error: loquat apply is not yet supported; `loquat --help` lists what is\n",
+            stderr: "error: streams of a running server is not yet supported; a server hosts endpoints; `loquat up DIR` \
+                     works on the other kinds\n",
+        },
+        Case {
+            arguments: &["get", "endpiont"],
+            status: 2,
+            stderr: "error: no kind is named \"endpiont\": did you mean \"Endpoint\"?\n",
         },
         Case {
             arguments: &["models", "cascade", "a", "b"],

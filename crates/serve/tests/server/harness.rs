@@ -178,6 +178,14 @@ impl Server {
         self.client().post(path, body)
     }
 
+    pub(crate) fn put(&self, path: &str, body: &str) -> Reply {
+        self.client().request("PUT", path, &[], body.as_bytes())
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Reply {
+        self.client().request("DELETE", path, &[], b"")
+    }
+
     /// Sends the shutdown signal.
     pub(crate) fn signal(&mut self) {
         let _ = self.stop.take().unwrap().send(());
@@ -296,7 +304,7 @@ pub(crate) fn head(method: &str, path: &str, headers: &[(&str, &str)], length: u
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    if method == "POST" {
+    if matches!(method, "POST" | "PUT") {
         head.push_str(&format!("content-length: {length}\r\n"));
     }
     head.push_str("\r\n");

@@ -60,6 +60,20 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// The exact text of a token.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The text that ids stand for; special tokens are left out where `skip_special` says so.
+    ///
+    /// # Errors
+    /// When the tokenizer can't put them together.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizerError> {
+        let decoded = self.inner.decode(ids, skip_special);
+        decoded.map_err(|error| TokenizerError::Text { problem: error.to_string() })
+    }
+
     /// Number of special tokens around one text, or around a pair.
     pub fn special_tokens(&self, pair: bool) -> usize {
         self.template.special_tokens(pair)
