@@ -26,9 +26,11 @@ mod reading;
 mod remote;
 mod resources;
 mod rows;
+mod sources;
 mod starters;
 mod stores;
 mod table;
+mod variables;
 #[cfg(feature = "serve")]
 mod watching;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use loquat_infer::Kernels;
+use loquat_store::Store;
 use tokio::sync::watch;
 
 use crate::tls::TlsFiles;
@@ -16,6 +17,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Root folder of the model store.
     pub store: PathBuf,
+    /// The model store, where the caller has opened it; `store` is its folder then.
+    pub registry: Option<Store>,
     /// A second address, for clients of gRPC that want one of their own; it answers what the first answers.
     pub grpc_listen: Option<SocketAddr>,
     /// Endpoints declared in resources. A registered model that no endpoint shadows is hosted under its own name.
@@ -54,6 +57,7 @@ impl ServeConfig {
             listen,
             store,
             grpc_listen: None,
+            registry: None,
             endpoints: Vec::new(),
             changes: None,
             threads: 1,

@@ -18,7 +18,12 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = loquat(folder);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        Self::of(command)
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }
@@ -48,7 +53,7 @@ impl Server {
         format!("http://{address}")
     }
 
-    fn signal_and_wait(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn signal_and_wait(mut self, signal: &str) -> (Option<i32>, String) {
         Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         let start = Instant::now();
         let status = loop {
