@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use loquat_spec::{ErrorCode, Finding, Resources, SourceText};
+use loquat_spec::{ErrorCode, Finding, Name, Resources, SourceText};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -62,6 +62,16 @@ pub(crate) fn shown(context: &Context, found: &[Finding]) -> Failure {
 /// Number of resources.
 pub(crate) fn count(resources: &Resources) -> usize {
     resources.datasets.len() + resources.trainings.len() + resources.models.len() + resources.endpoints.len()
+}
+
+/// The most folds of a training on a data set; 0 without one.
+pub(crate) fn folds(resources: &Resources, dataset: &Name) -> usize {
+    let trainings = resources.trainings.iter().map(|located| &located.value);
+    trainings
+        .filter(|training| training.dataset == *dataset)
+        .map(|training| training.folds)
+        .max()
+        .unwrap_or(0)
 }
 
 /// The failure of a folder without resources.

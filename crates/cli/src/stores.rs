@@ -16,6 +16,18 @@ pub(crate) fn open(context: &Context) -> Result<Store, Failure> {
     of_folder(context, &context.global.dir)
 }
 
+/// The same, but a folder that `--store` names must be a registry: a mistyped one looks like one without models.
+pub(crate) fn existing(context: &Context) -> Result<Store, Failure> {
+    let store = open(context)?;
+    if let (true, Place::Folder(path)) = (context.store_given(), context.store_place(&context.global.dir))
+        && !path.join("format.json").exists()
+    {
+        let message = format!("{} is no registry: name the folder of one with --store", path.display());
+        return Err(Failure::new(ErrorCode::NotFound, message));
+    }
+    Ok(store)
+}
+
 /// The registry of `--store`, else of a folder of resources. One in an object store is mirrored in the folder's cache.
 pub(crate) fn of_folder(context: &Context, folder: &Path) -> Result<Store, Failure> {
     match context.store_place(folder) {

@@ -16,12 +16,28 @@ use crate::sources;
 /// Reads and checks the rows of `dataset`, whose paths are relative to `folder`.
 #[cfg(feature = "train")]
 pub(crate) fn load(context: &Context, folder: &Path, dataset: &Dataset) -> Result<Table, Failure> {
-    Ok(loquat_data::load(dataset, &options(context, folder)?)?)
+    load_for_folds(context, folder, dataset, 0)
 }
 
-/// Checks `dataset` in bounded memory, and shows how far it is.
-pub(crate) fn check(context: &Context, folder: &Path, dataset: &Dataset) -> Result<Audit, Failure> {
-    let options = options(context, folder)?;
+/// The same for a cross-validation, which says what classes are too small for it.
+#[cfg(feature = "train")]
+pub(crate) fn load_for_folds(
+    context: &Context,
+    folder: &Path,
+    dataset: &Dataset,
+    folds: usize,
+) -> Result<Table, Failure> {
+    Ok(loquat_data::load(dataset, &LoadOptions { folds, ..options(context, folder)? })?)
+}
+
+/// Checks `dataset` in bounded memory for a cross-validation of so many folds (0: none), and shows how far it is.
+pub(crate) fn check(
+    context: &Context,
+    folder: &Path,
+    dataset: &Dataset,
+    folds: usize,
+) -> Result<Audit, Failure> {
+    let options = LoadOptions { folds, ..options(context, folder)? };
     let progress = ReadingProgress::new(dataset.name.as_str(), context.bars);
     let audit = loquat_data::check(dataset, &options, &|read, total| progress.show(read, total));
     progress.finish();
@@ -49,6 +65,7 @@ fn options(context: &Context, folder: &Path) -> Result<LoadOptions, Failure> {
         base: folder.to_owned(),
         threads: context.threads(),
         cache: Some(cache_folder(folder)),
+        folds: 0,
         sources: Some(Arc::new(sources::of_folder(context, folder)?)),
     })
 }

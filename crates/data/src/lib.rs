@@ -36,7 +36,6 @@ mod table;
 mod tags;
 
 pub use checks::{CHECKS, Check};
-pub use content::small_classes;
 pub use error::{DataError, Fault};
 pub use format::ReaderFormat;
 pub use load::{Audit, LoadOptions, OnProgress, check, load};

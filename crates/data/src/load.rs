@@ -21,6 +21,8 @@ pub struct LoadOptions {
     /// Folder for temporary files (compressed Parquet is unpacked there, and what checks put aside); the system's when
     /// absent.
     pub cache: Option<PathBuf>,
+    /// The most folds of a cross-validation on the data; classes with fewer training rows are found. 0: none is made.
+    pub folds: usize,
     /// Fetches what lies behind addresses; without it they are refused.
     pub sources: Option<Arc<Sources>>,
 }
@@ -40,8 +42,7 @@ pub type OnProgress<'a> = &'a (dyn Fn(u64, Option<u64>) + Sync);
 /// Reads and checks `dataset`.
 ///
 /// Everything that is wrong with the data becomes a finding of the table, errors too: ask [`Table::has_errors`] before
-/// using the rows. Rows with an error are left out. `small-class` depends on the folds and is asked for separately,
-/// with [`crate::small_classes`].
+/// using the rows. Rows with an error are left out.
 ///
 /// # Errors
 /// When the task's data can't be read at all, threads can't be started, or temporary files can't be used.

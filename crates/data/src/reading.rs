@@ -93,6 +93,7 @@ impl Reading<'_> {
             total: total(&files),
             mending: self.mending,
             progress: self.progress,
+            folds: options.folds,
         };
         pool.install(|| loader.read(dataset, &files, scratch))
     }
@@ -115,6 +116,8 @@ struct Loader<'a> {
     findings: Findings,
     rows: Vec<Row>,
     keep: bool,
+    /// Most folds of a cross-validation; 0 for none.
+    folds: usize,
     has_languages: bool,
     /// Columns that may be a group, fixed by the first piece.
     candidates: Option<Vec<String>>,
@@ -145,14 +148,14 @@ impl Loader<'_> {
         for (number, file) in (0..).zip(files) {
             self.read_file(number, file, scratch)?;
         }
-        let Self { mut survey, mut findings, mut rows, .. } = self;
+        let Self { mut survey, mut findings, mut rows, folds, .. } = self;
         let (labels, languages) = survey.complete();
         for row in &mut rows {
             row.labels.iter_mut().for_each(|label| *label = labels[*label as usize]);
             row.labels.sort_unstable();
             row.language = row.language.map(|language| languages[language as usize]);
         }
-        let leaked = content::check(&survey, dataset, &mut findings)?;
+        let leaked = content::check(&survey, (dataset, folds), &mut findings)?;
         Ok(Read { survey, findings, rows, leaked })
     }
 
@@ -256,6 +259,7 @@ impl Loader<'_> {
             }
             (Outcome::Empty | Outcome::Kept(_), _) => account.empty.push((number, line), limit),
             (Outcome::Unlabelled, _) => account.unlabelled.push((number, line), limit),
+            (Outcome::LeftOut, _) => self.survey.left_out += 1,
             (Outcome::NoSplit, _) => account.no_split.push((number, line), limit),
             (Outcome::Faulty(report), _) => self.findings.add(*report, place(account.file, number, line)),
         }

@@ -314,6 +314,7 @@ impl Writing<'_> {
                 }
                 Ok(object)
             }
+            Outcome::LeftOut => Ok(object),
             Outcome::Empty => Err(checks::EMPTY_ROW),
             Outcome::Unlabelled => Err(checks::MISSING_LABEL),
             Outcome::NoSplit => Err(checks::UNKNOWN_SPLIT),

@@ -90,7 +90,7 @@ fn data(
         checked.findings.extend(resources.models.iter().filter_map(|model| unusable(folder, model)));
     }
     for dataset in chosen(resources, only)? {
-        match table::check(context, folder, dataset) {
+        match table::check(context, folder, dataset, resources::folds(resources, &dataset.name)) {
             Ok(audit) => {
                 checked.rows += audit.rows_read;
                 checked.findings.extend(audit.findings.into_iter().map(|finding| placed(folder, finding)));

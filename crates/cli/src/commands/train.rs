@@ -83,7 +83,9 @@ pub(crate) fn train_folder(
         let dataset = dataset_of(source.resources, training)?;
         let name = dataset.value.name.to_string();
         if !tables.contains_key(&name) {
-            tables.insert(name.clone(), checked_table(context, source.folder, &dataset.value)?);
+            let folds = resources::folds(source.resources, &dataset.value.name);
+            let table = table::load_for_folds(context, source.folder, &dataset.value, folds)?;
+            tables.insert(name.clone(), checked(context, source.folder, table)?);
         }
         let resource = inputs::resource_text(dataset, located);
         let job = Job { training, resource: &resource, table: &tables[&name] };
@@ -207,9 +209,8 @@ fn dataset_of<'a>(resources: &'a Resources, training: &Training) -> Result<&'a L
     })
 }
 
-/// The table of a data set, with a line on what its checks found; errors end the command.
-pub(crate) fn checked_table(context: &Context, folder: &Path, dataset: &Dataset) -> Result<Table, Failure> {
-    let table = table::load(context, folder, dataset)?;
+/// The table, with a line on what its checks found; errors end the command.
+fn checked(context: &Context, folder: &Path, table: Table) -> Result<Table, Failure> {
     if table.has_errors() {
         findings::say(&table.findings, context.style.stderr);
         return Err(Failure::new(
