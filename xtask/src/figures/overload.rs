@@ -11,7 +11,7 @@ use crate::services::Server;
 
 /// Milliseconds that a request may take, at the server and for an answer to count.
 const DEADLINE: f64 = 1000.0;
-const CONNECTIONS: usize = 2048;
+const CONNECTIONS: usize = 900;
 /// Seconds of each load.
 const SECONDS: f64 = 10.0;
 /// Rate that the search for the peak begins with, and the step of the search.
