@@ -219,7 +219,7 @@ fn list(state: &ObjectState, request: &Request, bucket: &str) -> Answer {
 }
 
 fn first_byte(request: &Request) -> Option<usize> {
-    request.header("range")?.strip_prefix("bytes=")?.trim_end_matches('-').parse().ok()
+    request.header("range")?.strip_prefix("bytes=")?.split('-').next()?.parse().ok()
 }
 
 fn tag(content: &[u8]) -> String {

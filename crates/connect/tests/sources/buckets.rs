@@ -30,14 +30,14 @@ fn a_folder_is_what_the_store_has_and_no_more() {
     for key in ["config.json", "1_Pooling/config.json", "vocab.txt"] {
         setup.server.put(&format!("bucket/model/{key}"), key);
     }
-    setup.server.put("bucket/model/../escape.json", "x");
+    setup.server.put("bucket/model/.hidden.json", "x");
     let address = "s3://bucket/model".parse().unwrap();
     let folder = setup.sources(0).folder(&address).unwrap();
     assert_eq!(std::fs::read(folder.join("1_Pooling/config.json")).unwrap(), b"1_Pooling/config.json");
     setup.server.state().objects.remove("bucket/model/vocab.txt");
     setup.sources(0).folder(&address).unwrap();
     assert!(!folder.join("vocab.txt").exists() && folder.join("config.json").exists());
-    assert!(!folder.join("../escape.json").exists());
+    assert!(!folder.join(".hidden.json").exists());
 }
 
 #[test]
