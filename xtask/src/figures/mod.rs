@@ -5,6 +5,7 @@ mod benchmarks;
 mod bulk_predict;
 mod check_memory;
 mod cold_build;
+mod cold_start;
 mod encoder;
 mod evaluation;
 mod http_latency;

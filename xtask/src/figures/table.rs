@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    artifact_size, bulk_predict, check_memory, cold_build, encoder, evaluation, http_latency, kill,
-    label_noise, near_duplicates, sklearn_search, ungrouped,
+    artifact_size, bulk_predict, check_memory, cold_build, cold_start, encoder, evaluation, http_latency,
+    kill, label_noise, near_duplicates, sklearn_search, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -84,6 +84,11 @@ const FIGURES: &[Figure] = &[
         name: "encoder-mixed",
         measures: "time of MiniLM on tweets of mixed length, tokenising included",
         measure: encoder::measure_mixed,
+    },
+    Figure {
+        name: "cold-start",
+        measures: "first answer and memory of a server of MiniLM, beside FastAPI with ONNX Runtime",
+        measure: cold_start::measure,
     },
     Figure {
         name: "near-duplicates",

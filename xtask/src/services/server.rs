@@ -99,7 +99,7 @@ fn ready(address: SocketAddr) -> Result<bool> {
 }
 
 /// A loopback address whose port was free a moment ago.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     let width = u64::from(PORTS.end - PORTS.start);
     for attempt in 0..50_u32 {
         let offset = RandomState::new().hash_one(attempt) % width;
