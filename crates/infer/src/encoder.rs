@@ -1,5 +1,6 @@
 //! Encoders as pipelines ask them: texts become packed batches of tokens, shared out to threads by sequences.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,9 +107,8 @@ impl EncoderEngine {
         match self.manifest.task {
             Task::TokenClassification => Ok(self.tagged(inputs, threads)?.1),
             Task::Embedding => {
-                let texts: Vec<(&str, Option<&str>)> =
-                    inputs.iter().map(|input| (input.text.as_str(), None)).collect();
-                self.run(&self.encoded(&texts, threads)?, threads)
+                let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
+                self.embedded(&texts, threads)
             }
             task => {
                 let pairs: Vec<(&str, Option<&str>)> =
@@ -147,15 +147,27 @@ impl EncoderEngine {
         inputs: &[Input],
         threads: usize,
     ) -> Result<(Rows, Vec<Range<usize>>), InferError> {
-        let mut texts: Vec<(&str, Option<&str>)> = Vec::with_capacity(inputs.len());
+        let mut texts: Vec<&str> = Vec::with_capacity(inputs.len());
         let mut owners = Vec::with_capacity(inputs.len());
         for input in inputs {
             let first = texts.len();
-            texts.push((&input.text, None));
-            texts.extend(input.second.as_deref().map(|second| (second, None)));
+            texts.push(&input.text);
+            texts.extend(input.second.as_deref());
             owners.push(first..texts.len());
         }
-        Ok((self.run(&self.encoded(&texts, threads)?, threads)?, owners))
+        Ok((self.embedded(&texts, threads)?, owners))
+    }
+
+    /// A vector for each text, which the model's prompt precedes.
+    fn embedded<'t>(&self, texts: &[&'t str], threads: usize) -> Result<Rows, InferError> {
+        let prompt = self.encoder.prompt();
+        let with_prompt = |text: &&'t str| match prompt {
+            "" => Cow::Borrowed(*text),
+            prompt => Cow::Owned(format!("{prompt}{text}")),
+        };
+        let prompted: Vec<Cow<'_, str>> = texts.iter().map(with_prompt).collect();
+        let alone: Vec<(&str, Option<&str>)> = prompted.iter().map(|text| (&**text, None)).collect();
+        self.run(&self.encoded(&alone, threads)?, threads)
     }
 
     /// The labelled spans of each text, and the probabilities that they come from.

@@ -6,6 +6,7 @@ mod benchmarks;
 mod bulk_predict;
 mod check_memory;
 mod cold_build;
+mod cold_start;
 mod encoder;
 mod encoder_throughput;
 mod evaluation;

@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    alias_moves, artifact_size, bulk_predict, check_memory, cold_build, encoder, encoder_throughput,
-    evaluation, http_latency, kill, label_noise, many_models, near_duplicates, overload, server_overhead,
-    sklearn_search, ungrouped,
+    alias_moves, artifact_size, bulk_predict, check_memory, cold_build, cold_start, encoder,
+    encoder_throughput, evaluation, http_latency, kill, label_noise, many_models, near_duplicates, overload,
+    server_overhead, sklearn_search, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -110,6 +110,11 @@ const FIGURES: &[Figure] = &[
         name: "many-models",
         measures: "ten models under a memory budget for three: wrong answers, memory held",
         measure: many_models::measure,
+    },
+    Figure {
+        name: "cold-start",
+        measures: "first answer and memory of a server of MiniLM, beside FastAPI with ONNX Runtime",
+        measure: cold_start::measure,
     },
     Figure {
         name: "near-duplicates",

@@ -14,6 +14,9 @@ use crate::tensor::Tensor;
 /// Suffix of the tensor that holds the scale of each row of an `i8` tensor.
 pub(super) const SCALE: &str = "_scale";
 
+/// Rows of eight-bit integers, and the scale of each.
+type ByteRows = (Vec<i8>, Vec<f32>);
+
 /// What a load has read so far.
 pub(super) struct Loader<'c> {
     pub(super) checkpoint: &'c Checkpoint,
@@ -123,7 +126,7 @@ impl Scope<'_> {
     }
 
     /// The bytes and row scales of a tensor that is stored in eight bits; `None` for another.
-    fn bytes(&self, name: &str, shape: [usize; 2]) -> Result<Option<(Vec<i8>, Vec<f32>)>, ModelError> {
+    fn bytes(&self, name: &str, shape: [usize; 2]) -> Result<Option<ByteRows>, ModelError> {
         if !self.loader.checkpoint.is_int8(&self.name(name)) {
             return Ok(None);
         }
@@ -191,7 +194,7 @@ impl Scope<'_> {
     }
 
     /// The rows of several products, one under the other, where all are stored in eight bits.
-    fn stored_bytes(parts: &[Self], shape: [usize; 2]) -> Result<Option<(Vec<i8>, Vec<f32>)>, ModelError> {
+    fn stored_bytes(parts: &[Self], shape: [usize; 2]) -> Result<Option<ByteRows>, ModelError> {
         let (mut bytes, mut scales) = (Vec::new(), Vec::new());
         for part in parts {
             let Some((own, own_scales)) = part.bytes("weight", shape)? else { return Ok(None) };

@@ -45,6 +45,16 @@ impl Tokenizer {
         Ok(Self { inner, template, max_length: settings.max_length, fast })
     }
 
+    /// The content of the `tokenizer.json` that the tokenizer amounts to, without padding or truncation.
+    ///
+    /// # Errors
+    /// When a part of it can't be written as JSON.
+    pub fn to_json(&self) -> Result<String, TokenizerError> {
+        self.inner
+            .to_string(false)
+            .map_err(|error| TokenizerError::File { file: files::FAST, problem: error.to_string() })
+    }
+
     /// The most tokens that the model's files say it takes, special ones included.
     pub fn max_length(&self) -> Option<usize> {
         self.max_length
