@@ -1,0 +1,30 @@
+//! Encoders as differentiable models: the architectures of `loquat-models` with backward passes, an optimiser, a schedule,
+//! batches by length, and checkpoints.
+//!
+//! Everything is computed by the products and backward passes of `loquat-kernels`, whole rows of a matrix at a time, and the
+//! rows are shared out to the threads of the caller's pool. A row's result does not depend on the rows beside it, so a
+//! training gives the same weights bit for bit whatever the number of threads, and however often it was interrupted.
+
+mod adamw;
+mod batches;
+mod bert;
+mod block;
+mod classifier;
+mod dropout;
+mod error;
+mod fine_tune;
+mod linear;
+mod loss;
+mod norm;
+mod parameter;
+mod random;
+mod rows;
+mod schedule;
+mod state;
+
+pub use adamw::AdamW;
+pub use classifier::{Example, TextClassifier};
+pub use error::NnError;
+pub use fine_tune::{Epoch, FineTune, Interrupt, Outcome, Watch};
+pub use loss::Targets;
+pub use schedule::Schedule;
