@@ -30,7 +30,7 @@ fn main() -> Result<(), Problem> {
     let known = loquat_spec::parse(&[text]).map_err(|findings| format!("{findings:#?}"))?;
     let dataset = &known.datasets.first().ok_or("the file has no Dataset")?.value;
     let training = &known.trainings.first().ok_or("the file has no Training")?.value;
-    let table = loquat_data::load(dataset, &LoadOptions { base, threads, cache: None, sources: None })?;
+    let table = loquat_data::load(dataset, &LoadOptions { base, threads, ..LoadOptions::default() })?;
     let configurations: Vec<_> = serde_json::from_slice(&std::fs::read(grid)?)?;
     let start = Instant::now();
     let grid = loquat_train::evaluate_grid(training, &table, &configurations, threads)?;
