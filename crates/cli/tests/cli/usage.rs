@@ -87,7 +87,7 @@ fn refusals_name_the_cause_and_the_remedy() {
         Case {
             arguments: &["predict", "tickets", "rows.jsonl"],
             status: 3,
-            stderr: "error: rows.jsonl: no such file\n",
+            stderr: "error: rows.jsonl: no such file; name a file that exists, or none to read standard input\n",
         },
     ];
     let folder = tempfile::tempdir().unwrap();

@@ -5,11 +5,11 @@ use std::time::Duration;
 use loquat_spec::{API_VERSION, Endpoint, Requests, Scaling, Task};
 use serde_json::{Map, Value, json};
 
-use super::condition::timestamp;
+use super::condition::{Condition, timestamp};
 use super::declared::{Declaration, Manager};
 use crate::host::Host;
 
-/// The resource of an endpoint with how it fares, where it is hosted already.
+/// The resource of an endpoint with how it fares; one that is not hosted yet is loading.
 pub(crate) fn object_of(declaration: &Declaration, host: Option<&Host>) -> Value {
     let endpoint = &declaration.endpoint;
     let mut metadata = json!({
@@ -26,9 +26,10 @@ pub(crate) fn object_of(declaration: &Declaration, host: Option<&Host>) -> Value
         "metadata": metadata,
         "spec": spec(endpoint),
     });
-    if let Some(host) = host {
-        object["status"] = status(host);
-    }
+    object["status"] = match host {
+        Some(host) => status(host),
+        None => json!({ "observedGeneration": 0, "conditions": [Condition::loading().to_json(0)] }),
+    };
     object
 }
 
