@@ -137,6 +137,8 @@ macro_rules! from_library_error {
 
 from_library_error!(
     loquat_connect::hub::HubError,
+    loquat_connect::objects::ObjectError,
+    loquat_connect::sources::SourceError,
     loquat_data::DataError,
     loquat_infer::InferError,
     loquat_store::StoreError

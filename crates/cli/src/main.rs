@@ -25,9 +25,11 @@ mod progress;
 mod reading;
 mod resources;
 mod rows;
+mod sources;
 mod starters;
 mod stores;
 mod table;
+mod variables;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use loquat_connect::sources::SourceError;
 use loquat_spec::ErrorCode;
 
 use crate::checks;
@@ -122,6 +123,24 @@ pub enum DataError {
         /// What the decoder says.
         reason: String,
     },
+    /// An address that leads nowhere.
+    #[error(transparent)]
+    Address {
+        /// What is wrong with it.
+        source: loquat_spec::NameError,
+    },
+    /// Files behind an address can't be fetched.
+    #[error(transparent)]
+    Elsewhere {
+        /// Why.
+        source: Box<SourceError>,
+    },
+    /// The caller gave no way to fetch anything.
+    #[error("{address}: nothing fetches addresses here; copy the data to this machine and give its path")]
+    NoSources {
+        /// The address.
+        address: String,
+    },
     /// A task whose data is not read yet.
     #[error("data of the task {task} is not yet supported; supported are {supported}")]
     UnsupportedTask {
@@ -187,13 +206,15 @@ impl DataError {
         match self {
             Self::NotFound { .. } | Self::NoMatch { .. } => ErrorCode::NotFound,
             Self::Io { .. } | Self::Scratch { .. } => ErrorCode::Unavailable,
+            Self::Elsewhere { source } => source.code(),
             Self::LineTooLong { .. } => ErrorCode::TooLarge,
-            Self::UnsupportedTask { .. } => ErrorCode::Unsupported,
+            Self::UnsupportedTask { .. } | Self::NoSources { .. } => ErrorCode::Unsupported,
             Self::Threads { .. } => ErrorCode::Failed,
             Self::Folder { .. }
             | Self::Pattern { .. }
             | Self::UnknownFormat { .. }
             | Self::Encoding { .. }
+            | Self::Address { .. }
             | Self::Header { .. }
             | Self::InvalidUtf8 { .. }
             | Self::Nul { .. }
@@ -253,6 +274,9 @@ impl DataError {
             Self::Nul { .. } => "remove the NUL, or mend what wrote the file",
             Self::Malformed { .. } => "mend or remove the record",
             Self::Parquet { .. } => "write the file again, with Snappy, gzip or zstd compression",
+            Self::Address { .. } | Self::Elsewhere { .. } | Self::NoSources { .. } => {
+                "correct the address in `source`, or copy the data to this machine"
+            }
             Self::UnsupportedTask { .. }
             | Self::Threads { .. }
             | Self::Target { .. }

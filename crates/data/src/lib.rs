@@ -5,12 +5,14 @@
 //! as they are. This crate knows nothing of models.
 
 mod checks;
+mod class_names;
 mod columns;
 mod conll;
 mod content;
 mod delimited;
 mod error;
 mod extract;
+mod file_account;
 mod findings;
 mod format;
 mod glance;
@@ -23,6 +25,7 @@ mod open;
 mod parquet;
 mod parquet_pages;
 mod reader;
+mod reading;
 mod repair;
 mod scan;
 mod sketch;

@@ -384,7 +384,12 @@ fn compressed_parquet_is_unpacked_into_the_cache_and_leaves_nothing_there() {
     let mut dataset = dataset(Task::MultiLabelClassification, "b.parquet.zst");
     dataset.columns = columns(&[("id", "number"), ("group", "raw")]);
     let cache = folder.path().join("cache");
-    let options = LoadOptions { base: folder.path().to_owned(), threads: 1, cache: Some(cache.clone()) };
+    let options = LoadOptions {
+        base: folder.path().to_owned(),
+        threads: 1,
+        cache: Some(cache.clone()),
+        ..LoadOptions::default()
+    };
     let table = load(&dataset, &options).unwrap();
     assert_eq!((table.rows.len(), table.labels.len()), (2, 2));
     assert_eq!((table.rows[0].id.as_deref(), table.rows[0].group.as_deref()), (Some("0"), Some("Käse")));
@@ -606,7 +611,8 @@ fn pairs_and_sentences_are_read() {
 fn tasks_without_a_reader_are_refused() {
     let folder = Folder::new();
     folder.write("a.jsonl", "{}");
-    let options = LoadOptions { base: folder.path().to_owned(), threads: 1, cache: None };
+    let options =
+        LoadOptions { base: folder.path().to_owned(), threads: 1, cache: None, ..LoadOptions::default() };
     for task in [Task::Embedding, Task::Translation, Task::ZeroShotClassification] {
         let error = load(&dataset(task, "a.jsonl"), &options).unwrap_err();
         assert!(matches!(error, DataError::UnsupportedTask { .. }));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use loquat_infer::Kernels;
+use loquat_store::Store;
 
 use crate::tls::TlsFiles;
 
@@ -15,6 +16,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Root folder of the model store.
     pub store: PathBuf,
+    /// The model store, where the caller has opened it; `store` is its folder then.
+    pub registry: Option<Store>,
     /// Endpoints declared in resources. A registered model that no endpoint shadows is hosted under its own name.
     pub endpoints: Vec<loquat_spec::Endpoint>,
     /// Threads for large requests of an endpoint that declares none; at least 1.
@@ -44,6 +47,7 @@ impl ServeConfig {
         Self {
             listen,
             store,
+            registry: None,
             endpoints: Vec::new(),
             threads: 1,
             kernels: Kernels::detect(),

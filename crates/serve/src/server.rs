@@ -74,8 +74,11 @@ pub async fn serve(
     }
     let doorman = Doorman::new(config.keys)?;
     let tls = config.tls.map(Tls::new).transpose()?.map(Arc::new);
-    let store = Store::open(&config.store)
-        .map_err(|source| ServeError::Store { root: config.store.clone(), source: Box::new(source) })?;
+    let store = match config.registry {
+        Some(store) => store,
+        None => Store::open(&config.store)
+            .map_err(|source| ServeError::Store { root: config.store.clone(), source: Box::new(source) })?,
+    };
     let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Bind { listen, source })?;
     let address = listener.local_addr().map_err(|source| ServeError::Bind { listen, source })?;
     let app =

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loquat_serve::{ServeConfig, TlsFiles};
 use loquat_spec::{Endpoint, ErrorCode};
+use loquat_store::Store;
 use serde_json::Value;
 
 use crate::arguments::{Hosting, Serve};
@@ -13,10 +14,12 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Colour, paint};
-use crate::{call, imports, resources};
+use crate::{call, imports, resources, stores};
 
 /// Longest time that requests in flight get after the signal.
 const DRAIN: Duration = Duration::from_secs(30);
+/// Pause between two looks at a registry in an object store.
+const LOOK: Duration = Duration::from_secs(2);
 /// Largest request body in bytes.
 const MAX_BODY: usize = 16 << 20;
 
@@ -58,7 +61,7 @@ pub(crate) fn host(
     hosted: Hosted<'_>,
     hosting: &Hosting,
 ) -> Result<u8, Failure> {
-    let store = context.store_path(hosted.folder);
+    let store = stores::of_folder(context, hosted.folder)?;
     let config = ServeConfig {
         endpoints: hosted.endpoints,
         threads: context.threads(),
@@ -70,7 +73,8 @@ pub(crate) fn host(
         tls: tls(hosting),
         memory: hosting.memory.map(|bytes| bytes.0),
         origins: hosting.allow_origin.clone(),
-        ..ServeConfig::new(hosting.listen, store.clone())
+        registry: Some(store.clone()),
+        ..ServeConfig::new(hosting.listen, store.root().to_owned())
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -82,10 +86,34 @@ pub(crate) fn host(
         })?;
     let stop = interrupt.serving();
     let colour = context.style.stdout;
-    let ready = |address: SocketAddr| announce((scheme, address), &store, &hosted.calls, colour);
+    let place = store.place();
+    let ready = |address: SocketAddr| announce((scheme, address), &place, &hosted.calls, colour);
+    follow(store);
     runtime.block_on(loquat_serve::serve(config, ready, async move { stop.notified().await }))?;
     output::say("drained");
     Ok(0)
+}
+
+/// Keeps the mirror of a registry in an object store up to date while the process lives; the server follows the mirror.
+fn follow(store: Store) {
+    if store.root() == store.place() {
+        return;
+    }
+    std::thread::spawn(move || {
+        let mut reachable = true;
+        loop {
+            std::thread::sleep(LOOK);
+            let refreshed = store.refresh();
+            match &refreshed {
+                Err(error) if reachable => {
+                    tracing::warn!(%error, "registry not refreshed; what is there keeps answering")
+                }
+                Ok(()) if !reachable => tracing::info!("registry refreshed again"),
+                _ => {}
+            }
+            reachable = refreshed.is_ok();
+        }
+    });
 }
 
 /// The files of TLS, where they are given.

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::inputs::{self, CODE_VERSION, Decision};
 use crate::interrupt::Interrupt;
 use crate::progress::TrainingProgress;
-use crate::{findings, imports, output, resources, table};
+use crate::{findings, imports, output, resources, stores, table};
 
 /// What to train of a folder, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,7 +76,7 @@ pub(crate) fn train_folder(
             dry_run: plan.dry_run,
         },
     )?;
-    let store = Store::open(&context.store_path(source.folder))?;
+    let store = stores::of_folder(context, source.folder)?;
     let mut tables = Tables::new();
     for located in trainings {
         let training = &located.value;

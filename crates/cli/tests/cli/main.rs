@@ -3,6 +3,7 @@
 
 #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "used by the tests that train"))]
 mod check;
+mod elsewhere;
 mod imports;
 mod models;
 mod operation;

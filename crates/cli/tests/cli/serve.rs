@@ -10,22 +10,27 @@ use std::time::{Duration, Instant};
 use crate::support::{loquat, run, starter};
 
 /// A server that ends with its test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
 }
 
 impl Server {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = loquat(folder);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        Self::of(command)
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }
     }
 
     /// Reads lines until one contains `word`.
-    fn line_with(&mut self, word: &str) -> String {
+    pub(crate) fn line_with(&mut self, word: &str) -> String {
         let mut line = String::new();
         loop {
             line.clear();
@@ -41,7 +46,7 @@ impl Server {
         }
     }
 
-    fn signal_and_wait(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn signal_and_wait(mut self, signal: &str) -> (Option<i32>, String) {
         Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         let start = Instant::now();
         let status = loop {
@@ -73,7 +78,7 @@ fn parts(curl: &str) -> (String, String, String) {
     (address.to_owned(), format!("/{path}"), body.to_owned())
 }
 
-fn post(address: &str, path: &str, body: &str) -> String {
+pub(crate) fn post(address: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

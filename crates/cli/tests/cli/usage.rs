@@ -36,9 +36,9 @@ fn refusals_name_the_cause_and_the_remedy() {
                      text-pair-classification, zero-shot-classification, embedding\n",
         },
         Case {
-            arguments: &["--store", "s3://bucket/models", "models", "list"],
+            arguments: &["--store", "ftp://host/models", "models", "list"],
             status: 2,
-            stderr: "error: a store at s3:// is not yet supported; name a folder with --store\n",
+            stderr: "error: no store is at ftp://: name a folder, s3://, gs:// or az:// with --store\n",
         },
         Case {
             arguments: &["schema", "Stream"],
