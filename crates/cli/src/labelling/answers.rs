@@ -81,8 +81,6 @@ fn foreign(path: &Path, line: usize, error: &serde_json::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test that called it")]
-
     use super::*;
 
     fn row(text: &str) -> Map<String, Value> {

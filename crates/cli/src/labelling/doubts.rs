@@ -66,8 +66,6 @@ pub(crate) fn doubts(path: &Path) -> Result<Vec<Doubt>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test that called it")]
-
     use super::*;
 
     #[test]

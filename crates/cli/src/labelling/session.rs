@@ -203,8 +203,6 @@ fn visible(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test that called it")]
-
     use super::*;
 
     fn labels(names: &[&str]) -> Vec<String> {

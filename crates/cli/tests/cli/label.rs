@@ -138,7 +138,7 @@ fn keys_label_rows_and_a_second_session_goes_on() {
     let text = std::fs::read_to_string(&resources).unwrap();
     let source = "source: { path: data/demo.jsonl }";
     assert!(text.contains(source));
-    let both = "source: [{ path: data/demo.jsonl }, { path: ../a.jsonl }]";
+    let both = "source: { files: [{ path: data/demo.jsonl }, { path: ../a.jsonl }] }";
     std::fs::write(&resources, text.replace(source, both)).unwrap();
     run(at, &["check", "demo"]).expect_status(0);
     run(at, &["label", "next", "demo", "-n", "1000", "-o", "rest.jsonl"]).expect_status(0);
