@@ -106,7 +106,6 @@ impl Context {
 }
 
 /// Folder of journals and reports of one training.
-#[cfg(feature = "train")]
 pub(crate) fn run_folder(folder: &Path, name: &str) -> PathBuf {
     state_folder(folder).join("runs").join(name)
 }

@@ -19,6 +19,7 @@ mod imports;
 #[cfg(feature = "train")]
 mod inputs;
 mod interrupt;
+mod labelling;
 mod output;
 #[cfg(feature = "train")]
 mod progress;

@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(feature = "train")]
-use loquat_data::Table;
-use loquat_data::{Audit, LoadOptions, Repair};
-use loquat_spec::Dataset;
+use loquat_data::{Audit, Entry, LoadOptions, Repair, Table};
+use loquat_spec::{Dataset, Finding};
 
 use crate::context::{Context, cache_folder};
 use crate::failure::Failure;
@@ -14,13 +12,11 @@ use crate::reading::ReadingProgress;
 use crate::sources;
 
 /// Reads and checks the rows of `dataset`, whose paths are relative to `folder`.
-#[cfg(feature = "train")]
 pub(crate) fn load(context: &Context, folder: &Path, dataset: &Dataset) -> Result<Table, Failure> {
     load_for_folds(context, folder, dataset, 0)
 }
 
 /// The same for a cross-validation, which says what classes are too small for it.
-#[cfg(feature = "train")]
 pub(crate) fn load_for_folds(
     context: &Context,
     folder: &Path,
@@ -58,6 +54,18 @@ pub(crate) fn repair(
     });
     progress.finish();
     Ok(repair?)
+}
+
+/// Shows `visit` the rows of `dataset` as their files have them, so that `target` can be written from them; gives the
+/// errors of files that can't be read.
+pub(crate) fn entries(
+    context: &Context,
+    folder: &Path,
+    dataset: &Dataset,
+    target: &Path,
+    visit: &mut dyn FnMut(Entry),
+) -> Result<Vec<Finding>, Failure> {
+    Ok(loquat_data::entries(dataset, &options(context, folder)?, target, visit)?)
 }
 
 fn options(context: &Context, folder: &Path) -> Result<LoadOptions, Failure> {

@@ -10,6 +10,7 @@ mod columns;
 mod conll;
 mod content;
 mod delimited;
+mod entries;
 mod error;
 mod extract;
 mod file_account;
@@ -36,6 +37,7 @@ mod table;
 mod tags;
 
 pub use checks::{CHECKS, Check};
+pub use entries::{Entry, entries, label_column};
 pub use error::{DataError, Fault};
 pub use format::ReaderFormat;
 pub use load::{Audit, LoadOptions, OnProgress, check, load};

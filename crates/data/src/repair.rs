@@ -194,11 +194,12 @@ fn outvoted(
     Ok(())
 }
 
-fn refuse_source(file: &Path, planned: &[PlannedFile]) -> Result<(), DataError> {
+/// Refuses a file to write that is no jsonl file, or one of the source.
+pub(crate) fn refuse_source(file: &Path, planned: &[PlannedFile]) -> Result<(), DataError> {
     let refuse = |problem| Err(DataError::Target { path: file.display().to_string(), problem });
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
     if !name.ends_with(".jsonl") && !name.ends_with(".ndjson") {
-        return refuse("repaired data is written as jsonl only so far; end the name in .jsonl");
+        return refuse("rows are written as jsonl only so far; end the name in .jsonl");
     }
     let same = |other: &Path| match (file.canonicalize(), other.canonicalize()) {
         (Ok(file), Ok(other)) => file == other,

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use loquat_spec::{ModelReference, Task};
 
-use super::{Apply, BenchCommand, Delete, Get, Global, Hosting, KeysCommand, ModelsCommand, Why};
+use super::{
+    Apply, BenchCommand, Delete, Get, Global, Hosting, KeysCommand, LabelCommand, ModelsCommand, Why,
+};
 
 /// From a labelled file to a served, watched model, in one binary.
 #[derive(Debug, clap::Parser)]
@@ -25,6 +27,9 @@ pub(crate) enum Command {
     Init(Init),
     /// Checks the resources, then the data
     Check(Check),
+    /// Rows worth labelling, and labels worth a second look
+    #[command(subcommand)]
+    Label(LabelCommand),
     /// Checks, trains, reports and registers; unchanged inputs are not trained again
     Train(Train),
     /// Trains, then serves
@@ -86,9 +91,6 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Subcommand)]
 #[command(rename_all = "kebab-case")]
 pub(crate) enum Later {
-    /// Rows worth labelling (not yet supported)
-    #[command(hide = true)]
-    Label(Anything),
     /// Predicts a whole data set as a resumable job (not yet supported)
     #[command(hide = true)]
     Batch(Anything),
@@ -122,7 +124,6 @@ impl Later {
     /// The command's name.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Label(_) => "label",
             Self::Batch(_) => "batch",
             Self::Translate(_) => "translate",
             Self::Stream(_) => "stream",

@@ -4,6 +4,7 @@ mod command;
 mod environment;
 mod global;
 mod hosting;
+mod label;
 mod models;
 mod operation;
 mod remote;
@@ -15,6 +16,7 @@ pub(crate) use command::{
 pub(crate) use environment::command;
 pub(crate) use global::Global;
 pub(crate) use hosting::Hosting;
+pub(crate) use label::{LabelCommand, LabelNext, LabelReview};
 pub(crate) use models::{ModelsCommand, TableFormat};
 pub(crate) use operation::{BenchCommand, BenchServe, KeysCommand};
 pub(crate) use remote::{Apply, Delete, Get, Remote, Why};

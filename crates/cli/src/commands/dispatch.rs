@@ -4,8 +4,8 @@ use clap::{ArgMatches, FromArgMatches};
 use loquat_spec::ErrorCode;
 
 use super::{
-    apply, bench, check, completions, config, diff, get, help_markdown, init, man, models, predict, report,
-    schema, why,
+    apply, bench, check, completions, config, diff, get, help_markdown, init, label, man, models, predict,
+    report, schema, why,
 };
 use crate::arguments::{Cli, Command};
 use crate::context::Context;
@@ -18,6 +18,7 @@ pub(crate) fn run(context: &Context, matches: &ArgMatches) -> Result<u8, Failure
     match cli.command {
         Command::Init(arguments) => init::run(context, &arguments),
         Command::Check(arguments) => check::run(context, &arguments),
+        Command::Label(command) => label::run(context, &command),
         Command::Train(arguments) => with_train::train(context, &arguments),
         Command::Up(arguments) => with_both::up(context, &arguments),
         Command::Serve(arguments) => with_serve::serve(context, &arguments),

@@ -12,6 +12,7 @@ mod help_markdown;
 mod init;
 #[cfg(feature = "serve")]
 mod keys;
+mod label;
 mod man;
 mod models;
 mod predict;

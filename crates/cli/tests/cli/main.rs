@@ -5,6 +5,7 @@
 mod check;
 mod elsewhere;
 mod imports;
+mod label;
 mod models;
 mod operation;
 mod predict;
