@@ -15,8 +15,10 @@ mod calibrate;
 mod cancel;
 mod compare;
 mod cuts;
+mod encoder;
 mod error;
 mod evaluate;
+mod families;
 mod folds;
 mod halving;
 mod html;
@@ -45,10 +47,12 @@ mod summary;
 mod thresholds;
 mod tpe;
 mod train;
+mod tuning;
 
 pub use cancel::Cancel;
 pub use compare::{Change, ChangedRow, Comparison, Contender, McNemar, MetricPair, Side, compare};
 pub use cuts::{Cuts, Plan, Stopped};
+pub use encoder::Backbone;
 pub use error::TrainError;
 pub use progress::{Progress, Silent};
 pub use report::{

@@ -11,10 +11,11 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::error::{Halt, TrainError};
+use crate::families::{first_guesses, space};
 use crate::folds::Folds;
 use crate::halving;
 use crate::journal::{FoldRecord, Record};
-use crate::linear::{LinearConfig, LinearError, Parameters, Random, first_guesses, space};
+use crate::linear::{LinearError, Parameters, Random};
 use crate::random::mix;
 use crate::run::Run;
 use crate::tpe::{self, Observation};
@@ -202,11 +203,11 @@ impl<'r> Search<'r> {
         let left = self.config.trials.saturating_sub(self.trials.len());
         let problem = &self.run.problem;
         if self.rounds == 0 {
-            let mut guesses = first_guesses(problem.table.task, problem.classes, problem.pool.len());
+            let mut guesses = first_guesses(problem);
             guesses.truncate(left);
             return guesses;
         }
-        let space = space(problem.table.task, problem.multi_label);
+        let space = space(problem);
         let utilities = self.comparable();
         let observations: Vec<Observation<'_>> = self
             .trials
@@ -351,9 +352,8 @@ impl<'r> Search<'r> {
     }
 
     fn margins_of(&self, trial: usize, fold: usize) -> Result<Vec<f32>, LinearError> {
-        let config = LinearConfig::from_parameters(&self.trials[trial].parameters)?;
-        let (train, eval) = (self.config.folds.train(fold), self.config.folds.eval(fold));
-        self.run.problem.workspace.margins(&config, train, eval, self.fit_seed(trial, fold as u64))
+        let rows = (self.config.folds.train(fold), self.config.folds.eval(fold));
+        self.run.problem.margins(&self.trials[trial].parameters, rows, self.fit_seed(trial, fold as u64))
     }
 
     /// Held-out margins of `trials` on `folds`, row after row and fold after fold. What is no longer kept is

@@ -86,6 +86,16 @@ const FIGURES: &[Figure] = &[
         measure: encoder::measure_mixed,
     },
     Figure {
+        name: "encoder-massive",
+        measures: "accuracy on MASSIVE en with the families linear and encoder, from MiniLM",
+        measure: |bench| evaluation::measure(bench, &evaluation::ENCODER_MASSIVE),
+    },
+    Figure {
+        name: "encoder-goemotions",
+        measures: "macro-F1 on GoEmotions with the families linear and encoder, from MiniLM",
+        measure: |bench| evaluation::measure(bench, &evaluation::ENCODER_GOEMOTIONS),
+    },
+    Figure {
         name: "near-duplicates",
         measures: "planted near-duplicates found among 100,000 rows, and false ones",
         measure: near_duplicates::measure,

@@ -109,6 +109,7 @@ pub(crate) fn training(trials: usize) -> Training {
         metric: Metric::MacroF1,
         folds: 3,
         search: Search { families: vec![Family::Linear], trials, timeout: None, seed: 17 },
+        backbones: Vec::new(),
         constraints: Constraints::default(),
         calibration: true,
         threads: None,
@@ -148,6 +149,8 @@ impl Place {
             resource: "kind: Training\n",
             table,
             run_dir: self.run_dir(),
+            backbones: Vec::new(),
+            cache_dir: Some(self.folder.path().join("cache")),
             store: &self.store,
             threads: 2,
             cancel,
@@ -199,4 +202,31 @@ impl Progress for StopAfter<'_> {
     }
 
     fn note(&self, _text: &str) {}
+}
+
+/// A vocabulary of `size` tokens: special ones, the words of the topics, and as many others as fit.
+pub(crate) fn vocabulary(size: usize) -> String {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+    let words = special.iter().chain(TOPICS.into_iter().flatten()).chain(&WORDS).take(size);
+    words.map(|word| format!("{word}\n")).collect()
+}
+
+/// The same words as a `tokenizer.json`.
+pub(crate) fn tokenizer_json() -> String {
+    let words = vocabulary(61);
+    let ids: serde_json::Map<String, serde_json::Value> =
+        words.lines().zip(0..).map(|(word, id)| (word.to_owned(), id.into())).collect();
+    let special = |id: u32, token: &str| {
+        serde_json::json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true})
+    };
+    serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]")],
+        "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+        "decoder": null,
+        "model": {"type": "WordLevel", "vocab": ids, "unk_token": "[UNK]"},
+    })
+    .to_string()
 }
