@@ -28,6 +28,19 @@ def test_a_chat_answers_with_the_label(client, labels):
     assert answer.usage.total_tokens > 0
 
 
+def test_a_chat_comes_in_chunks(client, labels):
+    chunks = list(
+        client.chat.completions.create(
+            model="tickets",
+            messages=[{"role": "user", "content": "I want my money back"}],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) in labels
+    assert chunks[-1].usage.total_tokens > 0
+
+
 def test_an_unknown_model_is_not_found(client):
     with pytest.raises(openai.NotFoundError, match="nobody") as error:
         client.chat.completions.create(model="nobody", messages=[{"role": "user", "content": "a"}])

@@ -28,6 +28,13 @@ def test_server_and_model_are_ready(client):
     assert not client.is_model_ready("nobody")
 
 
+def test_a_model_is_unloaded_and_loaded_again(client):
+    client.unload_model("tickets")
+    assert not client.is_model_ready("tickets")
+    client.load_model("tickets")
+    assert client.is_model_ready("tickets")
+
+
 def test_metadata_names_the_tensors(client):
     assert client.get_server_metadata()["name"]
     metadata = client.get_model_metadata("tickets")

@@ -70,7 +70,7 @@ pub(crate) fn run(workspace: &Workspace, target: Option<&str>, minutes: f64) -> 
     ensure!(minutes > 0.0, "--minutes must be over 0");
     let targets = selected(target)?;
     let fuzzer = Fuzzer::build(workspace, &targets)?;
-    let bench = Bench::new(workspace)?;
+    let bench = Bench::new(workspace, false)?;
     let mut found = Vec::new();
     for target in targets {
         let run = fuzzer.run(target, minutes * 60.0)?;

@@ -52,6 +52,9 @@ enum Command {
     Figure {
         /// Name of the figure; without it, the names are listed.
         name: Option<String>,
+        /// Only see that it works: the debug build as it is, short loads, nothing stored.
+        #[arg(long)]
+        quick: bool,
     },
     /// Searches for inputs that make a reader, the resource parser or the server panic; not part of the check.
     Fuzz {
@@ -88,8 +91,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::ServicesTest => services::test(&workspace),
         Command::References => services::references(&workspace),
         Command::ServeOnly => check::serve_only(&workspace),
-        Command::Figure { name: Some(name) } => figures::measure(&workspace, &name),
-        Command::Figure { name: None } => {
+        Command::Figure { name: Some(name), quick } => figures::measure(&workspace, &name, quick),
+        Command::Figure { name: None, .. } => {
             figures::list();
             Ok(())
         }

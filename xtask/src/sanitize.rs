@@ -10,6 +10,9 @@ use crate::workspace::Workspace;
 /// The sanitizer, and overflow as in a debug build, which release turns off.
 const FLAGS: &str = "-Zsanitizer=address -Coverflow-checks=on";
 
+/// Cases of each property: the sanitizer makes them slow, and sizes are drawn small.
+const CASES: &str = "64";
+
 /// Builds the tests of `loquat-kernels` with the sanitizer, beside the other builds, and runs them.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let host = workspace.host()?;
@@ -19,6 +22,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut command = workspace.cargo(&["test", "--package", "loquat-kernels", "--locked", "--tests"]);
     // A named target spares build scripts and macros; the variable lets the stable compiler take the flag.
     command.args(["--target", &host]).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS);
-    command.env("CARGO_TARGET_DIR", workspace.target().join("sanitize"));
+    command.env("PROPTEST_CASES", CASES).env("CARGO_TARGET_DIR", workspace.target().join("sanitize"));
     process::run(&mut command)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, FromArgMatches};
 use loquat_infer::Kernels;
-use loquat_spec::ErrorCode;
+use loquat_spec::{ErrorCode, ObjectAddress};
 
 use crate::arguments::Global;
 use crate::failure::Failure;
@@ -16,7 +16,7 @@ use crate::output::Style;
 const STATE: &str = ".loquat";
 
 /// The global flags, resolved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     /// The flags as parsed.
     pub(crate) global: Global,
@@ -29,7 +29,16 @@ pub(crate) struct Context {
     /// Whether `--threads` was given, which then wins over the resource's own number.
     #[cfg(feature = "train")]
     threads_given: bool,
-    store: Option<PathBuf>,
+    store: Option<Place>,
+}
+
+/// Where a registry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a folder.
+    Folder(PathBuf),
+    /// In an object store.
+    Objects(ObjectAddress),
 }
 
 impl Context {
@@ -48,7 +57,7 @@ impl Context {
             .init();
         let kernels = Kernels::named(&word(&global.kernels))
             .map_err(|error| Failure::new(ErrorCode::Unsupported, error.to_string()))?;
-        let store = global.store.as_deref().map(local_path).transpose()?;
+        let store = global.store.as_deref().map(place).transpose()?;
         #[cfg(feature = "train")]
         let threads_given =
             innermost.value_source("threads").is_some_and(|s| s != clap::parser::ValueSource::DefaultValue);
@@ -74,8 +83,8 @@ impl Context {
     }
 
     /// The registry that goes with a folder of resources.
-    pub(crate) fn store_path(&self, folder: &Path) -> PathBuf {
-        self.store.clone().unwrap_or_else(|| state_folder(folder).join("store"))
+    pub(crate) fn store_place(&self, folder: &Path) -> Place {
+        self.store.clone().unwrap_or_else(|| Place::Folder(state_folder(folder).join("store")))
     }
 
     /// Whether `--store` names the registry.
@@ -126,12 +135,23 @@ pub(crate) fn word(choice: &impl clap::ValueEnum) -> String {
     choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-fn local_path(url: &str) -> Result<PathBuf, Failure> {
+fn place(url: &str) -> Result<Place, Failure> {
     match url.split_once("://") {
-        None => Ok(PathBuf::from(url)),
-        Some(("file", path)) => Ok(PathBuf::from(path)),
-        Some((scheme, _)) => {
-            Err(Failure::not_yet_supported(&format!("a store at {scheme}://"), "name a folder with --store"))
+        None => Ok(Place::Folder(PathBuf::from(url))),
+        Some(("file", path)) => Ok(Place::Folder(PathBuf::from(path))),
+        Some(("s3" | "gs" | "az", _)) => Ok(Place::Objects(url.parse()?)),
+        Some((scheme, _)) => Err(Failure::new(
+            ErrorCode::Invalid,
+            format!("no store is at {scheme}://: name a folder, s3://, gs:// or az:// with --store"),
+        )),
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Objects(address) => write!(f, "{address}"),
         }
     }
 }

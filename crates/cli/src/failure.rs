@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
+use loquat_client::ClientError;
 use loquat_spec::ErrorCode;
 
 /// Why a command ended without doing its work.
@@ -125,6 +126,29 @@ impl From<loquat_spec::NameError> for Failure {
     }
 }
 
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let code = match &error {
+            ClientError::Unreachable { .. } => ErrorCode::Unavailable,
+            ClientError::Foreign { .. } => ErrorCode::Failed,
+            ClientError::Refused(problem) => match problem.status {
+                404 => ErrorCode::NotFound,
+                409 => ErrorCode::Conflict,
+                500.. => ErrorCode::Unavailable,
+                401 | 403 | 429 => ErrorCode::Failed,
+                _ => ErrorCode::Invalid,
+            },
+        };
+        let text = chain(&error);
+        match error {
+            ClientError::Unreachable { .. } => {
+                Self::new(code, format!("{text}; start one with `loquat serve`, or name it with --server"))
+            }
+            _ => Self::new(code, text),
+        }
+    }
+}
+
 macro_rules! from_library_error {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {
@@ -137,6 +161,8 @@ macro_rules! from_library_error {
 
 from_library_error!(
     loquat_connect::hub::HubError,
+    loquat_connect::objects::ObjectError,
+    loquat_connect::sources::SourceError,
     loquat_data::DataError,
     loquat_infer::InferError,
     loquat_store::StoreError

@@ -1,28 +1,29 @@
 //! The model hub as the environment describes it: the variables of the `huggingface_hub` library, with their meaning there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use loquat_connect::hub::{Hub, HubConfig, Progress, Snapshot, Token};
 use loquat_spec::{ErrorCode, HubReference};
 
-use crate::context::Context;
+use crate::context::{Context, cache_folder};
 use crate::failure::Failure;
 use crate::output;
+use crate::variables::variable;
 
 /// Words that mean yes in a variable.
 const YES: [&str; 4] = ["1", "on", "yes", "true"];
 
 /// The files of a model, from the cache or the hub; what the cache answered for the hub is said.
-pub(crate) fn fetch(context: &Context, model: &HubReference) -> Result<Snapshot, Failure> {
+pub(crate) fn fetch(context: &Context, folder: &Path, model: &HubReference) -> Result<Snapshot, Failure> {
     let bar = bar(context);
     let show = |progress: Progress<'_>| {
         bar.set_message(format!("{model} {}", progress.file));
         bar.set_length(progress.bytes.unwrap_or(progress.done));
         bar.set_position(progress.done);
     };
-    let snapshot = Hub::new(config()?).snapshot(model, &show);
+    let snapshot = Hub::new(config(folder)?).snapshot(model, &show);
     bar.finish_and_clear();
     let snapshot = snapshot?;
     if let Some(warning) = &snapshot.warning {
@@ -31,12 +32,9 @@ pub(crate) fn fetch(context: &Context, model: &HubReference) -> Result<Snapshot,
     Ok(snapshot)
 }
 
-fn config() -> Result<HubConfig, Failure> {
-    let cache = cache().ok_or_else(|| {
-        let message = "no folder for models of a hub: set HF_HUB_CACHE, HF_HOME or HOME";
-        Failure::new(ErrorCode::Invalid, message)
-    })?;
-    let mut config = HubConfig::new(cache);
+/// The hub, its cache the one that its own library uses; that of `folder` where the user has no home.
+pub(crate) fn config(folder: &Path) -> Result<HubConfig, Failure> {
+    let mut config = HubConfig::new(cache().unwrap_or_else(|| cache_folder(folder).join("hub")));
     if let Some(endpoint) = variable("HF_ENDPOINT") {
         config.endpoint = endpoint;
     }
@@ -74,13 +72,7 @@ fn home() -> Option<PathBuf> {
     variable("HF_HOME").map(PathBuf::from).or_else(|| Some(cache()?.join("huggingface")))
 }
 
-/// A variable that holds something.
-#[expect(clippy::disallowed_methods, reason = "the cli is where the environment is read")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
-}
-
-fn bar(context: &Context) -> ProgressBar {
+pub(crate) fn bar(context: &Context) -> ProgressBar {
     if !context.bars {
         return ProgressBar::hidden();
     }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::{hub, output, table};
+use crate::{hub, output, sources, stores, table};
 
 /// Outcome of a version that was imported.
 const IMPORTED: &str = "imported";
@@ -53,7 +53,7 @@ pub(crate) fn import(context: &Context, plan: Plan<'_>) -> Result<(), Failure> {
     if models.is_empty() {
         return Ok(());
     }
-    let store = Store::open(&context.store_path(plan.folder))?;
+    let store = stores::of_folder(context, plan.folder)?;
     for located in models {
         import_one(context, plan, &store, located)?;
     }
@@ -123,9 +123,15 @@ pub(crate) fn source(context: &Context, folder: &Path, model: &ModelSource) -> R
             Ok(Source { folder, files, digest, origin: path.clone() })
         }
         ModelSource::Hub(reference) => {
-            let Snapshot { commit, path, .. } = hub::fetch(context, reference)?;
+            let Snapshot { commit, path, .. } = hub::fetch(context, folder, reference)?;
             let origin = format!("hf://{}/{}@{commit}", reference.owner(), reference.name());
             Ok(Source { files: of_files(&path)?, folder: path, digest: commit, origin })
+        }
+        ModelSource::Objects(address) => {
+            let folder = sources::of_folder(context, folder)?.folder(address)?;
+            let files = of_files(&folder)?;
+            let digest = files.digest().map_err(|error| Failure::from_error(error.code(), &error))?;
+            Ok(Source { folder, files, digest, origin: address.to_string() })
         }
     }
 }

@@ -58,6 +58,12 @@ impl Interrupt {
         Ok(Self { stage })
     }
 
+    /// One that no signal reaches, for work beside a server: it ends with the process.
+    #[cfg(all(feature = "serve", feature = "train"))]
+    pub(crate) fn detached() -> Self {
+        Self { stage: Arc::new(Mutex::new(Stage::Idle)) }
+    }
+
     /// From now on signals ask `cancel`; until [`Interrupt::idle`].
     #[cfg(feature = "train")]
     pub(crate) fn training(&self, cancel: Arc<Cancel>) {

@@ -25,11 +25,16 @@ mod output;
 #[cfg(feature = "train")]
 mod progress;
 mod reading;
+mod remote;
 mod resources;
 mod rows;
+mod sources;
 mod starters;
 mod stores;
 mod table;
+mod variables;
+#[cfg(feature = "serve")]
+mod watching;
 
 use std::process::ExitCode;
 

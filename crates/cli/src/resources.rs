@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use loquat_spec::{ErrorCode, Finding, Resources, SourceText};
+use loquat_spec::{ErrorCode, Finding, Name, Resources, SourceText};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -14,10 +14,19 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// Reads and validates the resources of the folder itself, its files in order of their names. Hidden files are no
 /// resources. The inner error holds every problem of every file.
 pub(crate) fn read(folder: &Path) -> Result<Result<Resources, Vec<Finding>>, Failure> {
-    let mut files = Vec::new();
-    let mut problems = Vec::new();
+    let mut sources = Vec::new();
     for path in paths(folder)? {
         let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        sources.push((path, bytes));
+    }
+    Ok(parse(sources))
+}
+
+/// Validates resource files, given with their places.
+pub(crate) fn parse(sources: Vec<(PathBuf, Vec<u8>)>) -> Result<Resources, Vec<Finding>> {
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    for (path, bytes) in sources {
         match SourceText::from_bytes(path, bytes) {
             Ok(file) => files.push(file),
             Err(problem) => problems.push(*problem),
@@ -25,10 +34,10 @@ pub(crate) fn read(folder: &Path) -> Result<Result<Resources, Vec<Finding>>, Fai
     }
     let parsed = loquat_spec::parse(&files);
     if problems.is_empty() {
-        return Ok(parsed);
+        return parsed;
     }
     problems.extend(parsed.err().unwrap_or_default());
-    Ok(Err(problems))
+    Err(problems)
 }
 
 /// Reads and validates the resources of the folder, of which there must be some; problems are shown and end the
@@ -41,10 +50,13 @@ pub(crate) fn load(context: &Context, folder: &Path) -> Result<Resources, Failur
 
 /// Like [`load`], but a folder without resources is an empty set of resources.
 pub(crate) fn load_if_any(context: &Context, folder: &Path) -> Result<Resources, Failure> {
-    read(folder)?.map_err(|found| {
-        findings::say(&found, context.style.stderr);
-        Failure::silent(ErrorCode::Invalid)
-    })
+    read(folder)?.map_err(|found| shown(context, &found))
+}
+
+/// The failure of resources whose problems are shown here.
+pub(crate) fn shown(context: &Context, found: &[Finding]) -> Failure {
+    findings::say(found, context.style.stderr);
+    Failure::silent(ErrorCode::Invalid)
 }
 
 /// Number of resources.
@@ -52,18 +64,35 @@ pub(crate) fn count(resources: &Resources) -> usize {
     resources.datasets.len() + resources.trainings.len() + resources.models.len() + resources.endpoints.len()
 }
 
+/// The most folds of a training on a data set; 0 without one.
+pub(crate) fn folds(resources: &Resources, dataset: &Name) -> usize {
+    let trainings = resources.trainings.iter().map(|located| &located.value);
+    trainings
+        .filter(|training| training.dataset == *dataset)
+        .map(|training| training.folds)
+        .max()
+        .unwrap_or(0)
+}
+
 /// The failure of a folder without resources.
 pub(crate) fn none_in(folder: &Path) -> Failure {
     Failure::new(
         ErrorCode::NotFound,
         format!(
-            "no resource file (*.yaml, *.yml, *.json) in {0}: `loquat init text-classification {0}` writes a starter",
+            "no resource (in *.yaml, *.yml, *.json) in {0}: `loquat init text-classification {0}` writes a starter",
             folder.display()
         ),
     )
 }
 
-fn paths(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The resource files of a folder, ordered by name.
+pub(crate) fn paths(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if folder.is_file() {
+        let parent =
+            folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let message = format!("{} is a file: name its folder, {}", folder.display(), parent.display());
+        return Err(Failure::new(ErrorCode::Invalid, message));
+    }
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut paths = Vec::new();
     for entry in entries {

@@ -1,10 +1,10 @@
 //! Reads the rows to predict on a thread of their own, in order, in chunks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use loquat_data::{DataError, ReaderFormat, Record, read_records};
+use loquat_data::{ReaderFormat, Record, read_records, read_standard_input};
 use loquat_spec::ErrorCode;
 
 use crate::failure::{Failure, chain};
@@ -31,16 +31,34 @@ pub(crate) struct Rows {
     rows: Receiver<Row>,
 }
 
+/// How rows are read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The format, where it is given.
+    pub(crate) format: Option<ReaderFormat>,
+    /// Columns of which a header on standard input holds one.
+    pub(crate) columns: Vec<String>,
+}
+
 impl Rows {
     /// Starts to read `files` one after the other, or standard input when there are none.
-    pub(crate) fn start(files: Vec<PathBuf>, format: Option<ReaderFormat>) -> Result<Self, Failure> {
+    pub(crate) fn start(files: Vec<PathBuf>, how: Reading) -> Result<Self, Failure> {
         let (sender, rows) = sync_channel(AHEAD);
         let reading = move || {
             if files.is_empty() {
-                read(0, read_records(None, format), &sender);
+                let records = match how.format {
+                    Some(format) => read_records(None, Some(format)),
+                    None => read_standard_input(&how.columns),
+                };
+                let records = records.map_err(|error| chain(&error));
+                read(0, records, &sender);
             }
             for (number, file) in files.iter().enumerate() {
-                if !read(number, read_records(Some(file), format), &sender) {
+                let records = match (how.format, ReaderFormat::from_name(file)) {
+                    (None, None) => Err(unknown_format(file)),
+                    (format, _) => read_records(Some(file), format).map_err(|error| chain(&error)),
+                };
+                if !read(number, records, &sender) {
                     return;
                 }
             }
@@ -71,14 +89,18 @@ impl Rows {
     }
 }
 
+/// What `--input-format` would have told.
+fn unknown_format(file: &Path) -> String {
+    format!(
+        "{}: the name does not tell the format; end it in .jsonl, .csv, .tsv, .parquet or .txt, or give --input-format",
+        file.display()
+    )
+}
+
 /// Sends every record; false once nobody takes them.
-fn read(
-    number: usize,
-    records: Result<loquat_data::RecordStream, DataError>,
-    sender: &SyncSender<Row>,
-) -> bool {
+fn read(number: usize, records: Result<loquat_data::RecordStream, String>, sender: &SyncSender<Row>) -> bool {
     match records {
-        Err(error) => sender.send(Row::Bad(chain(&error))).is_ok(),
+        Err(problem) => sender.send(Row::Bad(problem)).is_ok(),
         Ok(mut records) => records.all(|record| {
             let row = match record {
                 Ok(record) => Row::Read(number, record),

@@ -5,12 +5,14 @@ use std::time::Duration;
 use loquat_spec::{PredictParameters, PredictRequest, PredictResponse};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::Agent;
 use ureq::http::Response;
+use ureq::{Agent, RequestBuilder};
 
-use crate::answer::{Model, ModelList};
+use crate::answer::{Model, ModelList, Resource, ResourceList};
 use crate::error::{ClientError, ProblemDetails};
 
+/// Where resources are.
+const APIS: &str = "/apis/loquat.dev/v1alpha1";
 /// Longest wait for an answer unless [`Client::timeout`] sets another.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer read.
@@ -67,10 +69,7 @@ impl Client {
             status: 0,
             source,
         })?;
-        let mut call = self.agent.post(&url).header("content-type", "application/json");
-        if let Some(key) = &self.key {
-            call = call.header("authorization", format!("Bearer {key}"));
-        }
+        let call = self.keyed(self.agent.post(&url)).header("content-type", "application/json");
         answer(&url, call.send(&body[..]))
     }
 
@@ -87,14 +86,62 @@ impl Client {
         Ok(response.status().is_success())
     }
 
+    /// The resources of a kind, in the plural as in paths: `endpoints`.
+    pub fn resources(&self, kind: &str) -> Result<Vec<Resource>, ClientError> {
+        let list: ResourceList = self.get(&format!("{APIS}/{}", encoded(kind)))?;
+        Ok(list.items)
+    }
+
+    /// One resource.
+    pub fn resource(&self, kind: &str, name: &str) -> Result<Resource, ClientError> {
+        self.get(&resource_path(kind, name))
+    }
+
+    /// Creates or changes a resource, given as YAML or JSON, and answers it as it is then. A dry run changes nothing.
+    pub fn apply(
+        &self,
+        (kind, name): (&str, &str),
+        text: &str,
+        dry_run: bool,
+    ) -> Result<Resource, ClientError> {
+        let url = self.changing(kind, name, dry_run);
+        let call = self.keyed(self.agent.put(&url)).header("content-type", "application/yaml");
+        answer(&url, call.send(text.as_bytes()))
+    }
+
+    /// Deletes a resource.
+    pub fn delete(&self, kind: &str, name: &str) -> Result<(), ClientError> {
+        let url = self.changing(kind, name, false);
+        let _: Value = answer(&url, self.keyed(self.agent.delete(&url)).call())?;
+        Ok(())
+    }
+
+    /// Why a request took as long as it did, or how an endpoint fares: the facts, as the server's OpenAPI document describes
+    /// them.
+    pub fn why(&self, subject: &str) -> Result<Value, ClientError> {
+        self.get(&format!("/why/{}", encoded(subject)))
+    }
+
+    fn changing(&self, kind: &str, name: &str, dry_run: bool) -> String {
+        let query = if dry_run { "?dryRun=All" } else { "" };
+        format!("{}{}{query}", self.base, resource_path(kind, name))
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let url = format!("{}{path}", self.base);
-        let mut call = self.agent.get(&url);
-        if let Some(key) = &self.key {
-            call = call.header("authorization", format!("Bearer {key}"));
-        }
-        answer(&url, call.call())
+        answer(&url, self.keyed(self.agent.get(&url)).call())
     }
+
+    fn keyed<B>(&self, call: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.key {
+            Some(key) => call.header("authorization", format!("Bearer {key}")),
+            None => call,
+        }
+    }
+}
+
+fn resource_path(kind: &str, name: &str) -> String {
+    format!("{APIS}/{}/{}", encoded(kind), encoded(name))
 }
 
 fn agent(timeout: Duration) -> Agent {

@@ -16,6 +16,6 @@ mod answer;
 mod client;
 mod error;
 
-pub use answer::Model;
+pub use answer::{Condition, Manager, Metadata, Model, Resource, Status};
 pub use client::Client;
 pub use error::{ClientError, ProblemDetails};

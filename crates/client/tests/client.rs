@@ -67,3 +67,32 @@ fn a_server_that_is_gone_is_unreachable() {
     drop(server);
     assert!(matches!(client.models(), Err(ClientError::Unreachable { .. })));
 }
+
+#[test]
+fn resources_are_applied_listed_and_deleted() {
+    let registry = Registry::with_tickets();
+    let server = registry.serve();
+    let client = client(&server);
+    let text = "apiVersion: loquat.dev/v1alpha1\nkind: Endpoint\nmetadata: { name: help }\nspec: { model: tickets }\n";
+    let place = ("endpoints", "help");
+    assert_eq!(client.apply(place, text, true).unwrap().metadata.generation, 1);
+    assert_eq!(client.resources("endpoints").unwrap().len(), 1);
+    let applied = client.apply(place, text, false).unwrap();
+    assert_eq!(
+        (applied.manager(), applied.spec["model"].as_str()),
+        ("loquat-apply", Some("tickets@champion"))
+    );
+    server.eventually("it is ready", |_| {
+        client.resource("endpoints", "help").unwrap().ready().is_some_and(|ready| ready.status == "True")
+    });
+    assert_eq!(client.why("help").unwrap()["kind"], "endpoint");
+    client.delete("endpoints", "help").unwrap();
+    let Err(ClientError::Refused(problem)) = client.resource("endpoints", "help") else {
+        panic!("it is gone")
+    };
+    assert_eq!(problem.status, 404);
+    let Err(ClientError::Refused(problem)) = client.apply(place, "kind: 1", false) else {
+        panic!("a bad one")
+    };
+    assert_eq!(problem.status, 422);
+}

@@ -16,13 +16,12 @@ use crate::split::Part;
 use crate::survey::Survey;
 use crate::{DataError, checks};
 
-pub use classes::small_classes;
 pub(crate) use classes::{alike, misspelt};
 
 /// Runs every check of the whole. Gives the rows whose text stands in an earlier part.
 pub(crate) fn check(
     survey: &Survey,
-    dataset: &Dataset,
+    (dataset, folds): (&Dataset, usize),
     findings: &mut Findings,
 ) -> Result<Vec<u32>, DataError> {
     if !usable(survey, findings) {
@@ -31,7 +30,7 @@ pub(crate) fn check(
     parts(survey, &dataset.split, findings);
     let repeats = repeats::check(survey, findings)?;
     near::check(survey, &repeats.repeated, findings)?;
-    classes::check(survey, findings)?;
+    classes::check(survey, folds, findings)?;
     languages::check(survey, dataset, findings)?;
     translations::check(survey, findings)?;
     quirks::check(survey, findings)?;
@@ -57,6 +56,9 @@ fn usable(survey: &Survey, findings: &mut Findings) -> bool {
             "there is no row, so there is nothing to train on".to_owned(),
             "add rows to the files of `source`",
         )
+    } else if survey.left_out == survey.rows_read {
+        let message = "every row has the weight 0, which leaves it out".to_owned();
+        (checks::NO_TEXT, message, "give weights above 0, or name the right column of weights")
     } else {
         let read = survey.rows_read;
         let message =
@@ -82,12 +84,20 @@ fn parts(survey: &Survey, split: &Split, findings: &mut Findings) {
     };
     let has = |part| survey.part_len(part) > 0;
     if !has(Part::Train) {
+        let (message, remedy) = if survey.has_groups && matches!(split, Split::Hash { .. }) {
+            (
+                "no row is left for training: rows of one group stay together, and every group fell into another part",
+                "give more groups, or correct `columns.group`",
+            )
+        } else {
+            ("no row is left for training", "leave a share of the rows to training")
+        };
         let report = Report {
             check: checks::NO_TEXT,
             subject: "train".to_owned(),
             field: Some("spec.split".to_owned()),
-            message: "no row is left for training".to_owned(),
-            remedy: "leave a share of the rows to training".to_owned(),
+            message: message.to_owned(),
+            remedy: remedy.to_owned(),
         };
         findings.add(report, None);
     }

@@ -70,6 +70,9 @@ impl Delimited {
         };
         let names: Vec<String> =
             split(&text, self.separator).into_iter().map(|name| name.trim().to_owned()).collect();
+        if names.iter().any(|name| name.contains('\r')) {
+            return Some(Err(DataError::LineEnds { file: self.lines.file().to_owned() }));
+        }
         let mut seen = BTreeSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
             let file = self.lines.file().to_owned();

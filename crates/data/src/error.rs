@@ -2,6 +2,7 @@
 
 use std::io;
 
+use loquat_connect::sources::SourceError;
 use loquat_spec::ErrorCode;
 
 use crate::checks;
@@ -72,6 +73,14 @@ pub enum DataError {
         /// The name that stands twice.
         column: String,
     },
+    /// The lines of a delimited file end in carriage returns alone.
+    #[error(
+        "{file}: its lines end in carriage returns alone, so all of it is one line; save it with line feeds"
+    )]
+    LineEnds {
+        /// The file.
+        file: String,
+    },
     /// A line is longer than the guard allows.
     #[error("{file}: line {line}: longer than {limit} bytes; is this the right file and format?")]
     LineTooLong {
@@ -121,6 +130,24 @@ pub enum DataError {
         row: u64,
         /// What the decoder says.
         reason: String,
+    },
+    /// An address that leads nowhere.
+    #[error(transparent)]
+    Address {
+        /// What is wrong with it.
+        source: loquat_spec::NameError,
+    },
+    /// Files behind an address can't be fetched.
+    #[error(transparent)]
+    Elsewhere {
+        /// Why.
+        source: Box<SourceError>,
+    },
+    /// The caller gave no way to fetch anything.
+    #[error("{address}: nothing fetches addresses here; copy the data to this machine and give its path")]
+    NoSources {
+        /// The address.
+        address: String,
     },
     /// A task whose data is not read yet.
     #[error("data of the task {task} is not yet supported; supported are {supported}")]
@@ -187,14 +214,17 @@ impl DataError {
         match self {
             Self::NotFound { .. } | Self::NoMatch { .. } => ErrorCode::NotFound,
             Self::Io { .. } | Self::Scratch { .. } => ErrorCode::Unavailable,
+            Self::Elsewhere { source } => source.code(),
             Self::LineTooLong { .. } => ErrorCode::TooLarge,
-            Self::UnsupportedTask { .. } => ErrorCode::Unsupported,
+            Self::UnsupportedTask { .. } | Self::NoSources { .. } => ErrorCode::Unsupported,
             Self::Threads { .. } => ErrorCode::Failed,
             Self::Folder { .. }
             | Self::Pattern { .. }
             | Self::UnknownFormat { .. }
             | Self::Encoding { .. }
+            | Self::Address { .. }
             | Self::Header { .. }
+            | Self::LineEnds { .. }
             | Self::InvalidUtf8 { .. }
             | Self::Nul { .. }
             | Self::Malformed { .. }
@@ -245,14 +275,19 @@ impl DataError {
             Self::Pattern { .. } => "correct the glob; `*`, `?`, `**` and `[…]` are special",
             Self::UnknownFormat { .. } => "give `format` in `source`, or rename the file",
             Self::Io { .. } => "check that the file is whole, readable and compressed as its name says",
-            Self::Encoding { .. } | Self::InvalidUtf8 { .. } => {
-                "save the file as UTF-8, for instance with iconv -f LATIN1 -t UTF-8"
+            Self::Encoding { .. } => "save the file as UTF-8, for instance with iconv -f UTF-16 -t UTF-8",
+            Self::InvalidUtf8 { .. } => {
+                "save the file as UTF-8; if it is Windows-1252, with iconv -f WINDOWS-1252 -t UTF-8"
             }
+            Self::LineEnds { .. } => "save the file with line feeds, for instance with tr '\\r' '\\n'",
             Self::Header { .. } => "rename one of the two columns",
             Self::LineTooLong { .. } => "break the record up, or give the right `format` in `source`",
             Self::Nul { .. } => "remove the NUL, or mend what wrote the file",
             Self::Malformed { .. } => "mend or remove the record",
             Self::Parquet { .. } => "write the file again, with Snappy, gzip or zstd compression",
+            Self::Address { .. } | Self::Elsewhere { .. } | Self::NoSources { .. } => {
+                "correct the address in `source`, or copy the data to this machine"
+            }
             Self::UnsupportedTask { .. }
             | Self::Threads { .. }
             | Self::Target { .. }

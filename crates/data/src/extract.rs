@@ -41,6 +41,8 @@ pub(crate) enum Outcome {
     Unlabelled,
     /// A value that breaks a rule.
     Faulty(Box<Report>),
+    /// Its weight is 0.
+    LeftOut,
     /// The split column is absent or empty here.
     NoSplit,
 }
@@ -75,13 +77,17 @@ impl Extractor<'_> {
         let Some(mut labels) = labels else { return Err(Outcome::Unlabelled) };
         labels.sort();
         labels.dedup();
+        let weight = self.weight(&object)?;
+        if weight == 0.0 {
+            return Err(Outcome::LeftOut);
+        }
         Ok(Draft {
             input,
             labels,
             language: self.word(layout.language, &object)?,
             group: self.word(layout.group, &object)?,
             id: self.word(layout.id, &object)?,
-            weight: self.weight(&object)?,
+            weight,
             key,
             split: self.split(&object)?,
             candidates,
@@ -196,7 +202,7 @@ impl Extractor<'_> {
             Some(weight) if weight.is_finite() && weight >= 0.0 => Ok(weight),
             _ => {
                 let message = format!(
-                    "column `{}` holds {value}, and a weight is a finite number from 0",
+                    "column `{}` holds {value}, and a weight is a number from 0 to 3e38",
                     self.layout.column(role)
                 );
                 Err(self.fault(

@@ -5,12 +5,14 @@
 //! as they are. This crate knows nothing of models.
 
 mod checks;
+mod class_names;
 mod columns;
 mod conll;
 mod content;
 mod delimited;
 mod error;
 mod extract;
+mod file_account;
 mod findings;
 mod format;
 mod glance;
@@ -23,6 +25,7 @@ mod open;
 mod parquet;
 mod parquet_pages;
 mod reader;
+mod reading;
 mod repair;
 mod scan;
 mod sketch;
@@ -33,11 +36,10 @@ mod table;
 mod tags;
 
 pub use checks::{CHECKS, Check};
-pub use content::small_classes;
 pub use error::{DataError, Fault};
 pub use format::ReaderFormat;
 pub use load::{Audit, LoadOptions, OnProgress, check, load};
-pub use reader::{Record, RecordStream, read_records, read_records_from};
+pub use reader::{Record, RecordStream, read_records, read_records_from, read_standard_input};
 pub use repair::{Repair, repair};
 pub use split::{Part, group_key, normalised, part_of, text_key};
 pub use table::{Input, LabelledSpan, Location, Row, Table};

@@ -10,6 +10,7 @@ use parquet::record::{Field, Row};
 use serde_json::{Map, Number, Value};
 
 use crate::DataError;
+use crate::class_names::ClassNames;
 use crate::parquet_pages::examine;
 
 /// Longest reason kept of a decoder's message, which may quote whole values.
@@ -24,6 +25,7 @@ pub(crate) struct Parquet {
     /// The bytes of `reader`, whose pages are examined first.
     opened: Arc<File>,
     file: String,
+    classes: ClassNames,
     group: usize,
     rows: Option<ReaderIter>,
     row: u64,
@@ -37,7 +39,8 @@ impl Parquet {
             Ok((SerializedFileReader::new(opened)?, Arc::new(own)))
         })
         .map_err(|reason| failure(file, 0, reason))?;
-        Ok(Self { reader, opened, file: file.to_owned(), group: 0, rows: None, row: 0 })
+        let classes = ClassNames::of(reader.metadata().file_metadata());
+        Ok(Self { reader, opened, file: file.to_owned(), classes, group: 0, rows: None, row: 0 })
     }
 
     /// The next row's number, from 1, and the row. Nothing is read after a failure.
@@ -84,7 +87,7 @@ impl Parquet {
     fn object(&self, row: Row) -> Result<Map<String, Value>, DataError> {
         row.into_columns()
             .into_iter()
-            .map(|(name, field)| value(field).map(|value| (name, value)))
+            .map(|(name, field)| value(field).map(|value| self.classes.named(name, value)))
             .collect::<Result<_, usize>>()
             .map_err(|byte| DataError::InvalidUtf8 { file: self.file.clone(), line: self.row, byte })
     }

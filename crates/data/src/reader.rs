@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use loquat_spec::CheckName;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::checks;
@@ -103,10 +104,40 @@ impl Raw {
 }
 
 fn json_object(text: &str) -> Result<Map<String, Value>, Fault> {
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map(|Unique(object)| object).map_err(Fault::Json);
+    }
     match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(Fault::NotAnObject(type_name(&other))),
         Err(error) => Err(Fault::Json(error)),
+    }
+}
+
+/// An object whose members have names of their own: of two with one name, readers elsewhere take either.
+struct Unique(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Unique;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
+                let mut object = Map::new();
+                while let Some((name, value)) = members.next_entry::<String, Value>()? {
+                    if object.contains_key(&name) {
+                        return Err(A::Error::custom(format!("member {name:?} appears twice")));
+                    }
+                    object.insert(name, value);
+                }
+                Ok(Unique(object))
+            }
+        }
+        deserializer.deserialize_map(Members)
     }
 }
 
@@ -159,7 +190,7 @@ impl Reader {
             (Some(format), _) => format,
             (None, Some(path)) => ReaderFormat::from_name(path)
                 .ok_or_else(|| DataError::UnknownFormat { file: file.to_owned() })?,
-            (None, None) => return Self::sniff(options),
+            (None, None) => return Self::sniff(&[], options),
         };
         if format == ReaderFormat::Parquet {
             let opened = open::open_seekable(path, file, options.scratch)?;
@@ -168,15 +199,17 @@ impl Reader {
         Self::on_stream(open::open(path, file)?, format, options)
     }
 
-    /// Standard input without a format: objects where it begins with a brace, Parquet where it begins with
-    /// Parquet's mark, else plain lines.
-    fn sniff(options: &ReaderOptions<'_>) -> Result<Self, DataError> {
+    /// Standard input without a format: objects where it begins with a brace, Parquet where it begins with Parquet's mark,
+    /// csv or tsv where its first line is a header that holds one of `columns`, else plain lines.
+    fn sniff(columns: &[String], options: &ReaderOptions<'_>) -> Result<Self, DataError> {
         let io_error = |source| DataError::Io { file: options.file.to_owned(), source };
         let mut stream = open::open(None, options.file)?;
         let start = stream.fill_buf().map_err(io_error)?;
         let format = match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'{') => ReaderFormat::Jsonl,
             _ if start.starts_with(b"PAR1") => ReaderFormat::Parquet,
+            _ if is_header(start, b'\t', columns) => ReaderFormat::Tsv,
+            _ if is_header(start, b',', columns) => ReaderFormat::Csv,
             _ => ReaderFormat::Lines,
         };
         Self::on_stream(stream, format, options)
@@ -238,6 +271,19 @@ impl Reader {
     }
 }
 
+/// Whether the first line of `start` has several fields, one of them of `columns`.
+fn is_header(start: &[u8], separator: u8, columns: &[String]) -> bool {
+    let line = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let fields: Vec<&[u8]> =
+        line.split(|byte| *byte == separator).map(|field| unquoted(field.trim_ascii())).collect();
+    fields.len() > 1 && fields.iter().any(|field| columns.iter().any(|column| column.as_bytes() == *field))
+}
+
+fn unquoted(field: &[u8]) -> &[u8] {
+    field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field)
+}
+
 /// The next line as a raw record; objects pass over blank lines, plain text keeps them.
 fn next_line(lines: &mut Lines, json: bool) -> Option<Result<Raw, DataError>> {
     loop {
@@ -295,6 +341,16 @@ pub fn read_records(path: Option<&Path>, format: Option<ReaderFormat>) -> Result
     let file = path.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
     let options = ReaderOptions { file: &file, scratch: None, limit: LIMIT };
     Ok(Box::new(Records { reader: Reader::open(path, format, &options)? }))
+}
+
+/// Streams the records of standard input. Its format is told by its beginning as [`read_records`] says, and it is csv or
+/// tsv where the first line is a header of several fields of which one is in `columns`.
+///
+/// # Errors
+/// As [`read_records`].
+pub fn read_standard_input(columns: &[String]) -> Result<RecordStream, DataError> {
+    let options = ReaderOptions { file: "standard input", scratch: None, limit: LIMIT };
+    Ok(Box::new(Records { reader: Reader::sniff(columns, &options)? }))
 }
 
 /// Streams the records of `input`, called `file` in messages: [`read_records`] for bytes that are already at hand

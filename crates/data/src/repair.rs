@@ -15,9 +15,10 @@ use crate::content::{alike, misspelt};
 use crate::extract::{Extractor, Outcome};
 use crate::findings::Findings;
 use crate::lines::LIMIT;
-use crate::load::{LoadOptions, OnProgress, Read, Reading, next_piece, part};
+use crate::load::{LoadOptions, OnProgress};
 use crate::mending::{Change, Mending};
 use crate::reader::{Raw, Reader, ReaderOptions};
+use crate::reading::{Read, Reading, next_piece, part};
 use crate::sources::{self, PlannedFile};
 use crate::split::Part;
 use crate::survey::Survey;
@@ -82,7 +83,7 @@ pub fn repair(
     // The first look learns how labels are written, the second what is wrong beyond that.
     let mending = mending(&read(&Mending::default())?);
     let Read { survey, findings, .. } = read(&mending)?;
-    let planned = sources::plan(dataset, &options.base, &mut Findings::new(dataset, 0));
+    let planned = sources::plan(dataset, options, &mut Findings::new(dataset, 0));
     refuse_source(file, &planned)?;
     let dropped = dropped(&survey, &findings)?;
     let writing = Writing {
@@ -313,6 +314,7 @@ impl Writing<'_> {
                 }
                 Ok(object)
             }
+            Outcome::LeftOut => Ok(object),
             Outcome::Empty => Err(checks::EMPTY_ROW),
             Outcome::Unlabelled => Err(checks::MISSING_LABEL),
             Outcome::NoSplit => Err(checks::UNKNOWN_SPLIT),

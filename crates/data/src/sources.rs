@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use loquat_spec::{Dataset, SourceFile, Split, SplitPart};
+use loquat_spec::{Address, Dataset, SourceFile, Split, SplitPart};
 
 use crate::checks;
 use crate::findings::{Findings, Place, Report, did_you_mean};
 use crate::split::{Part, part_of};
-use crate::{DataError, ReaderFormat};
+use crate::{DataError, LoadOptions, ReaderFormat};
 
 /// How the rows of a file get their part.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,15 +43,15 @@ pub(crate) struct PlannedFile {
     pub(crate) rule: PartRule,
 }
 
-/// The files of `dataset`, whose relative paths start at `base`: those of the source in the order declared, globs in
+/// The files of `dataset`, fetched first where they lie elsewhere: those of the source in the order declared, globs in
 /// the order of names, then those of the development and of the test part. What can't be found is reported.
-pub(crate) fn plan(dataset: &Dataset, base: &Path, findings: &mut Findings) -> Vec<PlannedFile> {
+pub(crate) fn plan(dataset: &Dataset, options: &LoadOptions, findings: &mut Findings) -> Vec<PlannedFile> {
     let mut planned = Vec::new();
     let (rule, own) = rules(&dataset.split);
-    expand(&dataset.files, base, (rule, "spec.source"), (&mut planned, findings));
+    expand(&dataset.files, options, (rule, "spec.source"), (&mut planned, findings));
     for (part, files) in own {
         let field = format!("spec.split.{}", part.as_str());
-        expand(files, base, (PartRule::Fixed(part), &field), (&mut planned, findings));
+        expand(files, options, (PartRule::Fixed(part), &field), (&mut planned, findings));
     }
     drop_overlaps(planned, findings)
 }
@@ -90,12 +90,12 @@ fn share(part: &Option<SplitPart>) -> f64 {
 /// Finds the files that `files` name and adds them to the plan, or to the findings what is wrong with them.
 fn expand(
     files: &[SourceFile],
-    base: &Path,
+    options: &LoadOptions,
     (rule, field): (PartRule, &str),
     (planned, findings): (&mut Vec<PlannedFile>, &mut Findings),
 ) {
     for source in files {
-        match matches(&source.path, base) {
+        match found(&source.path, options) {
             Ok(paths) => planned.extend(paths.into_iter().map(|(path, name)| PlannedFile {
                 path,
                 name,
@@ -123,7 +123,20 @@ pub(crate) fn unreadable(error: &DataError, file: &str, field: Option<&str>) -> 
     }
 }
 
-/// The files that a path or glob names, in order, with their names in messages.
+/// The files that a path, glob or address names, in order, with their names in messages.
+fn found(path: &str, options: &LoadOptions) -> Result<Vec<(PathBuf, String)>, DataError> {
+    if !Address::is_meant(path) {
+        return matches(path, &options.base);
+    }
+    let address: Address = path.parse().map_err(|source| DataError::Address { source })?;
+    let sources = options.sources.as_ref();
+    let sources = sources.ok_or_else(|| DataError::NoSources { address: path.to_owned() })?;
+    let fetched =
+        sources.files(&address).map_err(|source| DataError::Elsewhere { source: Box::new(source) })?;
+    Ok(fetched.into_iter().map(|file| (file.path, file.name)).collect())
+}
+
+/// The files that a path or glob names.
 fn matches(pattern: &str, base: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
     let whole = base.join(pattern);
     if whole.is_dir() {

@@ -216,6 +216,8 @@ pub(crate) struct Survey {
     /// Rows read, usable or not, and those dropped for lack of a label.
     pub(crate) rows_read: usize,
     pub(crate) unlabelled: usize,
+    /// Rows with the weight 0.
+    pub(crate) left_out: usize,
     /// Most rows that a check keeps.
     pub(crate) limit: usize,
     label_words: Words,
@@ -257,6 +259,7 @@ impl Survey {
             has_groups: false,
             rows_read: 0,
             unlabelled: 0,
+            left_out: 0,
             limit,
             label_words: Words::default(),
             language_words: Words::default(),

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod support;
 
-use loquat_data::{CHECKS, DataError, Input, LoadOptions, Part, Table, load, small_classes};
+use loquat_data::{CHECKS, DataError, Input, LoadOptions, Part, Table, load};
 use loquat_spec::{Dataset, Finding, Severity, SourceFile, Split, SplitPart, Task};
 use serde_json::{Value, json};
 use support::{Folder, columns, dataset, found, hash_split, jsonl, source};
@@ -293,11 +293,16 @@ fn every_fault_is_found_with_its_rows_and_place() {
 }
 
 fn load_one(rows: &[Value], adjust: impl FnOnce(&mut Dataset)) -> Table {
+    load_for_folds(rows, 0, adjust)
+}
+
+fn load_for_folds(rows: &[Value], folds: usize, adjust: impl FnOnce(&mut Dataset)) -> Table {
     let folder = Folder::new();
     folder.write("a.jsonl", jsonl(rows));
     let mut dataset = dataset(Task::TextClassification, "a.jsonl");
     adjust(&mut dataset);
-    folder.load(&dataset)
+    let options = LoadOptions { base: folder.path().to_owned(), threads: 2, folds, ..LoadOptions::default() };
+    load(&dataset, &options).unwrap()
 }
 
 #[test]
@@ -384,7 +389,12 @@ fn compressed_parquet_is_unpacked_into_the_cache_and_leaves_nothing_there() {
     let mut dataset = dataset(Task::MultiLabelClassification, "b.parquet.zst");
     dataset.columns = columns(&[("id", "number"), ("group", "raw")]);
     let cache = folder.path().join("cache");
-    let options = LoadOptions { base: folder.path().to_owned(), threads: 1, cache: Some(cache.clone()) };
+    let options = LoadOptions {
+        base: folder.path().to_owned(),
+        threads: 1,
+        cache: Some(cache.clone()),
+        ..LoadOptions::default()
+    };
     let table = load(&dataset, &options).unwrap();
     assert_eq!((table.rows.len(), table.labels.len()), (2, 2));
     assert_eq!((table.rows[0].id.as_deref(), table.rows[0].group.as_deref()), (Some("0"), Some("Käse")));
@@ -482,19 +492,27 @@ fn parts_that_stay_empty_are_reported() {
 fn classes_smaller_than_the_folds_are_named_and_kept() {
     let mut rows: Vec<Value> = (0..6).map(|n| pair(&format!("a{n}"), "big")).collect();
     rows.extend([pair("b", "small"), pair("c", "small")]);
-    let table = load_one(&rows, no_change);
-    let finding = small_classes(&table, 5, &Default::default()).unwrap();
-    assert_eq!(finding.rows, [6, 7]);
-    assert_eq!(finding.line, Some(7));
-    assert!(
-        finding.message.contains("1 class") && finding.message.contains("small (2)"),
-        "{}",
-        finding.message
-    );
-    assert!(small_classes(&table, 2, &Default::default()).is_none());
-    let off = [("small-class".to_owned(), None)].into_iter().collect();
-    assert!(small_classes(&table, 5, &off).is_none());
+    let table = load_for_folds(&rows, 5, no_change);
+    let [finding] = &found(&table, "small-class")[..] else { panic!("{:?}", table.findings) };
+    assert_eq!((finding.rows.as_slice(), finding.line), (&[6, 7][..], Some(7)));
+    let named = finding.message.contains("1 class") && finding.message.contains("small (2)");
+    assert!(named, "{}", finding.message);
+    assert!(found(&load_for_folds(&rows, 2, no_change), "small-class").is_empty());
+    let off =
+        |dataset: &mut Dataset| dataset.checks = [("small-class".to_owned(), None)].into_iter().collect();
+    assert!(found(&load_for_folds(&rows, 5, off), "small-class").is_empty());
     assert_eq!(table.rows.len(), 8);
+}
+
+#[test]
+fn a_weight_of_nothing_leaves_a_row_out() {
+    let row = |n: usize, weight: f32| json!({"text": format!("text {n}"), "label": n % 2, "w": weight});
+    let weighted = |dataset: &mut Dataset| dataset.columns = columns(&[("weight", "w")]);
+    let table = load_one(&[row(0, 1.0), row(1, 0.5), row(2, 0.0), row(3, 2.0)], weighted);
+    let kept: Vec<usize> = table.rows.iter().map(|row| row.number).collect();
+    assert_eq!(kept, [0, 1, 3]);
+    let table = load_one(&[row(0, 0.0), row(1, 0.0)], weighted);
+    assert!(found(&table, "no-text")[0].message.contains("weight 0"), "{:?}", table.findings);
 }
 
 /// Rows in three languages; `id` is shared by the versions of a text when `parallel`, else each language counts anew.
@@ -606,7 +624,8 @@ fn pairs_and_sentences_are_read() {
 fn tasks_without_a_reader_are_refused() {
     let folder = Folder::new();
     folder.write("a.jsonl", "{}");
-    let options = LoadOptions { base: folder.path().to_owned(), threads: 1, cache: None };
+    let options =
+        LoadOptions { base: folder.path().to_owned(), threads: 1, cache: None, ..LoadOptions::default() };
     for task in [Task::Embedding, Task::Translation, Task::ZeroShotClassification] {
         let error = load(&dataset(task, "a.jsonl"), &options).unwrap_err();
         assert!(matches!(error, DataError::UnsupportedTask { .. }));

@@ -89,7 +89,8 @@ fn checking_says_what_loading_says() {
     rows.push(row(&sentence(3), "z"));
     folder.write("a.jsonl", jsonl(&rows));
     let dataset = dataset(Task::TextClassification, "a.jsonl");
-    let options = LoadOptions { base: folder.path().to_owned(), threads: 2, cache: None };
+    let options =
+        LoadOptions { base: folder.path().to_owned(), threads: 2, cache: None, ..LoadOptions::default() };
     let table = folder.load(&dataset);
     let bytes = std::sync::Mutex::new((0, None));
     let audit = check(&dataset, &options, &|read, total| *bytes.lock().unwrap() = (read, total)).unwrap();

@@ -230,6 +230,19 @@ fn refuses_utf_16_with_the_remedy() {
 }
 
 #[test]
+fn refuses_two_members_of_one_name_and_goes_on() {
+    let read = outcomes(b"{\"text\": \"a\", \"text\": \"b\"}\n{\"text\": \"c\"}\n", ReaderFormat::Jsonl);
+    assert!(read[0].as_ref().unwrap_err().to_string().contains("member \"text\" appears twice"), "{read:?}");
+    assert!(read[1].is_ok());
+}
+
+#[test]
+fn refuses_lines_that_end_in_carriage_returns_alone() {
+    let read = outcomes(b"text,label\ra,x\rb,y\r", ReaderFormat::Csv);
+    assert!(matches!(&read[..], [Err(DataError::LineEnds { .. })]), "{read:?}");
+}
+
+#[test]
 fn passes_over_a_line_that_exceeds_the_guard() {
     let long = io::repeat(b'a').take(65 << 20);
     let input = long.chain(&b"\nshort\n"[..]);

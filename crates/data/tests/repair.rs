@@ -44,7 +44,8 @@ fn faulty(folder: &Folder) -> Dataset {
 }
 
 fn mended(folder: &Folder, dataset: &Dataset, name: &str) -> Result<Repair, DataError> {
-    let options = LoadOptions { base: folder.path().to_owned(), threads: 2, cache: None };
+    let options =
+        LoadOptions { base: folder.path().to_owned(), threads: 2, cache: None, ..LoadOptions::default() };
     repair(dataset, &options, &folder.path().join(name), &|_, _| ())
 }
 

@@ -203,7 +203,11 @@ fn the_result_depends_on_neither_threads_nor_names() {
         folder.write(name, &text);
         let mut dataset = dataset(Task::TextClassification, name);
         dataset.columns = columns(&[("language", "lang")]);
-        let options = loquat_data::LoadOptions { base: folder.path().to_owned(), threads, cache: None };
+        let options = loquat_data::LoadOptions {
+            base: folder.path().to_owned(),
+            threads,
+            ..loquat_data::LoadOptions::default()
+        };
         let table = loquat_data::load(&dataset, &options).unwrap();
         assert_eq!(table.hash, table.content_hash());
         hashes.push((table.hash, table.labels));

@@ -1,5 +1,6 @@
 //! Encoders as pipelines ask them: texts become packed batches of tokens, shared out to threads by sequences.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,9 +107,8 @@ impl EncoderEngine {
         match self.manifest.task {
             Task::TokenClassification => Ok(self.tagged(inputs, threads)?.1),
             Task::Embedding => {
-                let texts: Vec<(&str, Option<&str>)> =
-                    inputs.iter().map(|input| (input.text.as_str(), None)).collect();
-                self.run(&self.encoded(&texts, threads)?, threads)
+                let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
+                self.embedded(&texts, threads)
             }
             task => {
                 let pairs: Vec<(&str, Option<&str>)> =
@@ -147,15 +147,27 @@ impl EncoderEngine {
         inputs: &[Input],
         threads: usize,
     ) -> Result<(Rows, Vec<Range<usize>>), InferError> {
-        let mut texts: Vec<(&str, Option<&str>)> = Vec::with_capacity(inputs.len());
+        let mut texts: Vec<&str> = Vec::with_capacity(inputs.len());
         let mut owners = Vec::with_capacity(inputs.len());
         for input in inputs {
             let first = texts.len();
-            texts.push((&input.text, None));
-            texts.extend(input.second.as_deref().map(|second| (second, None)));
+            texts.push(&input.text);
+            texts.extend(input.second.as_deref());
             owners.push(first..texts.len());
         }
-        Ok((self.run(&self.encoded(&texts, threads)?, threads)?, owners))
+        Ok((self.embedded(&texts, threads)?, owners))
+    }
+
+    /// A vector for each text, which the model's prompt precedes.
+    fn embedded<'t>(&self, texts: &[&'t str], threads: usize) -> Result<Rows, InferError> {
+        let prompt = self.encoder.prompt();
+        let with_prompt = |text: &&'t str| match prompt {
+            "" => Cow::Borrowed(*text),
+            prompt => Cow::Owned(format!("{prompt}{text}")),
+        };
+        let prompted: Vec<Cow<'_, str>> = texts.iter().map(with_prompt).collect();
+        let alone: Vec<(&str, Option<&str>)> = prompted.iter().map(|text| (&**text, None)).collect();
+        self.run(&self.encoded(&alone, threads)?, threads)
     }
 
     /// The labelled spans of each text, and the probabilities that they come from.
@@ -168,6 +180,32 @@ impl EncoderEngine {
         let read = inputs.iter().zip(&pieces).zip(&probabilities);
         let found = read.map(|((input, pieces), own)| self.tags.entities(&input.text, pieces, own)).collect();
         Ok((found, probabilities))
+    }
+
+    /// The last state of every token of each text, special ones included, `[texts][tokens][hidden]`.
+    pub(crate) fn token_vectors(&self, inputs: &[Input], threads: usize) -> Result<Vec<Rows>, InferError> {
+        let texts: Vec<(&str, Option<&str>)> =
+            inputs.iter().map(|input| (input.text.as_str(), None)).collect();
+        let encodings = self.encoded(&texts, threads)?;
+        let mut all = Vec::with_capacity(encodings.len());
+        let Buffers { mut batch, mut scratch } = self.take_buffers();
+        for pass in passes(&encodings, 1) {
+            batch.clear();
+            for encoding in &encodings[pass] {
+                batch.push(&encoding.ids, &encoding.type_ids);
+            }
+            let states = self.encoder.states(&batch, &mut scratch)?;
+            let width = states.len() / batch.tokens().max(1);
+            let rows: Rows = states.chunks_exact(width.max(1)).map(<[f32]>::to_vec).collect();
+            all.extend(batch.ranges().map(|range| rows[range].to_vec()));
+        }
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(Buffers { batch, scratch });
+        Ok(all)
+    }
+
+    /// The tokenizer.
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// The tokens of each text, and the probability per label of each, `[texts][tokens * labels]`. Long texts are read in

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use loquat_models::Manifest;
 use loquat_spec::{ModelReference, PredictParameters, Prediction, Task, ZeroShot};
 use loquat_store::Store;
+use loquat_text::Tokenizer;
 use rayon::prelude::*;
 
 use crate::engine::Engine;
@@ -93,6 +94,13 @@ impl Pipeline {
             });
         }
         Ok(Self { task, zero_shot: zero_shot.cloned().unwrap_or_default(), ..self.clone() })
+    }
+
+    /// Whether this is what [`Pipeline::answering`] gives for `zero_shot`.
+    pub fn answers_as(&self, zero_shot: Option<&ZeroShot>) -> bool {
+        let task = if zero_shot.is_some() { Task::ZeroShotClassification } else { self.manifest().task };
+        self.task == task
+            && zero_shot.map_or(self.zero_shot == ZeroShot::default(), |told| self.zero_shot == *told)
     }
 
     /// The model's name.
@@ -188,6 +196,31 @@ impl Pipeline {
                 Ok(owners.into_iter().map(|owned| vector_prediction(&vectors[owned])).collect())
             }
             _ => self.classify(inputs, parameters, threads),
+        }
+    }
+
+    /// The last state of every token of each text, special ones included, `[inputs][tokens][hidden]`; of models for embedding.
+    ///
+    /// # Errors
+    /// When the model is none for embedding, or its tokenizer refuses a text.
+    pub fn token_vectors(&self, inputs: &[Input], threads: usize) -> Result<Vec<Vec<Vec<f32>>>, InferError> {
+        let (Engine::Encoder(encoder), Task::Embedding) = (&*self.engine, self.task) else {
+            return Err(InferError::UnsupportedTask { model: self.shown(), task: Task::Embedding });
+        };
+        let states = encoder.token_vectors(inputs, threads)?;
+        for (input, rows) in states.iter().enumerate() {
+            if rows.iter().flatten().any(|value| !value.is_finite()) {
+                return Err(InferError::NotANumber { model: self.shown(), input });
+            }
+        }
+        Ok(states)
+    }
+
+    /// The tokenizer of an encoder; linear models have none.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        match &*self.engine {
+            Engine::Encoder(encoder) => Some(encoder.tokenizer()),
+            Engine::Linear(_) => None,
         }
     }
 

@@ -30,6 +30,13 @@ impl<T: Plain> Aligned<T> {
         buffer
     }
 
+    /// A buffer that begins with `elements` and goes on with zeros up to `length`.
+    pub(crate) fn padded(elements: &[T], length: usize) -> Self {
+        let mut buffer = Self::zeros(length);
+        buffer.as_mut_slice()[..elements.len()].copy_from_slice(elements);
+        buffer
+    }
+
     /// The first `length` elements, whatever they hold from earlier use; memory grows and never shrinks.
     pub(crate) fn sized(&mut self, length: usize) -> &mut [T] {
         let lines = (length * size_of::<T>()).div_ceil(size_of::<Line>());
@@ -47,7 +54,8 @@ impl<T: Plain> Aligned<T> {
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
     }
 
-    fn as_mut_slice(&mut self) -> &mut [T] {
+    /// All elements, to be changed.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: as for `as_slice`, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
     }

@@ -88,7 +88,7 @@ fn slope<S: Simd>(simd: S, activation: Activation, x: S::F32) -> S::F32 {
         Activation::None => one,
         Activation::Gelu => {
             // P(X <= x) + x p(x); the first from gelu itself would divide by x, so it is taken from erf's own form.
-            let below = simd.mul_add(crate::activation::erf(simd, x), simd.splat(0.5), simd.splat(0.5));
+            let below = crate::activation::normal(simd, x);
             let density = exp(simd, simd.mul(simd.mul(x, x), simd.splat(-0.5)));
             // 1 / sqrt(2 pi)
             simd.mul_add(simd.mul(x, density), simd.splat(0.398_942_3), below)

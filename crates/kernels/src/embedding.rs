@@ -15,6 +15,15 @@ impl Kernels {
         }
     }
 
+    /// Writes row `ids[i]` of `table`, `[entries, width]`, times `scales[ids[i]]` to row `i` of `out`, `[ids, width]`.
+    ///
+    /// # Panics
+    /// When an id is beyond the table, or the lengths do not fit.
+    pub fn embed_bytes(self, table: &[i8], scales: &[f32], width: usize, ids: &[u32], out: &mut [f32]) {
+        assert_eq!(out.len(), ids.len() * width, "a row for each id");
+        self.run(ScaleEntries { table, scales, width, ids, out });
+    }
+
     /// Adds row `ids[i]` of `table`, `[entries, width]`, to row `i` of `out`, `[ids, width]`.
     ///
     /// # Panics
@@ -25,7 +34,7 @@ impl Kernels {
     }
 }
 
-fn entry(table: &[f32], width: usize, id: u32) -> &[f32] {
+fn entry<T>(table: &[T], width: usize, id: u32) -> &[T] {
     &table[id as usize * width..][..width]
 }
 
@@ -45,6 +54,29 @@ impl Operation for AddEntries<'_> {
             let entry = entry(self.table, self.width, *id);
             for (numbers, entry) in out.chunks_mut(S::LANES).zip(entry.chunks(S::LANES)) {
                 simd.store(simd.add(simd.load(numbers), simd.load(entry)), numbers);
+            }
+        }
+    }
+}
+
+struct ScaleEntries<'a> {
+    table: &'a [i8],
+    scales: &'a [f32],
+    width: usize,
+    ids: &'a [u32],
+    out: &'a mut [f32],
+}
+
+impl Operation for ScaleEntries<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (id, out) in self.ids.iter().zip(self.out.chunks_exact_mut(self.width)) {
+            let scale = simd.splat(self.scales[*id as usize]);
+            let entry = entry(self.table, self.width, *id);
+            for (numbers, entry) in out.chunks_mut(S::LANES).zip(entry.chunks(S::LANES)) {
+                simd.store(simd.mul(simd.load_bytes(entry), scale), numbers);
             }
         }
     }

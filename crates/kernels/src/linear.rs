@@ -1,6 +1,7 @@
 //! Linear layers: the product with packed weights and what follows it, in one pass over the result.
 
 use crate::activation::{Activation, activate};
+use crate::aligned::Aligned;
 use crate::kernels::Kernels;
 use crate::matrix::Matrix;
 use crate::scratch::{RowScale, Scratch};
@@ -15,7 +16,8 @@ const ROW_BLOCK: usize = 128;
 #[derive(Debug, Clone)]
 pub struct Linear {
     weights: Weights,
-    bias: Option<Vec<f32>>,
+    /// Zeros where the layer has none and beyond the last output, `[out rounded up to whole vectors]`.
+    bias: Aligned<f32>,
 }
 
 impl Linear {
@@ -25,6 +27,7 @@ impl Linear {
     /// When the bias is not as long as the weights have outputs.
     pub fn new(weights: Weights, bias: Option<Vec<f32>>) -> Self {
         assert!(bias.as_ref().is_none_or(|bias| bias.len() == weights.outputs()), "a bias for each output");
+        let bias = Aligned::padded(&bias.unwrap_or_default(), weights.shape().padded_outputs());
         Self { weights, bias }
     }
 
@@ -82,7 +85,7 @@ impl Kernels {
             epilogue.residual.is_none_or(|residual| residual.len() == out.len()),
             "a residual for each output"
         );
-        let after = After { bias: linear.bias.as_deref(), epilogue, outputs: shape.outputs };
+        let after = After { bias: linear.bias.as_slice(), epilogue, outputs: shape.outputs };
         match &linear.weights {
             Weights::F32(weights) => self.run(ProductF32 { input, weights, after, out }),
             Weights::I8(weights) => self.run(ProductI8 { input, weights, after, out, scratch }),
@@ -93,7 +96,8 @@ impl Kernels {
 /// What follows the product.
 #[derive(Clone, Copy)]
 struct After<'a> {
-    bias: Option<&'a [f32]>,
+    /// `[out rounded up to whole vectors]`.
+    bias: &'a [f32],
     epilogue: Epilogue<'a>,
     outputs: usize,
 }
@@ -130,11 +134,7 @@ impl Operation for ProductF32<'_> {
                     };
                     // SAFETY: rows `first..first + rows` are rows of the input, each `depth` long; the panel was sliced.
                     unsafe { product_f32(simd, rows, panel.vectors, operands) }
-                    for row in 0..rows {
-                        let sums = &tile.0[row * TILE_WIDTH..][..panel.columns];
-                        let sum = |column: usize| simd.load(&sums[column..]);
-                        after.store(simd, sum, panel, first + row, out);
-                    }
+                    after.store(simd, FloatSums { tile: &tile }, Place { panel, first, rows }, out);
                 }
             }
         }
@@ -198,46 +198,124 @@ fn product_i8_block<S: Simd>(
             };
             // SAFETY: rows and panel were sliced with just these lengths.
             unsafe { product_i8(simd, rows, panel.vectors, operands) }
-            for row in 0..rows {
-                let RowScale { scale, zero } = quantised.scales[first + row];
-                let (scale, zero) = (simd.splat(scale), simd.splat((S::ACTIVATION_OFFSET - zero) as f32));
-                let sums = &tile.0[row * TILE_WIDTH..][..TILE_WIDTH];
-                let sum = |column: usize| {
-                    // SAFETY: a tile's row has room for whole vectors.
-                    let sum = simd.to_f32(unsafe { simd.load_i32_at(sums.as_ptr().add(column)) });
-                    let sum = simd.mul_add(zero, simd.load(&weights.sums[panel.first + column..]), sum);
-                    simd.mul(sum, simd.mul(scale, simd.load(&weights.scales[panel.first + column..])))
-                };
-                after.store(simd, sum, panel, quantised.start + first + row, out);
-            }
+            let sums = ByteSums { tile: &tile, weights, rows: &quantised.scales[first..][..rows] };
+            after.store(simd, sums, Place { panel, first: quantised.start + first, rows }, out);
         }
     }
 }
 
-impl After<'_> {
-    /// Stores one row of a panel, whose products `sum` gives by column.
+/// Rows of the result, from `first` on, and the columns of a panel.
+#[derive(Clone, Copy)]
+struct Place {
+    panel: Panel,
+    first: usize,
+    rows: usize,
+}
+
+/// A tile of products as numbers.
+trait Sums<S: Simd>: Copy {
+    /// What the rows of a vector of columns share.
+    type Shared: Copy;
+
+    fn shared(self, simd: S, column: usize) -> Self::Shared;
+    /// One vector of a row; `vector` counts within the tile.
+    fn get(self, simd: S, shared: Self::Shared, row: usize, vector: usize) -> S::F32;
+}
+
+#[derive(Clone, Copy)]
+struct FloatSums<'a> {
+    tile: &'a Tile<f32>,
+}
+
+impl<S: Simd> Sums<S> for FloatSums<'_> {
+    type Shared = ();
+
     #[inline(always)]
-    fn store<S: Simd>(
+    fn shared(self, _: S, _: usize) {}
+
+    #[inline(always)]
+    fn get(self, simd: S, (): (), row: usize, vector: usize) -> S::F32 {
+        simd.load(&self.tile.0[row * TILE_WIDTH + vector * S::LANES..][..S::LANES])
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ByteSums<'a> {
+    tile: &'a Tile<i32>,
+    weights: &'a PackedI8,
+    /// Those of the tile's rows.
+    rows: &'a [RowScale],
+}
+
+impl<S: Simd> Sums<S> for ByteSums<'_> {
+    /// The sums of the weights, and their scales.
+    type Shared = (S::F32, S::F32);
+
+    #[inline(always)]
+    fn shared(self, simd: S, column: usize) -> Self::Shared {
+        let vector = |numbers: &[f32]| simd.load(&numbers[column..][..S::LANES]);
+        (vector(self.weights.sums.as_slice()), vector(self.weights.scales.as_slice()))
+    }
+
+    #[inline(always)]
+    fn get(self, simd: S, (sums, scales): Self::Shared, row: usize, vector: usize) -> S::F32 {
+        let RowScale { scale, shift } = self.rows[row];
+        let products = &self.tile.0[row * TILE_WIDTH + vector * S::LANES..][..S::LANES];
+        // SAFETY: the slice is a vector long.
+        let products = simd.to_f32(unsafe { simd.load_i32_at(products.as_ptr()) });
+        let products = simd.mul_add(simd.splat(shift), sums, products);
+        simd.mul(products, simd.mul(simd.splat(scale), scales))
+    }
+}
+
+impl After<'_> {
+    /// Stores a tile.
+    #[inline(always)]
+    fn store<S: Simd, T: Sums<S>>(self, simd: S, sums: T, place: Place, out: &mut [f32]) {
+        // The frequent functions stand as constants, so that each has a loop without choices.
+        match self.epilogue.activation {
+            Activation::None => self.store_as(simd, Activation::None, sums, place, out),
+            Activation::Gelu => self.store_as(simd, Activation::Gelu, sums, place, out),
+            other => self.store_as(simd, other, sums, place, out),
+        }
+    }
+
+    #[inline(always)]
+    fn store_as<S: Simd, T: Sums<S>>(
         self,
         simd: S,
-        sum: impl Fn(usize) -> S::F32,
-        panel: Panel,
-        row: usize,
+        activation: Activation,
+        sums: T,
+        place: Place,
         out: &mut [f32],
     ) {
-        let place = row * self.outputs + panel.first;
-        for column in (0..panel.columns).step_by(S::LANES) {
-            let here = place + column..place + (column + S::LANES).min(panel.columns);
-            let mut value = sum(column);
-            if let Some(bias) = self.bias {
-                value = simd.add(value, simd.load(&bias[panel.first + column..]));
+        let Place { panel, first, rows } = place;
+        for vector in 0..panel.vectors {
+            let column = panel.first + vector * S::LANES;
+            let shared = (sums.shared(simd, column), simd.load(&self.bias[column..][..S::LANES]));
+            let columns = S::LANES.min(self.outputs - column);
+            for row in 0..rows {
+                let start = (first + row) * self.outputs + column;
+                let value = simd.add(sums.get(simd, shared.0, row, vector), shared.1);
+                let value = activate(simd, activation, value);
+                // The usual length stands as a constant, which spares its stores the choice.
+                if columns == S::LANES {
+                    self.store_vector(simd, value, &mut out[start..][..S::LANES], start);
+                } else {
+                    self.store_vector(simd, value, &mut out[start..][..columns], start);
+                }
             }
-            value = activate(simd, self.epilogue.activation, value);
-            if let Some(residual) = self.epilogue.residual {
-                value = simd.add(value, simd.load(&residual[here.clone()]));
-            }
-            simd.store(value, &mut out[here]);
         }
+    }
+
+    /// Adds the residual of the numbers from `start` on and stores as many as `out` holds.
+    #[inline(always)]
+    fn store_vector<S: Simd>(self, simd: S, value: S::F32, out: &mut [f32], start: usize) {
+        let value = match self.epilogue.residual {
+            Some(residual) => simd.add(value, simd.load(&residual[start..][..out.len()])),
+            None => value,
+        };
+        simd.store(value, out);
     }
 }
 
@@ -262,22 +340,30 @@ fn quantise<S: Simd>(simd: S, block: Matrix<'_>, scratch: &mut Scratch) {
 
 #[inline(always)]
 fn quantise_row<S: Simd>(simd: S, row: &[f32], bytes: &mut [u8]) -> RowScale {
+    let (whole, rest) = row.split_at(row.len() - row.len() % S::LANES);
     // Lanes beyond the row's end load as zero, which is in the range anyway.
-    let (mut low, mut high) = (simd.splat(0.0), simd.splat(0.0));
-    for numbers in row.chunks(S::LANES) {
+    let (mut low, mut high) = (simd.load(rest), simd.load(rest));
+    for numbers in whole.chunks_exact(S::LANES) {
         let numbers = simd.load(numbers);
         low = simd.min(low, numbers);
         high = simd.max(high, numbers);
     }
-    let (low, high) = (simd.smallest(low), simd.largest(high));
+    let (low, high) = (simd.smallest(low).min(0.0), simd.largest(high).max(0.0));
     // A range too small for the inverse of its step to be a number is no range.
     let scale = if high - low > 1e-30 { (high - low) / 254.0 } else { 1.0 };
     let zero = (1.0 - low / scale).round_ties_even();
     let (factor, shift) = (simd.splat(1.0 / scale), simd.splat(zero));
-    for (numbers, bytes) in row.chunks(S::LANES).zip(bytes.chunks_mut(S::LANES)) {
+    let byte = |numbers: &[f32]| {
         // Not fused, so that every path rounds alike and finds the same bytes.
         let value = simd.add(simd.mul(simd.load(numbers), factor), shift);
-        simd.store_bytes(simd.min(simd.max(value, simd.splat(1.0)), simd.splat(255.0)), bytes);
+        simd.max(value, simd.splat(1.0))
+    };
+    let (whole_bytes, rest_bytes) = bytes.split_at_mut(whole.len());
+    for (numbers, bytes) in whole.chunks_exact(S::LANES).zip(whole_bytes.chunks_exact_mut(S::LANES)) {
+        simd.store_bytes(byte(numbers), bytes);
     }
-    RowScale { scale, zero: zero as i32 }
+    if !rest.is_empty() {
+        simd.store_bytes(byte(rest), rest_bytes);
+    }
+    RowScale { scale, shift: S::ACTIVATION_OFFSET as f32 - zero }
 }

@@ -56,39 +56,71 @@ impl Operation for Normalise<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let width = self.norm.weight.len();
+        let whole = width - width % S::LANES;
         for (index, row) in self.rows.chunks_exact_mut(width).enumerate() {
             if let Some(input) = self.input {
                 row.copy_from_slice(&input[index * width..][..width]);
             }
-            normalise_row(simd, self.norm, row);
+            let spread = Spread::of(simd, self.norm, row);
+            for start in (0..whole).step_by(S::LANES) {
+                spread.normalise(simd, self.norm, (start, S::LANES), row);
+            }
+            if whole < width {
+                spread.normalise(simd, self.norm, (whole, width - whole), row);
+            }
         }
     }
 }
 
-/// The variance is taken about the mean in a second pass: the row is in the first-level cache, and nothing cancels.
-#[inline(always)]
-fn normalise_row<S: Simd>(simd: S, norm: &LayerNorm, row: &mut [f32]) {
-    let width = row.len() as f32;
-    let mut sum = simd.splat(0.0);
-    for numbers in row.chunks(S::LANES) {
-        sum = simd.add(sum, simd.load(numbers));
+/// A row's mean, and the inverse of its standard deviation.
+#[derive(Clone, Copy)]
+struct Spread {
+    mean: f32,
+    factor: f32,
+}
+
+impl Spread {
+    /// The variance is taken about the mean in a second pass: the row is in the first-level cache, and nothing cancels.
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, norm: &LayerNorm, row: &[f32]) -> Self {
+        let share = 1.0 / row.len() as f32;
+        let (whole, rest) = row.split_at(row.len() - row.len() % S::LANES);
+        let mean = (sum(simd, whole, |x| x) + rest.iter().sum::<f32>()) * share;
+        let (middle, square) = (simd.splat(mean), |x: f32| (x - mean) * (x - mean));
+        let squares = sum(simd, whole, |x| {
+            let centred = simd.sub(x, middle);
+            simd.mul(centred, centred)
+        });
+        let variance = (squares + rest.iter().copied().map(square).sum::<f32>()) * share;
+        Self { mean, factor: 1.0 / (variance + norm.epsilon).sqrt() }
     }
-    let mean = simd.sum(sum) / width;
-    let mut squares = simd.splat(0.0);
-    let (whole, rest) = row.split_at(row.len() - row.len() % S::LANES);
-    for numbers in whole.chunks_exact(S::LANES) {
-        let centred = simd.sub(simd.load(numbers), simd.splat(mean));
-        squares = simd.mul_add(centred, centred, squares);
-    }
-    let rest: f32 = rest.iter().map(|number| (number - mean) * (number - mean)).sum();
-    let factor = simd.splat(1.0 / ((simd.sum(squares) + rest) / width + norm.epsilon).sqrt());
-    for (start, numbers) in row.chunks_mut(S::LANES).enumerate() {
-        let start = start * S::LANES;
-        let centred = simd.sub(simd.load(numbers), simd.splat(mean));
-        let mut value = simd.mul(simd.mul(centred, factor), simd.load(&norm.weight[start..]));
+
+    /// Normalises the `length` numbers of the row from `start` on, at most a vector.
+    #[inline(always)]
+    fn normalise<S: Simd>(self, simd: S, norm: &LayerNorm, (start, length): (usize, usize), row: &mut [f32]) {
+        let numbers = &mut row[start..][..length];
+        let centred = simd.sub(simd.load(numbers), simd.splat(self.mean));
+        let weight = simd.load(&norm.weight[start..][..length]);
+        let mut value = simd.mul(simd.mul(centred, simd.splat(self.factor)), weight);
         if let Some(bias) = &norm.bias {
-            value = simd.add(value, simd.load(&bias[start..]));
+            value = simd.add(value, simd.load(&bias[start..][..length]));
         }
         simd.store(value, numbers);
     }
+}
+
+/// The sum of `of` over whole vectors, in four sums side by side, for one would wait for itself.
+#[inline(always)]
+fn sum<S: Simd>(simd: S, whole: &[f32], of: impl Fn(S::F32) -> S::F32) -> f32 {
+    let mut sums = [simd.splat(0.0); 4];
+    let mut fours = whole.chunks_exact(4 * S::LANES);
+    for four in fours.by_ref() {
+        for (sum, numbers) in sums.iter_mut().zip(four.chunks_exact(S::LANES)) {
+            *sum = simd.add(*sum, of(simd.load(numbers)));
+        }
+    }
+    for numbers in fours.remainder().chunks_exact(S::LANES) {
+        sums[0] = simd.add(sums[0], of(simd.load(numbers)));
+    }
+    simd.sum(simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])))
 }

@@ -7,7 +7,7 @@ use crate::aligned::Aligned;
 pub struct Scratch {
     /// Quantised rows, `[rows, in rounded up to 4]`.
     pub(crate) quantised: Aligned<u8>,
-    /// Scale and zero point of each quantised row.
+    /// Scale and shift of each quantised row.
     pub(crate) row_scales: Vec<RowScale>,
     /// Keys of one head, transposed: `[head size, keys rounded up]`.
     pub(crate) keys: Aligned<f32>,
@@ -24,9 +24,10 @@ impl Scratch {
     }
 }
 
-/// How a quantised row stands for numbers: `x = scale * (q - zero)`.
+/// How a quantised row stands for numbers: `x = scale * (q + shift)`, where `q` is what the path's product multiplies.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RowScale {
     pub(crate) scale: f32,
-    pub(crate) zero: i32,
+    /// A whole number.
+    pub(crate) shift: f32,
 }

@@ -121,7 +121,9 @@ unsafe fn sums_i8<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     operands: Operands<u8, i8, i32>,
 ) {
-    let Operands { a, a_stride, b, b_stride, depth, c, c_stride } = operands;
+    let Operands { b, b_stride, depth, c, c_stride, .. } = operands;
+    // Opaque, or the compiler computes each row's address from the start in every step.
+    let (a, a_stride) = std::hint::black_box((operands.a, operands.a_stride));
     let mut sums = [[simd.zero_i32(); VECTORS]; ROWS];
     for step in 0..depth {
         // SAFETY: the caller promised these rows, steps and vectors.

@@ -24,10 +24,10 @@ pub struct PackedF32 {
 pub struct PackedI8 {
     pub(crate) shape: Shape,
     pub(crate) panels: Aligned<i8>,
-    /// What one step of each output's weights stands for, `[out]`.
-    pub(crate) scales: Vec<f32>,
-    /// Sum of each output's quantised weights, `[out]`, less than 2^24 and so exact.
-    pub(crate) sums: Vec<f32>,
+    /// What one step of each output's weights stands for, `[out rounded up to whole vectors]`.
+    pub(crate) scales: Aligned<f32>,
+    /// Sum of each output's quantised weights, `[out rounded up to whole vectors]`, less than 2^24 and so exact.
+    pub(crate) sums: Aligned<f32>,
 }
 
 /// Weights of either kind.
@@ -63,7 +63,7 @@ impl PackedF32 {
     /// # Panics
     /// When `weights` has not `out * in` numbers, or either is zero.
     pub fn new(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
-        let shape = Shape::new(kernels, weights, outputs, inputs);
+        let shape = Shape::new(kernels, weights.len(), outputs, inputs);
         let mut panels = Aligned::zeros(inputs * shape.padded_outputs());
         let packed = panels.sized(inputs * shape.padded_outputs());
         for panel in shape.panels() {
@@ -83,7 +83,7 @@ impl PackedF32 {
     /// # Panics
     /// As [`PackedF32::new`].
     pub fn transposed(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
-        let shape = Shape::new(kernels, weights, outputs, inputs);
+        let shape = Shape::new(kernels, weights.len(), outputs, inputs);
         let mut panels = Aligned::zeros(inputs * shape.padded_outputs());
         let packed = panels.sized(inputs * shape.padded_outputs());
         for panel in shape.panels() {
@@ -103,9 +103,23 @@ impl PackedI8 {
     /// # Panics
     /// When `weights` has not `out * in` numbers, either is zero, or `in` is so large that a sum may overflow (66,000).
     pub fn quantise(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
-        assert!(inputs <= MOST_INPUTS, "{inputs} inputs; int8 sums hold at most {MOST_INPUTS}");
-        let shape = Shape::new(kernels, weights, outputs, inputs);
+        let shape = Shape::of_bytes(kernels, weights.len(), outputs, inputs);
         kernels.run(Quantise { shape, weights })
+    }
+
+    /// Packs `weights`, `[out, in]` row-major, that are quantised already: `scales[o]` is what one step of output `o` stands
+    /// for. Magnitudes are at most 127.
+    ///
+    /// # Panics
+    /// As [`PackedI8::quantise`], or when `scales` has not `out` numbers.
+    pub fn new(kernels: Kernels, weights: &[i8], scales: &[f32], outputs: usize, inputs: usize) -> Self {
+        let shape = Shape::of_bytes(kernels, weights.len(), outputs, inputs);
+        assert_eq!(scales.len(), outputs, "a scale for each output");
+        let mut packing = Packing::new(shape);
+        for (row, scale) in weights.chunks_exact(inputs).zip(scales) {
+            packing.push(row, *scale);
+        }
+        packing.finish()
     }
 }
 
@@ -120,31 +134,53 @@ impl Operation for Quantise<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> PackedI8 {
-        let Self { shape, weights } = self;
-        let Shape { inputs, outputs, .. } = shape;
-        let groups = inputs.div_ceil(GROUP);
-        let length = groups * GROUP * shape.padded_outputs();
-        let mut panels = Aligned::zeros(length);
-        let packed = panels.sized(length);
-        let (mut scales, mut sums) = (Vec::with_capacity(outputs), Vec::with_capacity(outputs));
-        for panel in shape.panels() {
-            let width = panel.vectors * shape.lanes;
-            for column in 0..panel.columns {
-                let row = &weights[(panel.first + column) * inputs..][..inputs];
-                let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
-                let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-                let mut sum = 0.0;
-                for (input, weight) in row.iter().enumerate() {
-                    let quantised = (weight / scale).round_ties_even();
-                    let place = (input / GROUP * width + column) * GROUP + input % GROUP;
-                    packed[panel.first * groups * GROUP + place] = quantised as i8;
-                    sum += quantised;
-                }
-                scales.push(scale);
-                sums.push(sum);
+        let mut packing = Packing::new(self.shape);
+        let mut quantised = vec![0; self.shape.inputs];
+        for row in self.weights.chunks_exact(self.shape.inputs) {
+            let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+            let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+            for (quantised, weight) in quantised.iter_mut().zip(row) {
+                *quantised = (weight / scale).round_ties_even() as i8;
             }
+            packing.push(&quantised, scale);
         }
-        PackedI8 { shape, panels, scales, sums }
+        packing.finish()
+    }
+}
+
+/// Weights on their way into panels, row by row.
+struct Packing {
+    shape: Shape,
+    panels: Aligned<i8>,
+    scales: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+impl Packing {
+    fn new(shape: Shape) -> Self {
+        let panels = Aligned::zeros(shape.inputs.next_multiple_of(GROUP) * shape.padded_outputs());
+        let (scales, sums) = (Vec::with_capacity(shape.outputs), Vec::with_capacity(shape.outputs));
+        Self { shape, panels, scales, sums }
+    }
+
+    /// Adds the weights of the next output, `[in]`.
+    fn push(&mut self, row: &[i8], scale: f32) {
+        let full = TILE_VECTORS * self.shape.lanes;
+        let (panel, column) = (self.scales.len() / full * full, self.scales.len() % full);
+        let width = GROUP * full.min(self.shape.padded_outputs() - panel);
+        let depth = self.shape.inputs.next_multiple_of(GROUP);
+        let steps = self.panels.as_mut_slice()[panel * depth..].chunks_mut(width);
+        for (group, step) in row.chunks(GROUP).zip(steps) {
+            step[column * GROUP..][..group.len()].copy_from_slice(group);
+        }
+        self.scales.push(scale);
+        self.sums.push(row.iter().map(|weight| i32::from(*weight)).sum::<i32>() as f32);
+    }
+
+    fn finish(self) -> PackedI8 {
+        let padded = |numbers: &[f32]| Aligned::padded(numbers, self.shape.padded_outputs());
+        let (scales, sums) = (padded(&self.scales), padded(&self.sums));
+        PackedI8 { shape: self.shape, panels: self.panels, scales, sums }
     }
 }
 
@@ -168,14 +204,20 @@ impl Weights {
 }
 
 impl Shape {
-    fn new(kernels: Kernels, weights: &[f32], outputs: usize, inputs: usize) -> Self {
+    fn new(kernels: Kernels, weights: usize, outputs: usize, inputs: usize) -> Self {
         assert!(outputs > 0 && inputs > 0, "weights of shape [{outputs}, {inputs}]");
-        assert_eq!(weights.len(), outputs * inputs, "weights of shape [{outputs}, {inputs}]");
+        assert_eq!(weights, outputs * inputs, "weights of shape [{outputs}, {inputs}]");
         Self { kernels, outputs, inputs, lanes: kernels.run(Lanes) }
     }
 
+    /// The same for eight-bit weights, which fewer inputs can have.
+    fn of_bytes(kernels: Kernels, weights: usize, outputs: usize, inputs: usize) -> Self {
+        assert!(inputs <= MOST_INPUTS, "{inputs} inputs; int8 sums hold at most {MOST_INPUTS}");
+        Self::new(kernels, weights, outputs, inputs)
+    }
+
     /// Outputs rounded up to whole vectors.
-    fn padded_outputs(self) -> usize {
+    pub(crate) fn padded_outputs(self) -> usize {
         self.outputs.next_multiple_of(self.lanes)
     }
 

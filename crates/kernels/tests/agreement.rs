@@ -101,15 +101,21 @@ fn linear(kernels: Kernels, shape: &Shape, int8: bool, weights: &[f32], bias: &[
 
 /// What int8 weights stand for, by their definition.
 fn dequantised_weights(weights: &[f32], inputs: usize) -> Vec<f32> {
-    let mut out = Vec::new();
+    let (bytes, scales) = quantised_weights(weights, inputs);
+    let rows = bytes.chunks_exact(inputs).zip(scales);
+    rows.flat_map(|(row, scale)| row.iter().map(move |byte| f32::from(*byte) * scale)).collect()
+}
+
+/// The bytes and scales of weights, by their definition.
+fn quantised_weights(weights: &[f32], inputs: usize) -> (Vec<i8>, Vec<f32>) {
+    let (mut bytes, mut scales) = (Vec::new(), Vec::new());
     for row in weights.chunks_exact(inputs) {
-        let scale = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs())) / 127.0;
-        out.extend(
-            row.iter()
-                .map(|weight| if scale > 0.0 { (weight / scale).round_ties_even() * scale } else { 0.0 }),
-        );
+        let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+        let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+        bytes.extend(row.iter().map(|weight| (weight / scale).round_ties_even() as i8));
+        scales.push(scale);
     }
-    out
+    (bytes, scales)
 }
 
 /// What quantised activations stand for, by their definition.
@@ -174,6 +180,12 @@ proptest! {
             kernels.linear(matrix, &layer, Epilogue::NONE, &mut out, &mut Scratch::new());
             close(&out, &rounded, 1e-5, &format!("{kernels:?} against the quantised product"));
             close(&out, &exact, 0.03, &format!("{kernels:?} against the exact product"));
+            let (bytes, scales) = quantised_weights(&weights, shape.inputs);
+            let packed = PackedI8::new(kernels, &bytes, &scales, shape.outputs, shape.inputs);
+            let layer = Linear::new(Weights::I8(packed), Some(bias.clone()));
+            let mut again = vec![f32::NAN; out.len()];
+            kernels.linear(matrix, &layer, Epilogue::NONE, &mut again, &mut Scratch::new());
+            prop_assert_eq!(again, out, "{:?} with weights that were quantised before", kernels);
         }
     }
 
@@ -347,6 +359,12 @@ proptest! {
         let ids: Vec<u32> = (0..rows as u32).map(|row| row * 3 % 7).collect();
         let entries = |id: &u32| table[*id as usize * width..][..width].iter().map(|x| 2.0 * f64::from(*x)).collect::<Vec<f64>>();
         let doubled: Vec<f64> = ids.iter().flat_map(entries).collect();
+        let bytes: Vec<i8> = (0..7 * width).map(|place| (place * 37 % 255) as u8 as i8).collect();
+        let scales: Vec<f32> = (1..8_u8).map(|entry| f32::from(entry) / 4.0).collect();
+        let scaled: Vec<f64> = ids.iter().flat_map(|id| {
+            let (entry, scale) = (&bytes[*id as usize * width..][..width], f64::from(scales[*id as usize]));
+            entry.iter().map(move |byte| f64::from(*byte) * scale)
+        }).collect();
         for kernels in Kernels::all() {
             let mut out = vec![f32::NAN; rows * width];
             kernels.activate_gated(Activation::Gelu, &input, width, &mut out);
@@ -354,6 +372,8 @@ proptest! {
             kernels.embed(&table, width, &ids, &mut out);
             kernels.embed_add(&table, width, &ids, &mut out);
             close(&out, &doubled, 1e-6, &format!("{kernels:?}"));
+            kernels.embed_bytes(&bytes, &scales, width, &ids, &mut out);
+            close(&out, &scaled, 0.0, &format!("{kernels:?}"));
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Every backward pass against the differences of its forward pass, on every path.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-
 use loquat_kernels::{
     Activation, Attention, Epilogue, Kernels, LayerNorm, Linear, Matrix, PackedF32, Scratch, Weights,
 };

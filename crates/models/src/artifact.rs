@@ -241,6 +241,9 @@ fn tensors(index: usize, c: &Component) -> Vec<(String, Dtype, Vec<usize>, Vec<u
         (name("weights"), Dtype::I8, vec![whole, c.classes()], stored.whole),
         (name("bias"), Dtype::F32, vec![c.classes()], bytes32(&c.bias)),
     ];
+    if !c.background.is_empty() {
+        tensors.push((name("background"), Dtype::F32, vec![c.classes()], bytes32(&c.background)));
+    }
     if !stored.counts.is_empty() {
         tensors.extend([
             (name("sparse_counts"), Dtype::U16, vec![stored.counts.len()], counts),
@@ -349,6 +352,10 @@ impl TensorReader<'_> {
             features: config.features,
             weights: self.rows(&name, features, classes)?,
             bias: self.floats(&name("bias"), classes)?,
+            background: match self.weights.tensor(&name("background")) {
+                Ok(_) => self.floats(&name("background"), classes)?,
+                Err(_) => Vec::new(),
+            },
             calibration: config.calibration,
             weight: config.weight,
             vocabulary,

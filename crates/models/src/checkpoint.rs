@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::TensorInfo;
+use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -23,13 +23,10 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 const QUANTISED_WEIGHTS: &str = "model.int8.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// What sentence-transformers keeps beside a model.
-const POOLING_FILES: &[&str] = &[
-    "modules.json",
-    "sentence_bert_config.json",
-    "1_Pooling/config.json",
-    "2_Dense/config.json",
-    "2_Dense/model.safetensors",
-];
+const SENTENCE_FILES: &[&str] =
+    &["modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"];
+/// What its modules keep in folders of their own.
+const MODULE_FILES: &[&str] = &[CONFIG, WEIGHTS];
 /// The longest header that is read; the format's own limit.
 const HEADER_LIMIT: u64 = 100_000_000;
 
@@ -109,6 +106,16 @@ impl Checkpoint {
         self.tensors.contains_key(name)
     }
 
+    /// Whether the tensor of that name holds eight-bit integers.
+    pub(crate) fn is_int8(&self, name: &str) -> bool {
+        let dtype = match self.tensors.get(name) {
+            Some(Entry::Held(tensor)) => Some(tensor.dtype()),
+            Some(Entry::Stored { info, .. }) => Some(info.dtype),
+            None => None,
+        };
+        dtype == Some(Dtype::I8)
+    }
+
     /// The tensor of that name, `None` where there is none.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, ModelError> {
         match self.tensors.get(name) {
@@ -147,8 +154,9 @@ impl Checkpoint {
         let quantised = self.precision() == crate::Precision::Int8;
         let path = folder.join(if quantised { QUANTISED_WEIGHTS } else { WEIGHTS });
         self.write_weights(&path)?;
-        for name in loquat_text::Tokenizer::FILES.iter().chain(POOLING_FILES) {
-            let (from, to) = (self.folder.join(name), folder.join(name));
+        let files = loquat_text::Tokenizer::FILES.iter().chain(SENTENCE_FILES).map(|name| (*name).to_owned());
+        for name in files.chain(module_files(&self.folder)) {
+            let (from, to) = (self.folder.join(&name), folder.join(&name));
             if from != to && from.is_file() {
                 let parent = to.parent().unwrap_or(folder);
                 std::fs::create_dir_all(parent)
@@ -204,6 +212,17 @@ impl Checkpoint {
     ) -> ModelError {
         ModelError::Unsupported { path: self.config_path(), what, found: found.into(), supported }
     }
+}
+
+/// Files of the modules of sentence-transformers, which have folders `1_Pooling` and the like.
+fn module_files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let modules = names.filter(|name| {
+        name.split_once('_').is_some_and(|(number, _)| number.parse::<u8>().is_ok())
+            && folder.join(name).is_dir()
+    });
+    modules.flat_map(|module| MODULE_FILES.iter().map(move |file| format!("{module}/{file}"))).collect()
 }
 
 /// The weight files of a folder.

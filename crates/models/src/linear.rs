@@ -51,8 +51,11 @@ pub struct Component {
     pub features: FeatureConfig,
     /// The features known. Those pruned stay in it: they count in a text's length, though they have no weights.
     pub vocabulary: Vocabulary,
-    /// The weights of each feature.
+    /// The weights of each feature, less what `background` holds of them.
     pub weights: WeightRows,
+    /// Part of the weights that all features share, one a class: naive Bayes gives every n-gram that a class lacks the
+    /// same weight, and without it most rows are sparse. Empty: none.
+    pub background: Vec<f32>,
     /// Added to the margin of each class.
     pub bias: Vec<f32>,
     /// From margins to probabilities.
@@ -100,6 +103,12 @@ impl Component {
     pub fn margins(&self, text: &str, scratch: &mut Scratch, margins: &mut [f32]) {
         self.read(text, scratch);
         margins.copy_from_slice(&self.bias);
+        if !self.background.is_empty() {
+            let length: f32 = scratch.values.iter().map(|(_, value)| value).sum();
+            for (margin, weight) in margins.iter_mut().zip(&self.background) {
+                *margin += length * weight;
+            }
+        }
         self.weights.add(&scratch.values, margins);
     }
 
@@ -117,6 +126,7 @@ impl Component {
         let classes = self.classes();
         let others = (classes.max(2) - 1) as f32;
         let wide = class_bytes(classes) == 2;
+        let background_sum: f32 = self.background.iter().sum();
         for group in &self.features.groups {
             let mut places: std::collections::BTreeMap<u32, Vec<(u32, u32)>> = Default::default();
             group.for_each(&scratch.prepared, |hash, start, end| {
@@ -125,19 +135,20 @@ impl Component {
                 }
             });
             for (id, spans) in places {
-                let Some(row) = self.weights.get(id as usize) else { continue };
-                let (mut sum, mut own) = (0.0_f32, 0.0_f32);
-                row.for_each(wide, |other, weight| {
-                    sum += weight;
-                    if other == class {
-                        own = weight;
-                    }
-                });
+                let (mut sum, mut own) = (background_sum, self.background.get(class).copied().unwrap_or(0.0));
+                if let Some(row) = self.weights.get(id as usize) {
+                    row.for_each(wide, |other, weight| {
+                        sum += weight * row.scale();
+                        if other == class {
+                            own += weight * row.scale();
+                        }
+                    });
+                }
                 let against = match self.calibration {
                     Calibration::Temperature(_) if classes > 1 => (sum - own) / others,
                     _ => 0.0,
                 };
-                let value = values.get(&id).copied().unwrap_or(0.0) * row.scale();
+                let value = values.get(&id).copied().unwrap_or(0.0);
                 let share = value * (own - against) / spans.len() as f32;
                 for (start, end) in spans {
                     if let Some((start, end)) = scratch.prepared.source_span(start, end) {
@@ -150,6 +161,8 @@ impl Component {
 
     /// Bytes in memory.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.vocabulary.resident_bytes() + self.weights.resident_bytes() + self.bias.len() * 4
+        self.vocabulary.resident_bytes()
+            + self.weights.resident_bytes()
+            + (self.bias.len() + self.background.len()) * 4
     }
 }

@@ -14,7 +14,8 @@ const FILE: &str = "loquat.json";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
-    /// `major.minor`. 1.0: the first. 1.1: `maxTokens`, `precision`, `template`, the second text of a golden input. A reader
+    /// `major.minor`. 1.0: the first. 1.1: `maxTokens`, `precision`, `template`, the second text of a golden input. 1.2: a linear
+    /// component may have a `background`. A reader
     /// refuses another major and ignores nothing of its own.
     pub format_version: String,
     /// What the model does.
@@ -69,7 +70,7 @@ impl Golden {
 
 impl Manifest {
     /// The format version that this crate writes.
-    pub const FORMAT_VERSION: &'static str = "1.1";
+    pub const FORMAT_VERSION: &'static str = "1.2";
 
     /// Reads the manifest of the artifact in `folder`.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {

@@ -38,6 +38,7 @@ fn model() -> Model {
         vocabulary: Vocabulary::new(rows.iter().map(|(hash, _)| *hash).collect(), idf).unwrap(),
         weights: WeightRows::quantise(3, rows.iter().map(|(_, weights)| Some(&weights[..]))),
         bias: vec![0.0; 3],
+        background: Vec::new(),
         calibration: Calibration::Temperature(0.5),
         weight: 1.0,
     };
@@ -153,6 +154,7 @@ fn sparse_model(labels: usize) -> Model {
         .unwrap(),
         weights: WeightRows::quantise(labels, rows.iter().map(|(_, weights)| Some(&weights[..]))),
         bias: vec![0.0; labels],
+        background: Vec::new(),
         calibration: Calibration::Temperature(0.1),
         weight: 1.0,
     };
@@ -192,4 +194,29 @@ fn a_class_that_there_is_not_is_refused() {
     std::fs::write(&path, damaged).unwrap();
     let error = Model::load(folder.path()).unwrap_err().to_string();
     assert!(error.contains("sparse_classes"), "{error}");
+}
+
+#[test]
+fn what_all_features_share_may_stand_apart() {
+    let whole = model();
+    let background = [0.4_f32, -0.3, 0.1];
+    let mut rows: Vec<(u32, [f32; 3])> = WORDS.iter().map(|(word, weights)| (hash(word), *weights)).collect();
+    rows.sort_by_key(|(hash, _)| *hash);
+    let rest: Vec<[f32; 3]> =
+        rows.iter().map(|(_, row)| std::array::from_fn(|class| row[class] - background[class])).collect();
+    let component = Component {
+        weights: WeightRows::quantise(3, rest.iter().map(|row| Some(&row[..]))),
+        background: background.to_vec(),
+        ..whole.components()[0].clone()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    Model::new(whole.manifest().clone(), vec![component]).save(folder.path()).unwrap();
+    let apart = Model::load(folder.path()).unwrap();
+    for text in ["a refund please", "parcel and password", "nothing known"] {
+        let (expected, found) = (whole.probabilities(&[text], 1), apart.probabilities(&[text], 1));
+        let close = expected[0].iter().zip(&found[0]).all(|(e, f)| (e - f).abs() < 0.01);
+        assert!(close, "{text}: {expected:?} against {found:?}");
+    }
+    let (expected, found) = (whole.explain("a refund", 0, 1), apart.explain("a refund", 0, 1));
+    assert!((expected[0].weight - found[0].weight).abs() < 0.02, "{expected:?} against {found:?}");
 }

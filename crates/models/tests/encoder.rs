@@ -97,6 +97,9 @@ fn every_model_answers_as_transformers_does() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Sequences of a batch that layers cut into groups.
+const MANY: usize = 2000;
+
 #[test]
 fn neither_the_batch_nor_its_order_changes_a_bit() {
     for (name, path, cases) in models() {
@@ -108,6 +111,10 @@ fn neither_the_batch_nor_its_order_changes_a_bit() {
             let reversed = answer(&encoder, &batch(cases.iter().rev()));
             let expected: Vec<f32> = alone.iter().rev().flatten().copied().collect();
             assert_eq!(reversed, expected, "{name} {precision:?} reversed");
+            // More tokens than a layer takes at once.
+            let many: Vec<&Case> = cases.iter().cycle().take(MANY).collect();
+            let expected: Vec<f32> = alone.iter().cycle().take(MANY).flatten().copied().collect();
+            assert_eq!(answer(&encoder, &batch(many)), expected, "{name} {precision:?} of {MANY}");
         }
     }
 }

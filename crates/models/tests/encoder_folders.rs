@@ -107,7 +107,7 @@ fn a_classifier_on_pooled_states_answers_from_the_features() {
 }
 
 #[test]
-fn a_dense_module_without_a_problem_is_refused() {
+fn a_dense_module_without_a_problem_gives_a_vector() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = Checkpoint::open(&reference("bert-embedding")).unwrap();
     let size = load(&reference("bert-embedding"), Precision::F32).feature_size();
@@ -119,7 +119,8 @@ fn a_dense_module_without_a_problem_is_refused() {
     };
     checkpoint.save_classifier(&classifier, folder.path()).unwrap();
     change_config(folder.path(), "problem_type", Value::Null);
-    assert!(refusal(folder.path()).contains("Dense"));
+    let encoder = load(folder.path(), Precision::F32);
+    assert_eq!((encoder.head(), encoder.dimension()), (Head::Embedding, 2));
 }
 
 #[test]
@@ -132,12 +133,26 @@ fn an_eight_bit_artifact_is_smaller_and_gives_what_quantising_at_load_gives() {
         assert_eq!(Checkpoint::open(folder.path()).unwrap().precision(), Precision::Int8);
         let stored = states(&load(folder.path(), Precision::Int8));
         let quantised = states(&load(&reference(name), Precision::Int8));
-        let apart = stored.iter().zip(&quantised).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(apart < 1e-3, "{name}: {apart}");
+        assert_eq!(stored, quantised, "{name}");
         // Eight-bit storage with products in single precision.
         let weights_only = states(&load(folder.path(), Precision::F32));
         assert_ne!(weights_only, stored, "{name}");
     }
+}
+
+#[test]
+fn eight_bit_weights_out_of_range_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    Checkpoint::open(&reference("bert-sequence")).unwrap().quantised().unwrap().save(folder.path()).unwrap();
+    let path = folder.path().join("model.int8.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let tensors: Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+    let start = tensors["bert.encoder.layer.0.output.dense.weight"]["data_offsets"][0].as_u64().unwrap();
+    bytes[header + start as usize] = 0x80;
+    std::fs::write(&path, bytes).unwrap();
+    let error = Encoder::load(folder.path(), Kernels::detect(), Precision::Int8).unwrap_err().to_string();
+    assert!(error.contains("layer.0.output.dense.weight") && error.contains("-128"), "{error}");
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Parameter {
     pub(crate) fn active(&self) -> Vec<std::ops::Range<usize>> {
         let width = self.width();
         match &self.touched {
-            None => vec![0..self.values.len()],
+            None => std::iter::once(0..self.values.len()).collect(),
             Some(rows) => rows.iter().map(|row| *row as usize * width..(*row as usize + 1) * width).collect(),
         }
     }

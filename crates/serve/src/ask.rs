@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loquat_infer::batcher::PipelineJob;
+use loquat_infer::batcher::{Asks, Output, PipelineJob};
 use loquat_infer::{Input, Pipeline};
 use loquat_spec::{LabelScore, PredictParameters, Prediction, Task};
 use serde_json::Value;
@@ -95,8 +95,19 @@ impl Ask {
 
     /// One prediction an input, in order.
     pub(crate) async fn predict(self, exchange: &Exchange) -> Result<Vec<Prediction>, Problem> {
+        let outputs = self.answer(Asks::Predictions, exchange).await?;
+        Ok(outputs.into_iter().filter_map(Output::prediction).collect())
+    }
+
+    /// The states of the tokens of each input, `[inputs][tokens][hidden]`.
+    pub(crate) async fn token_vectors(self, exchange: &Exchange) -> Result<Vec<Vec<Vec<f32>>>, Problem> {
+        let outputs = self.answer(Asks::TokenVectors, exchange).await?;
+        Ok(outputs.into_iter().filter_map(Output::token_vectors).collect())
+    }
+
+    async fn answer(self, asks: Asks, exchange: &Exchange) -> Result<Vec<Output>, Problem> {
         let Self { host, pipeline, inputs, parameters, terms } = self;
-        gate::predict(&host, PipelineJob { pipeline, inputs, parameters }, exchange, terms).await
+        gate::answer(&host, PipelineJob { pipeline, inputs, parameters, asks }, exchange, terms).await
     }
 }
 

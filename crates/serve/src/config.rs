@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use loquat_infer::Kernels;
+use loquat_store::Store;
+use tokio::sync::watch;
 
 use crate::tls::TlsFiles;
 
@@ -15,8 +17,14 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Root folder of the model store.
     pub store: PathBuf,
+    /// The model store, where the caller has opened it; `store` is its folder then.
+    pub registry: Option<Store>,
+    /// A second address, for clients of gRPC that want one of their own; it answers what the first answers.
+    pub grpc_listen: Option<SocketAddr>,
     /// Endpoints declared in resources. A registered model that no endpoint shadows is hosted under its own name.
     pub endpoints: Vec<loquat_spec::Endpoint>,
+    /// What the folder of resources declares from now on, where it is followed.
+    pub changes: Option<watch::Receiver<Vec<loquat_spec::Endpoint>>>,
     /// Threads for large requests of an endpoint that declares none; at least 1.
     pub threads: usize,
     /// CPU kernels that encoders compute with.
@@ -36,6 +44,10 @@ pub struct ServeConfig {
     pub memory: Option<u64>,
     /// Origins whose pages may ask, such as `https://example.org`, or `*`.
     pub origins: Vec<String>,
+    /// Whether metrics are given under the names of text-embeddings-inference too.
+    pub tei_metrics: bool,
+    /// Collector of traces over OTLP/HTTP, such as `http://127.0.0.1:4318`; without one nothing is traced.
+    pub otlp_endpoint: Option<String>,
 }
 
 impl ServeConfig {
@@ -44,7 +56,10 @@ impl ServeConfig {
         Self {
             listen,
             store,
+            grpc_listen: None,
+            registry: None,
             endpoints: Vec::new(),
+            changes: None,
             threads: 1,
             kernels: Kernels::detect(),
             insecure: false,
@@ -54,6 +69,8 @@ impl ServeConfig {
             tls: None,
             memory: None,
             origins: Vec::new(),
+            tei_metrics: false,
+            otlp_endpoint: None,
         }
     }
 }

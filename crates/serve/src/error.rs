@@ -42,7 +42,7 @@ pub enum ServeError {
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
     /// A thread can't be started.
-    #[error("can't start the thread that follows the store: {source}")]
+    #[error("can't start a thread of the server: {source}")]
     Thread {
         /// What the operating system said.
         #[source]

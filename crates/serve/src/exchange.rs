@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -18,7 +18,9 @@ use crate::form::Form;
 use crate::host::App;
 use crate::note::Note;
 use crate::problem::Problem;
+use crate::recent::{Answered, AnsweredBy};
 use crate::route::Route;
+use crate::traces::Parent;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
@@ -78,6 +80,12 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// A part of a long exchange that is measured on its own.
+    pub(crate) fn part(&self) -> Self {
+        let note = Arc::new(Note::new(self.note.caller().clone()));
+        Self { id: self.id.clone(), start: Instant::now(), note }
+    }
+
     /// The exchange of a request that came through [`Edge`]; a fresh one otherwise.
     pub(crate) fn of(request: &Request<Body>) -> Self {
         let known = request.extensions().get::<Self>().cloned();
@@ -109,7 +117,9 @@ impl Edge {
             Some(preflight) => (preflight, Arc::default()),
             None => self.admit(request, &id, start).await,
         };
+        let mut refused = None;
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            refused = Some(problem.parts().sentence());
             let allow = response.headers_mut().remove(header::ALLOW);
             response = problem.response(Form::of(asked.uri.path()), id.as_str());
             response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
@@ -124,9 +134,16 @@ impl Edge {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let elapsed = start.elapsed();
-        self.app.metrics.observe(asked.route, response.status(), elapsed);
+        self.app.metrics.observe(asked.route, response.status(), elapsed, &note);
         drop(flight);
         asked.log(&id, &note, response.status(), elapsed);
+        if let Some(answered) = asked.answered(&id, &note, (response.status(), refused), elapsed) {
+            let answered = Arc::new(answered);
+            self.app.recent.remember(&answered);
+            if let Some(traces) = &self.app.traces {
+                traces.record(answered, asked.parent);
+            }
+        }
         response
     }
 
@@ -158,6 +175,7 @@ struct Asked {
     uri: Uri,
     version: Version,
     route: Route,
+    parent: Option<Parent>,
 }
 
 impl Asked {
@@ -168,7 +186,30 @@ impl Asked {
             uri: request.uri().clone(),
             version: request.version(),
             route,
+            parent: Parent::of(request.headers()),
         }
+    }
+
+    /// What is remembered of a request that a model took or that was refused.
+    fn answered(
+        &self,
+        id: &RequestId,
+        note: &Note,
+        (status, problem): (StatusCode, Option<String>),
+        total: Duration,
+    ) -> Option<Answered> {
+        let by = AnsweredBy::of(note);
+        (by.is_some() || problem.is_some()).then(|| Answered {
+            id: id.as_str().to_owned(),
+            at: SystemTime::now(),
+            asked: (self.method.to_string(), self.uri.path().to_owned()),
+            route: self.route.as_str(),
+            status: status.as_u16(),
+            problem,
+            caller: note.caller().name(),
+            total,
+            by,
+        })
     }
 
     /// The line of the access log.

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use loquat_infer::batcher::{
-    Batcher, CostModel, Failure, Limits, Pending, PipelineJob, Pipelines, Reason, Refusal,
+    Batcher, Company, CostModel, Failure, Limits, Output, Pending, PipelineJob, Pipelines, Reason, Refusal,
 };
 use loquat_infer::{InferError, Pipeline};
-use loquat_spec::{ErrorCode, Prediction, Requests};
+use loquat_spec::{ErrorCode, Requests};
 
 use crate::exchange::{Exchange, contained};
 use crate::host::Host;
@@ -61,6 +61,11 @@ impl Gate {
         self.batcher.submit(caller, u32::MAX, deadline, (job, tokens)).ok()
     }
 
+    /// The bounds of the queue.
+    pub(crate) fn limits(&self) -> Limits {
+        self.batcher.limits()
+    }
+
     /// Requests waiting.
     pub(crate) fn waiting(&self) -> usize {
         self.batcher.waiting()
@@ -72,7 +77,7 @@ impl Gate {
     }
 }
 
-/// Why a prediction has no result.
+/// Why a job has no answer.
 enum Refused {
     Queue(Refusal),
     Late,
@@ -82,23 +87,26 @@ enum Refused {
 
 /// What came out, and when.
 struct Computed {
-    predictions: Vec<Prediction>,
+    outputs: Vec<Output>,
     queued: Duration,
     inference: Duration,
+    /// None for what went past the queue.
+    company: Option<Company>,
 }
 
 /// Answers `job` for `host` within the time that its endpoint allows, counted from the start of the exchange.
-pub(crate) async fn predict(
+pub(crate) async fn answer(
     host: &Host,
     job: PipelineJob,
     exchange: &Exchange,
     terms: Terms,
-) -> Result<Vec<Prediction>, Problem> {
+) -> Result<Vec<Output>, Problem> {
     let most = host.requests.timeout;
     let allowed = terms.timeout.map_or(most, |limit| limit.min(most));
     let deadline = exchange.start + allowed;
     host.metrics.inputs.record_count(job.inputs.len());
     exchange.note.caller().may_ask(&host.name)?;
+    exchange.note.admitted(job.inputs.len(), allowed);
     let start = Instant::now();
     let tokens = job.tokens();
     let total = tokens.iter().sum();
@@ -118,10 +126,13 @@ pub(crate) async fn predict(
     host.metrics.queue.record_duration(computed.queued);
     host.metrics.predict.record_duration(computed.inference);
     exchange.note.computed(computed.queued, computed.inference);
-    if let Some(job) = shadowed {
-        shadow::compare(host, job, computed.predictions.clone());
+    if let Some(company) = computed.company {
+        exchange.note.beside(company);
     }
-    Ok(computed.predictions)
+    if let Some(job) = shadowed {
+        shadow::compare(host, job, &computed.outputs);
+    }
+    Ok(computed.outputs)
 }
 
 /// Whether what the queue measures is what `job` costs: versions beside the main one may be of another kind, and an encoder
@@ -133,15 +144,16 @@ fn is_measured(host: &Host, job: &PipelineJob) -> bool {
 
 fn inline(job: &PipelineJob) -> Result<Computed, Refused> {
     let start = Instant::now();
-    let done = contained(|| job.predict(0..job.inputs.len(), 1));
-    let predictions = done.ok_or(Refused::Panicked)?.map_err(Refused::Failed)?;
-    Ok(Computed { predictions, queued: Duration::ZERO, inference: start.elapsed() })
+    let done = contained(|| job.answer(0..job.inputs.len(), 1));
+    let outputs = done.ok_or(Refused::Panicked)?.map_err(Refused::Failed)?;
+    Ok(Computed { outputs, queued: Duration::ZERO, inference: start.elapsed(), company: None })
 }
 
 async fn queued(pending: Pending<Pipelines>, deadline: Instant) -> Result<Computed, Refused> {
     match tokio::time::timeout_at(deadline.into(), pending.answer()).await {
         Ok(Ok(done)) => {
-            Ok(Computed { predictions: done.outputs, queued: done.queued, inference: done.computed })
+            let (queued, inference) = (done.queued, done.computed);
+            Ok(Computed { outputs: done.outputs, queued, inference, company: Some(done.company) })
         }
         Ok(Err(Failure::Refused(refusal))) => Err(Refused::Queue(refusal)),
         Ok(Err(Failure::Failed(error))) => Err(Refused::Failed(error)),

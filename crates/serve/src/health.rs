@@ -114,7 +114,7 @@ fn state(host: &Host) -> EndpointState<'_> {
         ready: host.is_ready(),
         model: host.reference.to_string(),
         version: host.pipeline.as_ref().map(|pipeline| pipeline.version()),
-        detail: host.failure.as_deref(),
+        detail: host.failure.as_ref().map(|failure| failure.message.as_str()),
     }
 }
 
@@ -140,13 +140,13 @@ fn card(host: &Host) -> EndpointCard<'_> {
         task: pipeline.map(|pipeline| pipeline.task().as_str()),
         labels: pipeline.map(|pipeline| pipeline.labels()),
         languages: pipeline.map(|pipeline| pipeline.manifest().languages.as_slice()),
-        detail: host.failure.as_deref(),
+        detail: host.failure.as_ref().map(|failure| failure.message.as_str()),
     }
 }
 
 /// Answers `GET /metrics`.
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {
-    let text = app.metrics.render(&app.table());
+    let text = app.metrics.render(&app.table(), app.traces.as_ref());
     bytes_response(StatusCode::OK, text.into_bytes(), "text/plain; version=0.0.4; charset=utf-8")
 }
 

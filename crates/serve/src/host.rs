@@ -13,10 +13,22 @@ use crate::gate::Gate;
 use crate::keys::Doorman;
 use crate::metrics::{HostMetrics, Metrics};
 use crate::problem::Problem;
+use crate::recent::Recent;
+use crate::resources::{Condition, Declared};
+use crate::traces::Traces;
 use crate::wake::Waker;
 
 /// Versions loaded because a request named them; the one unused longest leaves first.
 const PINNED_VERSIONS: usize = 4;
+
+/// Why the version that should answer an endpoint doesn't.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// In one word, as conditions of Kubernetes have it.
+    pub(crate) reason: &'static str,
+    /// In a sentence with the remedy.
+    pub(crate) message: String,
+}
 
 /// One endpoint as it stands now. A change makes a new `Host`; requests in flight keep the one they started with.
 #[derive(Clone)]
@@ -40,7 +52,11 @@ pub(crate) struct Host {
     /// The loaded version, once there is one.
     pub(crate) pipeline: Option<Arc<Pipeline>>,
     /// Why the version that should answer doesn't.
-    pub(crate) failure: Option<String>,
+    pub(crate) failure: Option<Failure>,
+    /// How it fares, for those who ask for the resource.
+    pub(crate) condition: Condition,
+    /// The generation of the resource that this follows; 1 where none declares it.
+    pub(crate) generation: u64,
     /// Registered versions of the model, ascending.
     pub(crate) versions: Vec<u32>,
     /// What the model does, as soon as it was loaded once.
@@ -51,6 +67,8 @@ pub(crate) struct Host {
     pub(crate) shadows: Vec<Arc<Pipeline>>,
     /// Whether no version is loaded because none is needed now.
     pub(crate) asleep: bool,
+    /// Whether the model was unloaded on request, to stay away until it is loaded on request.
+    pub(crate) unloaded: bool,
     /// Loads the model of an endpoint that is asleep.
     pub(crate) waker: Waker,
     /// The version that this request, or another that came with it, woke.
@@ -69,7 +87,7 @@ impl Host {
             let pipeline = self.waker.wake(&self.name).map_err(|reason| self.unavailable(&reason))?;
             return Ok(self.woken.get_or_init(|| pipeline));
         }
-        Err(self.unavailable(self.failure.as_deref().unwrap_or("its version is still loading")))
+        Err(self.unavailable(&self.condition.message))
     }
 
     /// Whether requests are answered, if need be after loading.
@@ -135,10 +153,10 @@ impl Table {
             .remedy(remedy))
     }
 
-    /// Whether every endpoint has a version that answers.
+    /// Whether every endpoint has a version that answers; one unloaded on request is not missed.
     pub(crate) fn is_ready(&self) -> bool {
         let blind = self.hosts.is_empty() && self.detail.is_some();
-        !blind && self.hosts.values().all(|host| host.is_ready())
+        !blind && self.hosts.values().all(|host| host.is_ready() || host.unloaded)
     }
 }
 
@@ -169,6 +187,14 @@ pub(crate) struct App {
     pub(crate) doorman: Doorman,
     /// Whose pages may ask.
     pub(crate) cors: Cors,
+    /// What resources declare.
+    pub(crate) declared: Declared,
+    /// Asks the thread that follows the store.
+    pub(crate) waker: Waker,
+    /// The requests answered last.
+    pub(crate) recent: Recent,
+    /// Where requests are traced to, if anywhere.
+    pub(crate) traces: Option<Traces>,
     store: Store,
     table: RwLock<Arc<Table>>,
     phase: AtomicU8,
@@ -181,13 +207,19 @@ impl App {
         store: Store,
         (max_body, kernels): (usize, Kernels),
         (doorman, cors): (Doorman, Cors),
+        (declared, waker): (Declared, Waker),
+        (metrics, traces): (Metrics, Option<Traces>),
     ) -> Self {
         Self {
             max_body,
-            metrics: Metrics::new(),
+            metrics,
             kernels,
             doorman,
             cors,
+            declared,
+            waker,
+            recent: Recent::default(),
+            traces,
             store,
             table: RwLock::default(),
             phase: AtomicU8::new(Phase::Starting as u8),

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use loquat_infer::Pipeline;
+use loquat_infer::batcher::Company;
 
 use crate::host::Host;
 use crate::keys::Caller;
@@ -14,7 +15,10 @@ use crate::keys::Caller;
 pub(crate) struct Note {
     caller: Caller,
     answering: OnceLock<Answering>,
+    inputs: AtomicU64,
     tokens: AtomicU64,
+    allowed: AtomicU64,
+    company: OnceLock<Company>,
     tokenise: AtomicU64,
     queue: AtomicU64,
     inference: AtomicU64,
@@ -59,6 +63,17 @@ impl Note {
         add(&self.tokenise, tokenise);
     }
 
+    /// Notes how many inputs it has and how long it may take; a request of several parts adds its inputs up.
+    pub(crate) fn admitted(&self, inputs: usize, allowed: Duration) {
+        self.inputs.fetch_add(inputs as u64, Ordering::Relaxed);
+        self.allowed.store(nanoseconds(allowed), Ordering::Relaxed);
+    }
+
+    /// Notes what it shared queue and batch with. That of its first part stays.
+    pub(crate) fn beside(&self, company: Company) {
+        self.company.get_or_init(|| company);
+    }
+
     /// Notes how long the prediction waited and took; a request of several parts adds them up.
     pub(crate) fn computed(&self, queue: Duration, inference: Duration) {
         add(&self.queue, queue);
@@ -68,6 +83,21 @@ impl Note {
     /// What answered.
     pub(crate) fn answered_by(&self) -> Option<&Answering> {
         self.answering.get()
+    }
+
+    /// Inputs.
+    pub(crate) fn inputs(&self) -> u64 {
+        self.inputs.load(Ordering::Relaxed)
+    }
+
+    /// Time that the request was allowed to take.
+    pub(crate) fn allowed(&self) -> Duration {
+        Duration::from_nanos(self.allowed.load(Ordering::Relaxed))
+    }
+
+    /// What it shared queue and batch with; none where it was answered at once.
+    pub(crate) fn company(&self) -> Option<Company> {
+        self.company.get().copied()
     }
 
     /// Tokens computed.
@@ -83,5 +113,9 @@ impl Note {
 }
 
 fn add(sum: &AtomicU64, time: Duration) {
-    sum.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    sum.fetch_add(nanoseconds(time), Ordering::Relaxed);
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

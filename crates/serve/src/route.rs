@@ -8,7 +8,7 @@ pub(crate) struct Route(usize);
 
 /// Name of each kind, and the exact paths that belong to it. Paths with parameters are told apart in [`Route::of`];
 /// the last kind is everything else.
-const KINDS: [(&str, &[&str]); 43] = [
+const KINDS: [(&str, &[&str]); 49] = [
     ("predict", &[]),
     ("v2-infer", &[]),
     ("v2-model", &[]),
@@ -20,6 +20,10 @@ const KINDS: [(&str, &[&str]); 43] = [
     ("v1-predict", &[]),
     ("v1-model", &[]),
     ("grpc-infer", &["/inference.GRPCInferenceService/ModelInfer"]),
+    ("grpc-tei-embed", &[]),
+    ("grpc-tei-predict", &[]),
+    ("grpc-tei-rerank", &[]),
+    ("grpc-tei-tokenize", &[]),
     ("grpc-other", &[]),
     ("models", &["/models"]),
     ("health", &["/health"]),
@@ -51,6 +55,8 @@ const KINDS: [(&str, &[&str]); 43] = [
     ("libretranslate-languages", &["/languages"]),
     ("translate", &["/translate"]),
     ("classify", &["/classify", "/status"]),
+    ("resources", &[]),
+    ("why", &[]),
     ("other", &[]),
 ];
 
@@ -90,6 +96,12 @@ impl Route {
                     "v1-model"
                 }
             }
+            rest if rest.starts_with("apis/loquat.dev/") => "resources",
+            rest if rest.starts_with("why/") => "why",
+            rest if rest.starts_with("tei.v1.Embed/") => "grpc-tei-embed",
+            rest if rest.starts_with("tei.v1.Predict/") => "grpc-tei-predict",
+            rest if rest.starts_with("tei.v1.Rerank/") => "grpc-tei-rerank",
+            rest if rest.starts_with("tei.v1.Tokenize/") => "grpc-tei-tokenize",
             rest if rest.starts_with("inference.") || rest.starts_with("tei.") => "grpc-other",
             _ => "other",
         };

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use loquat_spec::ErrorCode;
 
 use crate::host::App;
 use crate::problem::Problem;
 use crate::protocols::{
     embedding, grpc, kserve, legacy, libre_translate, mlflow, open_inference, openai, repository, rerank,
-    statistics, tei, v1_models,
+    statistics, tei, tokenize, v1_models,
 };
-use crate::{health, predict};
+use crate::{health, predict, resources, why};
 
 type Handler = fn() -> MethodRouter<Arc<App>>;
 
@@ -26,6 +26,11 @@ const OWN: &[(&str, &str, Handler)] = &[
     ("GET", "/health/ready", || get(health::ready)),
     ("GET", "/metrics", || get(health::metrics)),
     ("GET", "/openapi.json", || get(health::openapi)),
+    ("GET", "/apis/loquat.dev/v1alpha1/{kind}", || get(resources::list)),
+    ("GET", "/apis/loquat.dev/v1alpha1/{kind}/{name}", || get(resources::get)),
+    ("PUT", "/apis/loquat.dev/v1alpha1/{kind}/{name}", || put(resources::put)),
+    ("DELETE", "/apis/loquat.dev/v1alpha1/{kind}/{name}", || delete(resources::delete)),
+    ("GET", "/why/{subject}", || get(why::why)),
 ];
 
 const OPEN_INFERENCE: &[(&str, &str, Handler)] = &[
@@ -62,12 +67,12 @@ const TEI: &[(&str, &str, Handler)] = &[
     ("POST", "/", || post(tei::by_task)),
     ("POST", "/predict", || post(tei::predict)),
     ("POST", "/embed", || post(embedding::embed)),
-    ("POST", "/embed_all", || post(tei::of_tokens)),
+    ("POST", "/embed_all", || post(embedding::embed_all)),
     ("POST", "/embed_sparse", || post(tei::sparse)),
     ("POST", "/similarity", || post(embedding::similarity)),
     ("POST", "/rerank", || post(rerank::rerank)),
-    ("POST", "/tokenize", || post(tei::tokenize)),
-    ("POST", "/decode", || post(tei::tokenize)),
+    ("POST", "/tokenize", || post(tokenize::tokenize)),
+    ("POST", "/decode", || post(tokenize::decode)),
     ("POST", "/vertex", || post(tei::vertex)),
     ("GET", "/info", || get(tei::info)),
 ];

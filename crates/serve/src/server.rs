@@ -11,10 +11,12 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use loquat_spec::Endpoint;
 use loquat_store::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
@@ -24,9 +26,13 @@ use crate::error::ServeError;
 use crate::exchange::Edge;
 use crate::host::{App, Phase};
 use crate::keys::Doorman;
+use crate::metrics::Metrics;
 use crate::patience::Patient;
+use crate::resources::Declared;
 use crate::routes::router;
 use crate::tls::Tls;
+use crate::traces::Traces;
+use crate::wake::Waker;
 
 /// Most open connections; further ones wait in the operating system's backlog.
 const MOST_CONNECTIONS: usize = 16_384;
@@ -67,26 +73,50 @@ pub async fn serve(
     ready: impl FnOnce(SocketAddr),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let listen = config.listen;
     let guarded = config.keys.is_some() || config.insecure;
-    if !listen.ip().to_canonical().is_loopback() && !guarded {
+    let exposed = |listen: &SocketAddr| !listen.ip().to_canonical().is_loopback() && !guarded;
+    if let Some(listen) = [Some(config.listen), config.grpc_listen].into_iter().flatten().find(exposed) {
         return Err(ServeError::Exposed { listen });
     }
     let doorman = Doorman::new(config.keys)?;
     let tls = config.tls.map(Tls::new).transpose()?.map(Arc::new);
-    let store = Store::open(&config.store)
-        .map_err(|source| ServeError::Store { root: config.store.clone(), source: Box::new(source) })?;
-    let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Bind { listen, source })?;
-    let address = listener.local_addr().map_err(|source| ServeError::Bind { listen, source })?;
-    let app =
-        Arc::new(App::new(store, (config.max_body, config.kernels), (doorman, Cors::new(&config.origins))));
+    let store = match config.registry {
+        Some(store) => store,
+        None => Store::open(&config.store)
+            .map_err(|source| ServeError::Store { root: config.store.clone(), source: Box::new(source) })?,
+    };
+    let (listener, address) = bind(config.listen).await?;
+    let second = match config.grpc_listen {
+        Some(listen) => Some(bind(listen).await?),
+        None => None,
+    };
+    let traces = config.otlp_endpoint.as_deref().map(Traces::to).transpose();
+    let traces = traces.map_err(|source| ServeError::Thread { source })?;
+    let (waker, messages) = Waker::new();
+    let app = Arc::new(App::new(
+        store,
+        (config.max_body, config.kernels),
+        (doorman, Cors::new(&config.origins)),
+        (Declared::new(config.endpoints), waker),
+        (Metrics::new(config.tei_metrics), traces),
+    ));
     let (follower, looked) =
-        crate::watch::follow(Arc::clone(&app), config.endpoints, (config.threads, config.memory))
+        crate::watch::follow(Arc::clone(&app), messages, (config.threads, config.memory))
             .map_err(|source| ServeError::Thread { source })?;
     let edge = Edge { router: router(Arc::clone(&app)), app: Arc::clone(&app) };
     let (signal, told) = watch::channel(Signal::Run);
-    let accepting = tokio::spawn(accept_task(listener, tls.clone(), edge, told));
-    let following = tokio::spawn(follow_task(Arc::clone(&app), tls));
+    let mut accepting = JoinSet::new();
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    for (listener, address) in [Some((listener, address)), second].into_iter().flatten() {
+        tracing::debug!(%address, "listening");
+        let told = (told.clone(), Arc::clone(&places));
+        accepting.spawn(accept_task(listener, tls.clone(), edge.clone(), told));
+    }
+    let mut following = JoinSet::new();
+    following.spawn(follow_task(Arc::clone(&app), tls));
+    if let Some(changes) = config.changes {
+        following.spawn(resources_task(Arc::clone(&app), changes));
+    }
     let mut shutdown = pin!(shutdown);
     let ended = tokio::select! {
         biased;
@@ -100,17 +130,12 @@ pub async fn serve(
         shutdown.await;
     }
     drop(follower);
-    following.abort();
-    drain(&app, config.drain, &signal, &accepting).await;
+    following.abort_all();
+    drain(&app, config.drain, &signal, &mut accepting).await;
     Ok(())
 }
 
-async fn drain(
-    app: &App,
-    allowed: Duration,
-    signal: &watch::Sender<Signal>,
-    accepting: &tokio::task::JoinHandle<()>,
-) {
+async fn drain(app: &App, allowed: Duration, signal: &watch::Sender<Signal>, accepting: &mut JoinSet<()>) {
     app.enter(Phase::Draining);
     let start = Instant::now();
     let in_flight = || app.metrics.in_flight.load(Ordering::Acquire);
@@ -119,9 +144,10 @@ async fn drain(
     while in_flight() > 0 && start.elapsed() < allowed / 2 {
         tokio::time::sleep(DRAIN_LOOK).await;
     }
-    accepting.abort();
+    accepting.abort_all();
     signal.send_replace(Signal::Finish);
-    while (connections() > 0 || !accepting.is_finished()) && start.elapsed() < allowed {
+    while (connections() > 0 || !accepting.is_empty()) && start.elapsed() < allowed {
+        while accepting.try_join_next().is_some() {}
         tokio::time::sleep(DRAIN_LOOK).await;
     }
     let cut = connections();
@@ -130,6 +156,23 @@ async fn drain(
         tracing::warn!(connections = cut, "drain time over; connections cut off");
     } else {
         tracing::info!("drained");
+    }
+}
+
+async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Bind { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Takes over what the folder of resources declares.
+async fn resources_task(app: Arc<App>, mut changes: watch::Receiver<Vec<Endpoint>>) {
+    // Who follows the folder may end before the server; what was declared stays.
+    while changes.changed().await.is_ok() {
+        let endpoints = changes.borrow_and_update().clone();
+        app.declared.follow(endpoints);
+        app.waker.look();
     }
 }
 
@@ -154,9 +197,8 @@ async fn accept_task(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     edge: Edge,
-    told: watch::Receiver<Signal>,
+    (told, places): (watch::Receiver<Signal>, Arc<Semaphore>),
 ) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };

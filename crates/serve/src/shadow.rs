@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use loquat_infer::batcher::PipelineJob;
+use loquat_infer::batcher::{Output, PipelineJob};
 use loquat_spec::{Prediction, Task};
 
 use crate::host::Host;
@@ -16,7 +16,8 @@ const CALLER: &str = "shadow of the endpoint";
 
 /// Asks the shadows of `host` what `job` was answered with `returned`. Where the queue has no room, or the task answers no
 /// labels that could be compared, they are skipped.
-pub(crate) fn compare(host: &Host, job: PipelineJob, returned: Vec<Prediction>) {
+pub(crate) fn compare(host: &Host, job: PipelineJob, returned: &[Output]) {
+    let returned: Vec<Prediction> = predictions(returned).cloned().collect();
     let returned = Arc::new(returned);
     for pipeline in &host.shadows {
         let fits = job.pipeline.task() == pipeline.task() && answers_labels(pipeline.task());
@@ -33,13 +34,20 @@ pub(crate) fn compare(host: &Host, job: PipelineJob, returned: Vec<Prediction>) 
                 metrics.shadow_skipped.fetch_add(1, Ordering::Relaxed);
                 return;
             };
-            for (shadow, returned) in done.outputs.iter().zip(returned.iter()) {
+            for (shadow, returned) in predictions(&done.outputs).zip(returned.iter()) {
                 let agrees = labels(shadow, task) == labels(returned, task);
                 let count = if agrees { &metrics.shadow_agreed } else { &metrics.shadow_differed };
                 count.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
+}
+
+fn predictions(outputs: &[Output]) -> impl Iterator<Item = &Prediction> {
+    outputs.iter().filter_map(|output| match output {
+        Output::Prediction(prediction) => Some(prediction),
+        Output::TokenVectors(_) => None,
+    })
 }
 
 /// Whether the answers of a task name labels.

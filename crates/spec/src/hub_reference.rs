@@ -68,7 +68,7 @@ impl fmt::Display for HubReference {
     }
 }
 
-fn is_part(part: &str) -> bool {
+pub(crate) fn is_part(part: &str) -> bool {
     (1..=96).contains(&part.len())
         && !part.starts_with('.')
         && !part.contains("..")

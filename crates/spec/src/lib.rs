@@ -4,6 +4,7 @@
 //! editor reads), turned into raw structs and validated into the domain types of this crate. Nothing past
 //! validation checks a resource again. This crate knows no other crate of the workspace.
 
+mod address;
 mod conform;
 mod error_code;
 mod finding;
@@ -21,6 +22,7 @@ mod wire;
 mod wire_reading;
 mod yaml;
 
+pub use address::{Address, HubDataset, ObjectAddress, ObjectScheme};
 pub use error_code::ErrorCode;
 pub use finding::{CheckName, Finding, Severity};
 pub use hub_reference::HubReference;

@@ -254,6 +254,23 @@ fn model(spec: &str) -> loquat_spec::Model {
 }
 
 #[test]
+fn reads_addresses_of_data_and_models() {
+    let files = |source: &str| {
+        let read = dataset(&format!("  task: text-classification\n  source: {source}\n"));
+        read.files.into_iter().map(|file| file.path).collect::<Vec<_>>()
+    };
+    let addresses =
+        ["s3://b/*.jsonl", "gs://b/k", "az://c/k", "hf://datasets/o/n/default/train", "http://h/f.csv"];
+    for address in addresses {
+        assert_eq!(files(&format!("{{ path: \"{address}\" }}")), [address]);
+    }
+    assert_eq!(files("{ url: \"https://host/rows.jsonl\" }"), ["https://host/rows.jsonl"]);
+    let read = model("\n  task: embedding\n  source: { path: \"s3://bucket/models/small\" }\n");
+    let ModelSource::Objects(address) = &read.source else { panic!("{:?}", read.source) };
+    assert_eq!((address.bucket.as_str(), address.key.as_str()), ("bucket", "models/small"));
+}
+
+#[test]
 fn reads_a_whole_model() {
     let read = model(
         r#"

@@ -195,21 +195,21 @@ fn fields_of_a_dataset() {
                 "  task: text-classification\n  source: { path: a, files: [{ path: b }] }\n",
             ),
             found: &["6:3 invalid-value spec.source"],
-            says: &["keep one of path and files"],
+            says: &["keep one of path, url and files"],
         },
         Case {
-            name: "remote sources",
+            name: "addresses that lead nowhere",
             text: resource(
                 "Dataset",
-                "  task: text-classification\n  source:\n    files: [{ path: s3://b/k }, { path: hf://o/n }, { path: gs://b }, { path: az://b }]\n",
+                "  task: text-classification\n  source:\n    files: [{ path: ftp://b/k }, { path: hf://o }, { path: gs:/// }, { path: \"https://me:key@b\" }]\n",
             ),
             found: &[
-                "7:21 not-yet-supported spec.source.files[0].path",
-                "7:41 not-yet-supported spec.source.files[1].path",
-                "7:61 not-yet-supported spec.source.files[2].path",
-                "7:79 not-yet-supported spec.source.files[3].path",
+                "7:21 invalid-value spec.source.files[0].path",
+                "7:42 invalid-value spec.source.files[1].path",
+                "7:60 invalid-value spec.source.files[2].path",
+                "7:78 invalid-value spec.source.files[3].path",
             ],
-            says: &["s3://", "hf://", "local files are"],
+            says: &["s3://bucket/key", "hf://datasets/owner/name", "give its path"],
         },
         Case {
             name: "url and kafka",
@@ -217,10 +217,7 @@ fn fields_of_a_dataset() {
                 "Dataset",
                 "  task: text-classification\n  source: { url: \"https://x\" }\n  split: { test: { kafka: { topic: t } } }\n",
             ),
-            found: &[
-                "6:13 not-yet-supported spec.source.url",
-                "7:20 not-yet-supported spec.split.test.kafka",
-            ],
+            found: &["7:20 not-yet-supported spec.split.test.kafka"],
             says: &["give its path"],
         },
         Case {
@@ -501,7 +498,7 @@ fn fields_of_a_model() {
             name: "places that are not yet read",
             text: resource(
                 "Model",
-                "  task: embedding\n  source: { path: \"s3://bucket/model\" }\n  labels: [a]\n",
+                "  task: embedding\n  source: { path: \"ftp://bucket/model\" }\n  labels: [a]\n",
             ),
             found: &["6:19 not-yet-supported spec.source.path", "7:3 invalid-value spec.labels"],
             says: &["hf://owner/name", "embedding has no labels"],

@@ -16,6 +16,8 @@ use crate::tree::{self, Entry, EntryKind};
 
 /// Weights of every artifact, unless they are in several parts.
 pub(crate) const WEIGHTS: &str = "model.safetensors";
+/// Weights of an encoder in eight bits, which stand for the others.
+const QUANTISED_WEIGHTS: &str = "model.int8.safetensors";
 /// Names the files that weights in several parts lie in.
 const INDEX: &str = "model.safetensors.index.json";
 /// Loquat's own description of every artifact.
@@ -123,7 +125,7 @@ pub(crate) fn check(dir: &Path, ignored: &[&str]) -> Result<(), StoreError> {
         names.insert(relative);
     }
     // An index stands for the parts that it names, which are looked for below.
-    let weights = if names.contains(INDEX) { INDEX } else { WEIGHTS };
+    let weights = [INDEX, QUANTISED_WEIGHTS].into_iter().find(|name| names.contains(name)).unwrap_or(WEIGHTS);
     for required in [MANIFEST, weights] {
         if !names.contains(required) {
             refusals.push(Refusal { path: required.to_owned(), reason: RefusalReason::Missing });

@@ -1,6 +1,6 @@
 //! Aliases: names that move between versions, with every move remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub struct AliasChange {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AliasLog {
     aliases: BTreeMap<String, Vec<AliasChange>>,
+    /// Versions that are removed or about to be, in an object store, where no lock keeps an alias from being pointed at one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    removed: BTreeSet<u32>,
 }
 
 impl AliasLog {
@@ -55,6 +58,16 @@ impl AliasLog {
         let trail = self.trail(alias);
         let current = trail.last()?;
         trail.iter().rev().find(|version| *version != current && exists(**version)).copied()
+    }
+
+    /// Whether a version is removed or about to be.
+    pub(crate) fn is_removed(&self, version: u32) -> bool {
+        self.removed.contains(&version)
+    }
+
+    /// Keeps every alias from being pointed at a version from now on.
+    pub(crate) fn bar(&mut self, version: u32) {
+        self.removed.insert(version);
     }
 
     /// Adds a change.

@@ -10,6 +10,7 @@ use crate::durable;
 use crate::envelope;
 use crate::error::StoreError;
 use crate::lock;
+use crate::remote;
 use crate::staging::ALIVE;
 use crate::store::{Removal, Store, is_digest, number_before};
 use crate::tree::{self, EntryKind};
@@ -29,19 +30,23 @@ impl Store {
     /// Removes a version; its number is never given again. Refused while an alias points at it. The artifact stays until
     /// [`Store::gc`].
     pub fn remove(&self, name: &Name, version: u32) -> Result<(), StoreError> {
-        self.require_record(name, version)?;
-        let _lock = self.lock()?;
-        let record = self.require_record(name, version)?;
-        let aliases: Vec<String> = self
-            .aliases(name)?
-            .into_iter()
-            .filter(|(_, target)| *target == version)
-            .map(|(alias, _)| format!("@{alias}"))
-            .collect();
-        if !aliases.is_empty() {
-            return Err(StoreError::InUse { name: name.to_string(), version, aliases });
-        }
+        let _lock = self.lock_after(|| self.require_record(name, version))?;
+        let record = self.change_aliases(name, |log| {
+            let record = self.require_record(name, version)?;
+            let pointing = log.all().into_iter().filter(|(_, target)| *target == version);
+            let aliases: Vec<String> = pointing.map(|(alias, _)| format!("@{alias}")).collect();
+            if !aliases.is_empty() {
+                return Err(StoreError::InUse { name: name.to_string(), version, aliases });
+            }
+            if self.remote().is_some() {
+                log.bar(version);
+            }
+            Ok(record)
+        })?;
         let removal = Removal { at: self.now(), digest: record.digest };
+        if let Some(remote) = self.remote() {
+            return remote.remove(self, (name, version), &removal);
+        }
         envelope::write(&self.removal_path(name, version), &removal)?;
         durable::remove(&self.record_path(name, version))?;
         durable::remove(&self.report_path(name, version))?;
@@ -56,6 +61,12 @@ impl Store {
             return Ok(report);
         }
         let _lock = self.lock()?;
+        if let Some(remote) = self.remote() {
+            report = remote.collect(self)?;
+            remote::trim(self)?;
+            self.collect_staging(&mut GcReport::default())?;
+            return Ok(report);
+        }
         let referenced = self.referenced()?;
         for (name, path) in durable::entries(&self.root().join("objects"))? {
             if referenced.contains(&name) {
@@ -75,7 +86,7 @@ impl Store {
         Ok(report)
     }
 
-    fn referenced(&self) -> Result<BTreeSet<String>, StoreError> {
+    pub(crate) fn referenced(&self) -> Result<BTreeSet<String>, StoreError> {
         let mut digests = BTreeSet::new();
         for name in self.names()? {
             for version in self.numbers(&name)? {

@@ -11,7 +11,8 @@ use crate::error::StoreError;
 /// Format of the stored files, `major.minor`. A reader takes any minor of its major and ignores fields it does not know;
 /// a newer major is refused.
 ///
-/// - 1.0: first format.
+/// - 1.0: first format. The aliases of a registry in an object store also list the versions removed, and its folders hold
+///   claims of numbers; readers of folders never meet either.
 pub const FORMAT_VERSION: &str = "1.0";
 
 const MAJOR: u64 = 1;
@@ -36,11 +37,16 @@ struct Body<T> {
 
 /// Writes `body` to `path` so that a crash leaves the old file or the new one.
 pub(crate) fn write<T: Serialize>(path: &Path, body: &T) -> Result<(), StoreError> {
+    durable::write(path, &bytes(path, body)?)
+}
+
+/// The text of a file at `path` that holds `body`.
+pub(crate) fn bytes<T: Serialize>(path: &Path, body: &T) -> Result<Vec<u8>, StoreError> {
     let written = Written { format_version: FORMAT_VERSION, body };
     let mut text = serde_json::to_vec_pretty(&written)
         .map_err(|error| StoreError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
     text.push(b'\n');
-    durable::write(path, &text)
+    Ok(text)
 }
 
 /// Reads the body of `path`; `None` when there is no such file.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use loquat_connect::objects::ObjectError;
 use loquat_spec::ErrorCode;
 
 use crate::admission::Refusal;
@@ -161,6 +162,27 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// The object store of the registry refuses or fails.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// Artifacts are being collected.
+    #[error(
+        "artifacts are being collected since {since}; try again later, or remove {url} if its collector was killed"
+    )]
+    Collecting {
+        /// What says so.
+        url: String,
+        /// Since when.
+        since: String,
+    },
+    /// A version is being registered while artifacts shall be collected.
+    #[error(
+        "a version is being registered ({url}); try again later, or remove the claim if its writer was killed"
+    )]
+    Registering {
+        /// The writer's claim.
+        url: String,
+    },
     /// The staging folder belongs to another store.
     #[error("the staging folder {} does not belong to the store {}: stage in the store that registers", staging.display(), root.display())]
     ForeignStaging {
@@ -185,6 +207,8 @@ impl StoreError {
             Self::Damaged { .. } | Self::DamagedArtifact { .. } => ErrorCode::Failed,
             Self::Refused { .. } | Self::InvalidVersion { .. } => ErrorCode::Invalid,
             Self::InUse { .. } | Self::NothingEarlier { .. } | Self::NotEmpty { .. } => ErrorCode::Conflict,
+            Self::Objects(error) => error.code(),
+            Self::Collecting { .. } | Self::Registering { .. } => ErrorCode::Conflict,
             Self::ForeignStaging { .. } => ErrorCode::Internal,
         }
     }

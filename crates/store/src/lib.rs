@@ -1,4 +1,4 @@
-//! Model registry: immutable versions, aliases with history, provenance, in a local folder.
+//! Model registry: immutable versions, aliases with history, provenance, in a local folder or an object store.
 //!
 //! ```text
 //! ROOT/format.json                     format of the whole store
@@ -13,6 +13,9 @@
 //!
 //! Every JSON file is written to a temporary name, flushed, renamed and its folder flushed, and says its
 //! `formatVersion`. Readers take no lock. What a killed process leaves behind is ignored, and [`Store::gc`] removes it.
+//! A registry in an object store has the same keys, with `models/NAME/versions/3.claim.json` for numbers given and
+//! `collecting.json` while artifacts are collected; a folder mirrors it, and conditional writes stand for the lock.
+//!
 //! This crate knows the names and the outer form of an artifact's files, not what they mean.
 
 mod admission;
@@ -26,6 +29,7 @@ mod lock;
 mod nearest;
 mod record;
 mod register;
+mod remote;
 mod staging;
 mod store;
 mod transfer;

@@ -46,6 +46,13 @@ impl Store {
         if record.created.is_empty() {
             record.created = self.now();
         }
+        if let Some(remote) = self.remote() {
+            let report = |record: &VersionRecord| new.report.as_ref().map(|report| named(report, record));
+            remote.register(self, (&staging, &mut record), report)?;
+            self.keep_object(&staging, &record)?;
+            remote.refresh(self)?;
+            return Ok(record);
+        }
         record.version = self.highest_number(name)? + 1;
         self.keep_object(&staging, &record)?;
         durable::create_folder(&self.versions_path(name))?;
@@ -61,7 +68,7 @@ impl Store {
     }
 
     /// Moves the staged folder to its place, unless the same content is there, whole.
-    fn keep_object(&self, staging: &Staging, record: &VersionRecord) -> Result<(), StoreError> {
+    pub(crate) fn keep_object(&self, staging: &Staging, record: &VersionRecord) -> Result<(), StoreError> {
         let object = self.object_path(&record.digest);
         if object.is_dir() {
             if tree::hash_files(&object)? == record.files {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use loquat_spec::{ModelReference, Name, Selector};
@@ -13,22 +14,25 @@ use crate::envelope;
 use crate::error::StoreError;
 use crate::lock::StoreLock;
 use crate::record::{ModelSummary, Resolved, VersionRecord};
+use crate::remote::{CLAIM, Remote};
 use crate::staging::Staging;
 use crate::tree;
 
 /// How alike, from 0 to 1, a name must be to be proposed instead of an unknown one.
 const ALIKE: f64 = 0.75;
 
-/// A model registry in a local folder. Cheap to clone; any number of processes and threads may use one folder.
+/// A model registry in a local folder, or in an object store that a folder mirrors. Cheap to clone; any number of processes
+/// and threads may use one.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
     clock: fn() -> Timestamp,
+    remote: Option<Arc<Remote>>,
 }
 
 /// Body of `format.json`.
 #[derive(Serialize, Deserialize)]
-struct StoreFormat {}
+pub(crate) struct StoreFormat {}
 
 /// Body of `N.removed.json`.
 #[derive(Serialize, Deserialize)]
@@ -42,9 +46,13 @@ pub(crate) struct Removal {
 impl Store {
     /// Opens the store at `root`; nothing is created before the first write. Fails when a newer Loquat wrote it.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let store = Self { root: root.to_owned(), clock: Timestamp::now };
+        let store = Self::of(root, None);
         store.check_format()?;
         Ok(store)
+    }
+
+    pub(crate) fn of(root: &Path, remote: Option<Remote>) -> Self {
+        Self { root: root.to_owned(), clock: Timestamp::now, remote: remote.map(Arc::new) }
     }
 
     /// The same store with another clock.
@@ -53,9 +61,23 @@ impl Store {
         self
     }
 
-    /// The store's folder.
+    /// The store's folder; the mirror of one in an object store.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where the store is, for messages: its folder, or its address in an object store.
+    pub fn place(&self) -> PathBuf {
+        self.remote().map_or_else(|| self.root.clone(), |remote| remote.bucket.url("").into())
+    }
+
+    pub(crate) fn remote(&self) -> Option<&Remote> {
+        self.remote.as_deref()
+    }
+
+    /// The record of a version, whose artifact is not looked at.
+    pub fn record(&self, reference: &ModelReference) -> Result<VersionRecord, StoreError> {
+        self.record_of(reference)
     }
 
     /// A folder to write an artifact into, for [`Store::register`].
@@ -64,9 +86,11 @@ impl Store {
         Staging::create(&self.root)
     }
 
-    /// Finds a version and checks that its artifact's files are there with their sizes; [`Store::verify`] also reads them.
+    /// Finds a version and checks that its artifact's files are there with their sizes; [`Store::verify`] also reads them. An
+    /// artifact in an object store is fetched into the mirror first.
     pub fn resolve(&self, reference: &ModelReference) -> Result<Resolved, StoreError> {
         let record = self.record_of(reference)?;
+        self.fetch_object(&record)?;
         let path = self.object_path(&record.digest);
         let mut problems = Vec::new();
         for file in &record.files {
@@ -163,48 +187,87 @@ impl Store {
 
     /// Points an alias at a version and returns where it pointed before. Pointing it where it points already changes nothing.
     pub fn set_alias(&self, name: &Name, alias: &Name, version: u32) -> Result<Option<u32>, StoreError> {
-        self.require_record(name, version)?;
-        let _lock = self.lock()?;
-        self.require_record(name, version)?;
-        let mut log = self.alias_log(name)?;
-        let previous = log.current(alias.as_str());
-        if previous != Some(version) {
-            log.push(alias.as_str(), self.change(AliasAction::Set, version));
-            envelope::write(&self.alias_path(name), &log)?;
-        }
-        Ok(previous)
+        let _lock = self.lock_after(|| self.require_record(name, version))?;
+        self.change_aliases(name, |log| {
+            self.require_record(name, version)?;
+            if log.is_removed(version) {
+                return Err(self.removed_just_now(name, version)?);
+            }
+            let previous = log.current(alias.as_str());
+            if previous != Some(version) {
+                log.push(alias.as_str(), self.change(AliasAction::Set, version));
+            }
+            Ok(previous)
+        })
     }
 
     /// Points an alias back at the version that it had before the current one, and returns that version. Removed versions are
     /// passed over. Going back twice goes back two versions.
     pub fn rollback(&self, name: &Name, alias: &Name) -> Result<u32, StoreError> {
-        self.require_alias(name, alias)?;
-        let _lock = self.lock()?;
-        let current = self.require_alias(name, alias)?;
-        let existing = self.numbers(name)?;
-        let mut log = self.alias_log(name)?;
-        let Some(version) = log.earlier(alias.as_str(), |version| existing.contains(&version)) else {
-            let (name, alias) = (name.to_string(), alias.to_string());
-            return Err(StoreError::NothingEarlier { name, alias, current });
-        };
-        log.push(alias.as_str(), self.change(AliasAction::Rollback, version));
-        envelope::write(&self.alias_path(name), &log)?;
-        Ok(version)
+        let _lock = self.lock_after(|| self.require_alias(name, alias))?;
+        self.change_aliases(name, |log| {
+            let current = log.current(alias.as_str()).map_or_else(|| self.require_alias(name, alias), Ok)?;
+            let existing = self.numbers(name)?;
+            let may = |version: u32| existing.contains(&version) && !log.is_removed(version);
+            let Some(version) = log.earlier(alias.as_str(), may) else {
+                let (name, alias) = (name.to_string(), alias.to_string());
+                return Err(StoreError::NothingEarlier { name, alias, current });
+            };
+            log.push(alias.as_str(), self.change(AliasAction::Rollback, version));
+            Ok(version)
+        })
     }
 
     /// Takes an alias away and returns where it pointed.
     pub fn remove_alias(&self, name: &Name, alias: &Name) -> Result<u32, StoreError> {
-        self.require_alias(name, alias)?;
-        let _lock = self.lock()?;
-        let current = self.require_alias(name, alias)?;
-        let mut log = self.alias_log(name)?;
-        log.push(alias.as_str(), self.change(AliasAction::Removed, current));
-        envelope::write(&self.alias_path(name), &log)?;
-        Ok(current)
+        let _lock = self.lock_after(|| self.require_alias(name, alias))?;
+        self.change_aliases(name, |log| {
+            let current = log.current(alias.as_str()).map_or_else(|| self.require_alias(name, alias), Ok)?;
+            log.push(alias.as_str(), self.change(AliasAction::Removed, current));
+            Ok(current)
+        })
+    }
+
+    /// Lets `change` change the aliases of a model, and writes them. In an object store `change` is called again, on what is
+    /// there then, when another writer was faster. The caller holds the lock.
+    pub(crate) fn change_aliases<T>(
+        &self,
+        name: &Name,
+        change: impl Fn(&mut AliasLog) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(remote) = self.remote() {
+            return remote.change_aliases(self, name, change);
+        }
+        let before = self.alias_log(name)?;
+        let mut log = before.clone();
+        let outcome = change(&mut log)?;
+        if log != before {
+            envelope::write(&self.alias_path(name), &log)?;
+        }
+        Ok(outcome)
+    }
+
+    /// The lock, once `check` holds: a folder that does not exist is not created for an error.
+    pub(crate) fn lock_after<T>(
+        &self,
+        check: impl Fn() -> Result<T, StoreError>,
+    ) -> Result<StoreLock, StoreError> {
+        if self.remote.is_none() {
+            check()?;
+        }
+        self.lock()
+    }
+
+    /// The mirror's own lock, which says nothing of formats: those are the object store's.
+    pub(crate) fn lock_folder(&self) -> Result<StoreLock, StoreError> {
+        StoreLock::acquire(&self.root)
     }
 
     pub(crate) fn lock(&self) -> Result<StoreLock, StoreError> {
-        let lock = StoreLock::acquire(&self.root)?;
+        let lock = self.lock_folder()?;
+        if self.remote.is_some() {
+            return Ok(lock);
+        }
         if !self.check_format()? {
             envelope::write(&self.root.join("format.json"), &StoreFormat {})?;
         }
@@ -250,9 +313,10 @@ impl Store {
     /// The highest number ever given to a version of a model; 0 when none was.
     pub(crate) fn highest_number(&self, name: &Name) -> Result<u32, StoreError> {
         let entries = durable::entries(&self.versions_path(name))?;
-        let given = entries.iter().filter_map(|(file, _)| {
-            number_before(file, ".json").or_else(|| number_before(file, ".removed.json"))
-        });
+        let endings = [".json", ".removed.json", CLAIM];
+        let given = entries
+            .iter()
+            .filter_map(|(file, _)| endings.into_iter().find_map(|ending| number_before(file, ending)));
         Ok(given.max().unwrap_or(0))
     }
 
@@ -328,7 +392,19 @@ impl Store {
             .filter(|other| likeness(other) >= ALIKE)
             .max_by(|left, right| likeness(left).total_cmp(&likeness(right)))
             .cloned();
-        Ok(StoreError::UnknownModel { name: name.to_string(), root: self.root.clone(), known, suggestion })
+        Ok(StoreError::UnknownModel { name: name.to_string(), root: self.place(), known, suggestion })
+    }
+
+    /// The error of a version that another writer is removing.
+    fn removed_just_now(&self, name: &Name, version: u32) -> Result<StoreError, StoreError> {
+        let numbers = self.numbers(name)?;
+        let known = numbers.iter().filter(|number| **number != version).map(ToString::to_string);
+        Ok(StoreError::RemovedVersion {
+            name: name.to_string(),
+            version,
+            at: self.now(),
+            known: known.collect(),
+        })
     }
 
     fn change(&self, action: AliasAction, version: u32) -> AliasChange {
@@ -336,7 +412,7 @@ impl Store {
     }
 
     /// Whether the store says its format already; fails when that is a newer one.
-    fn check_format(&self) -> Result<bool, StoreError> {
+    pub(crate) fn check_format(&self) -> Result<bool, StoreError> {
         Ok(envelope::read::<StoreFormat>(&self.root.join("format.json"))?.is_some())
     }
 }

@@ -168,7 +168,8 @@ fn notes(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cuts) -> Vec<
     if outer.folds.len() < wanted {
         let finished = outer.folds.len();
         notes.push(format!(
-            "the nested cross-validation finished {finished} of {wanted} outer folds in its time"
+            "the nested cross-validation finished {finished} of {wanted} outer folds {}",
+            if run.is_stopping() { "before it was interrupted" } else { "in its time" }
         ));
     }
     if let Some(plan) = cuts.plan.filter(|_| !outer.folds.is_empty()) {
@@ -180,7 +181,7 @@ fn notes(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cuts) -> Vec<
             search.folds().count()
         ));
     }
-    if cuts.by_timeout {
+    if cuts.by_timeout && !run.is_stopping() {
         let (trials, most) = (search.trials.len(), run.request.training.search.trials);
         notes.push(format!(
             "the timeout ended the final search after {} rounds, {trials} of {most} trials",

@@ -1,35 +1,20 @@
 //! What a search searches over: the families' spaces, joined by the name of the solver.
 
+use std::sync::LazyLock;
+
 use loquat_spec::Family;
 
 use crate::encoder;
 use crate::linear::{self, Dimension, Domain, Parameters};
 use crate::problem::Problem;
 
-const LINEAR: &[&str] = &[
-    "svm",
-    "softmax",
-    "complement-bayes",
-    "bayes-svm",
-    "logistic",
-    "multinomial-bayes",
-    "embedding",
-    "bayes-logistic",
-];
-const SINGLE: &[&str] = &[
-    "svm",
-    "softmax",
-    "complement-bayes",
-    "bayes-svm",
-    "logistic",
-    "multinomial-bayes",
-    "embedding",
-    "head-softmax",
-    "head-svm",
-    "head-logistic",
-];
-const MULTI: &[&str] =
-    &["logistic", "svm", "bayes-logistic", "bayes-svm", "multinomial-bayes", "head-logistic", "head-svm"];
+/// All solvers of the linear family.
+static LINEAR: Solvers = LazyLock::new(|| [linear::SINGLE, linear::MULTI].concat());
+/// The solvers of both families, for one label a text and for sets of labels.
+static SINGLE: Solvers = LazyLock::new(|| [linear::SINGLE, encoder::SINGLE].concat());
+static MULTI: Solvers = LazyLock::new(|| [linear::MULTI, encoder::MULTI].concat());
+
+type Solvers = LazyLock<Vec<&'static str>>;
 
 /// The family that a trial's parameters belong to.
 pub(crate) fn family(parameters: &Parameters) -> Family {
@@ -58,11 +43,12 @@ pub(crate) fn space(problem: &Problem<'_>) -> Vec<Dimension> {
     if !has(Family::Linear) {
         return heads;
     }
-    let solvers = if problem.multi_label { MULTI } else { SINGLE };
+    let solvers: &'static [&'static str] = if problem.multi_label { &MULTI } else { &SINGLE };
+    let of_linear: &'static [&'static str] = &LINEAR;
     let mut joined = vec![Dimension { name: "solver", domain: Domain::Choice(solvers), active_when: None }];
-    let of_linear = linear::space(problem.table.task, problem.multi_label);
-    joined.extend(of_linear.into_iter().filter(|dimension| dimension.name != "solver").map(|dimension| {
-        Dimension { active_when: dimension.active_when.or(Some(("solver", LINEAR))), ..dimension }
+    let own = linear::space(problem.table.task, problem.multi_label);
+    joined.extend(own.into_iter().filter(|dimension| dimension.name != "solver").map(|dimension| {
+        Dimension { active_when: dimension.active_when.or(Some(("solver", of_linear))), ..dimension }
     }));
     joined.extend(heads.into_iter().filter(|dimension| dimension.name != "solver"));
     joined

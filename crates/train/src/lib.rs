@@ -20,6 +20,7 @@ mod error;
 mod evaluate;
 mod families;
 mod folds;
+mod grid;
 mod halving;
 mod html;
 mod inspection;
@@ -54,6 +55,7 @@ pub use compare::{Change, ChangedRow, Comparison, Contender, McNemar, MetricPair
 pub use cuts::{Cuts, Plan, Stopped};
 pub use encoder::Backbone;
 pub use error::TrainError;
+pub use grid::{Grid, evaluate_grid};
 pub use progress::{Progress, Silent};
 pub use report::{
     CalibrationBin, CalibrationReport, ClassReport, Cost, DatasetReport, FindingReport, LanguageReport,

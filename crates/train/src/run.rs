@@ -84,7 +84,7 @@ impl<'r> Run<'r> {
     }
 }
 
-fn pool(threads: usize) -> Result<ThreadPool, TrainError> {
+pub(crate) fn pool(threads: usize) -> Result<ThreadPool, TrainError> {
     let threads = threads.max(1);
     ThreadPoolBuilder::new()
         .num_threads(threads)

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use crate::encoder::is_head;
 use crate::error::{Halt, TrainError};
 use crate::families::{first_guesses, space};
 use crate::folds::Folds;
@@ -30,8 +31,8 @@ const PLACES: [Proposal; ROUND] = {
 };
 /// Best trials from which steps are made.
 const STEPPED_FROM: usize = 3;
-/// Best trials, of different solvers or n-grams, whose held-out margins are kept.
-pub(crate) const FINALISTS: usize = 4;
+/// Best trials, of different kinds, solvers, n-grams or backbones, whose held-out margins are kept.
+pub(crate) const FINALISTS: usize = 5;
 /// Tries to propose a configuration that was not there before.
 const TRIES: u64 = 8;
 /// Index that names the fit on all rows, where other fits name their fold.
@@ -77,10 +78,31 @@ impl Trial {
         self.parameters.get("solver").and_then(|solver| solver.as_str()).unwrap_or_default()
     }
 
-    /// Names of its kinds of n-gram.
-    fn ngrams(&self) -> &str {
-        self.parameters.get("ngrams").and_then(|ngrams| ngrams.as_str()).unwrap_or_default()
+    /// The kind of its solver: those of one kind err alike.
+    fn kind(&self) -> SolverKind {
+        match self.solver() {
+            "complement-bayes" | "multinomial-bayes" => SolverKind::Generative,
+            "embedding" => SolverKind::Embedding,
+            _ if is_head(&self.parameters) => SolverKind::Head,
+            _ => SolverKind::Discriminative,
+        }
     }
+
+    /// What it sees of a text: its kinds of n-gram, or its backbone.
+    fn view(&self) -> &str {
+        let name = if self.kind() == SolverKind::Head { "backbone" } else { "ngrams" };
+        self.parameters.get(name).and_then(|name| name.as_str()).unwrap_or_default()
+    }
+}
+
+/// What a solver models: the classes' words, the borders between classes, words as vectors, or the borders between classes
+/// of an encoder's vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SolverKind {
+    Generative,
+    Discriminative,
+    Embedding,
+    Head,
 }
 
 /// Where a search searches.
@@ -266,17 +288,25 @@ impl<'r> Search<'r> {
         ranking
     }
 
-    /// The best complete trial, and in order of merit trials that err differently: they differ from all before in
-    /// solver or n-grams, and no solver has more than two.
+    /// The best complete trial; the best of each other kind of solver; then in order of merit trials that differ from
+    /// all before in solver, n-grams or backbone, where no solver has more than two. Their averages gain where they err
+    /// differently, so merit alone would not do.
     pub(crate) fn finalists(&self) -> Vec<usize> {
         let Some(best) = self.ranking(true).first().copied() else { return Vec::new() };
+        let ranking = self.ranking(false);
         let mut finalists = vec![best];
-        for number in self.ranking(false) {
+        for number in &ranking {
+            let kind = self.trials[*number].kind();
+            if finalists.iter().all(|known| self.trials[*known].kind() != kind) {
+                finalists.push(*number);
+            }
+        }
+        for number in ranking {
             let trial = &self.trials[number];
             let known = || finalists.iter().map(|known| &self.trials[*known]);
             let of_solver = known().filter(|known| known.solver() == trial.solver()).count();
             let is_new =
-                known().all(|known| known.solver() != trial.solver() || known.ngrams() != trial.ngrams());
+                known().all(|known| known.solver() != trial.solver() || known.view() != trial.view());
             if finalists.len() < FINALISTS && of_solver < 2 && is_new {
                 finalists.push(number);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use loquat_infer::Pipeline;
-use loquat_spec::{Constraints, Family};
+use loquat_spec::Constraints;
 use loquat_store::{NewVersion, VersionRecord};
 
 use crate::artifact::{Built, build_first};
@@ -15,7 +15,7 @@ use crate::cuts::{Cuts, Stopped};
 use crate::encoder;
 use crate::error::{Halt, TrainError};
 use crate::evaluate;
-use crate::families::{family, first_guesses};
+use crate::families::first_guesses;
 use crate::folds::Folds;
 use crate::halving;
 use crate::inspection;
@@ -189,15 +189,6 @@ fn candidates(run: &Run<'_>, found: &mut Found<'_>) -> Result<Vec<Recipe>, Halt>
     if !run.is_stopping() {
         let all: Vec<usize> = (0..found.search.folds().count()).collect();
         let mut trials = found.search.finalists();
-        // The best of a family that no finalist belongs to has a price too, and an encoder may be fine-tuned.
-        let of = |trial: usize| family(&found.search.trials[trial].parameters);
-        let families: &[Family] = if trials.is_empty() { &[] } else { &run.problem.families };
-        for wanted in families {
-            if trials.iter().all(|trial| of(*trial) != *wanted) {
-                let best = found.search.ranking(false).into_iter().find(|trial| of(*trial) == *wanted);
-                trials.extend(best);
-            }
-        }
         if run.request.training.constraints != Constraints::default() {
             let others = found.search.ranking(true).into_iter().filter(|trial| !trials.contains(trial));
             let substitutes: Vec<usize> = others.take(SUBSTITUTES).collect();

@@ -252,7 +252,7 @@ fn pieces(tokens: &[u64], shape: &Shape) -> Result<Vec<Vec<u64>>> {
 }
 
 /// The first tweets of the stream.
-fn tweets() -> Result<Vec<String>> {
+pub(crate) fn tweets() -> Result<Vec<String>> {
     let path = environment::data_folder()?.join("btc_stream/posts.jsonl");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let texts = text.lines().take(MIXED_TEXTS).map(|line| -> Result<String> {

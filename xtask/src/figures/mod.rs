@@ -1,19 +1,26 @@
 //! `cargo xtask figure`: named measurements of the release binary, stored as records and printed as a page.
 
+mod alias_moves;
 mod artifact_size;
 mod benchmarks;
 mod bulk_predict;
 mod check_memory;
 mod cold_build;
+mod cold_start;
 mod encoder;
+mod encoder_throughput;
 mod evaluation;
 mod http_latency;
 mod kill;
 mod label_noise;
 mod line_program;
 mod load;
+mod many_models;
 mod near_duplicates;
+mod overload;
 mod record;
+mod server_overhead;
+mod serving;
 mod sklearn_search;
 mod synthetic;
 mod table;

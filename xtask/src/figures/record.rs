@@ -67,6 +67,8 @@ impl Target {
 pub(crate) struct Bench {
     /// The workspace.
     pub(crate) workspace: Workspace,
+    /// Whether only to see that the figure works.
+    pub(crate) quick: bool,
     scratch: TempDir,
     binary: OnceCell<PathBuf>,
     cpu: String,
@@ -76,10 +78,11 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// Reads processor, commit and day.
-    pub(crate) fn new(workspace: &Workspace) -> Result<Self> {
+    pub(crate) fn new(workspace: &Workspace, quick: bool) -> Result<Self> {
         let root = workspace.root();
         Ok(Self {
             workspace: workspace.clone(),
+            quick,
             scratch: tempfile::tempdir()?,
             binary: OnceCell::new(),
             cpu: cpu()?,
@@ -88,15 +91,27 @@ impl Bench {
         })
     }
 
-    /// The release binary: built once and copied, so that a change of the checkout while a figure is measured changes
+    /// The release binary (of a quick run the debug one, as it was built last): built once and copied, so that a change of the checkout while a figure is measured changes
     /// nothing of it.
     pub(crate) fn binary(&self) -> Result<PathBuf> {
         if let Some(binary) = self.binary.get() {
             return Ok(binary.clone());
         }
         let copy = self.scratch.path().join("loquat");
-        std::fs::copy(self.workspace.build_release()?, &copy).context("the built binary cannot be copied")?;
+        let built =
+            if self.quick { self.workspace.binary("debug") } else { self.workspace.build_release()? };
+        std::fs::copy(built, &copy).context("the built binary cannot be copied")?;
         Ok(self.binary.get_or_init(|| copy).clone())
+    }
+
+    /// A folder for what the figure makes, which goes with it.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Seconds of a load: few in a quick run.
+    pub(crate) fn seconds(&self, whole: f64) -> f64 {
+        if self.quick { whole.min(2.0) } else { whole }
     }
 
     /// A record of `runs`, whose median is the value.

@@ -1,4 +1,4 @@
-//! A search against the same search in scikit-learn: the trials that Loquat made, on as many folds, as an expert writes it.
+//! A grid search against the same in scikit-learn: features, folds and grid of an expert.
 
 use std::process::Command;
 
@@ -7,60 +7,62 @@ use serde_json::{Value, json};
 
 use crate::figures::record::{Bench, Record, Target};
 use crate::figures::training::{Folder, number};
-use crate::{environment, process, services};
+use crate::{process, services};
 
 const NAME: &str = "sklearn-search";
-const FOLDS: u32 = 5;
+const THREADS: &str = "2";
 
 /// Time of both searches and the best score of each.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
     let python =
         services::python_environment(&bench.workspace.path("xtask/figures/sklearn_requirements.txt"))?;
+    let grid = bench.workspace.path("xtask/figures/sklearn_grid.json");
     let folder = Folder::open(bench, NAME)?;
-    folder.clear()?;
-    folder.train()?;
-    let report = folder.report(NAME)?;
-    let seconds = number(&report, "/searchSeconds")?;
+    let build = ["build", "--release", "--package", "loquat-train", "--example", "grid"];
+    process::run_aside(&mut bench.workspace.cargo(&build))?;
+    let mut own = Command::new(bench.workspace.target().join("release/examples/grid"));
+    own.arg(folder.path().join("resources.yaml")).arg(&grid).arg(THREADS);
+    let own = process::output(&mut own)?;
     let scratch = tempfile::tempdir()?;
-    let trials = scratch.path().join("report.json");
-    std::fs::write(&trials, report.to_string())?;
+    let rows = scratch.path().join("rows.json");
+    std::fs::write(&rows, &own)?;
+    let own: Value = serde_json::from_str(&own).context("the grid prints JSON")?;
     let mut script = Command::new(python);
-    script.arg(bench.workspace.path("xtask/figures/sklearn_search.py")).arg(&trials);
-    script.arg(environment::data_folder()?.join("massive_en/train.jsonl")).arg(FOLDS.to_string());
+    script.arg(bench.workspace.path("xtask/figures/sklearn_search.py")).arg(&grid).arg(&rows);
     let peer: Value = serde_json::from_str(&process::output(&mut script)?)
         .context("the scikit-learn script prints JSON")?;
-    records(bench, seconds, &report, &peer)
+    records(bench, &own, &peer)
 }
 
-fn records(bench: &Bench, seconds: f64, report: &Value, peer: &Value) -> Result<Vec<Record>> {
+fn records(bench: &Bench, own: &Value, peer: &Value) -> Result<Vec<Record>> {
     let version = format!(
         "scikit-learn {}",
         peer.get("version").and_then(Value::as_str).unwrap_or("of unknown version")
     );
     let peer_seconds = number(peer, "/seconds")?;
-    let detail = json!({
-        "counted": "the rounds of the final search on five folds, by either; outer folds, refit and test are Loquat's alone",
-        "wholeTraining": report.get("seconds"),
-        "comparableTrialSeconds": comparable_seconds(report, peer),
-        "peer": peer,
-    });
     let time = bench
-        .record("sklearn-search/time", "s", Some(Target::AtMost(peer_seconds / 5.0)), vec![seconds])
+        .record(
+            "sklearn-search/time",
+            "s",
+            Some(Target::AtMost(peer_seconds / 5.0)),
+            vec![number(own, "/seconds")?],
+        )
         .with_peer(peer_seconds, version.clone(), true)
-        .with_detail(detail);
-    let best = number(report, "/bestSearch")? * 100.0;
-    let peer_best = number(peer, "/best")? * 100.0;
+        .with_detail(json!({
+            "counted": "from texts in memory to the score of every configuration on every fold, two threads or processes",
+            "scores": own["scores"],
+            "peer": peer,
+        }));
+    let peer_best = best(peer)?;
     let score = bench
-        .record("sklearn-search/score", "%", Some(Target::AtLeast(peer_best)), vec![best])
+        .record("sklearn-search/score", "%", Some(Target::AtLeast(peer_best)), vec![best(own)?])
         .with_peer(peer_best, version, false);
     Ok(vec![time, score])
 }
 
-/// Seconds that Loquat spent on the trials that the peer has a counterpart for.
-fn comparable_seconds(report: &Value, peer: &Value) -> f64 {
-    let left_out = peer.get("leftOut").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let trials = report.get("trials").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let compared =
-        trials.iter().filter(|trial| trial.get("number").is_none_or(|number| !left_out.contains(number)));
-    compared.filter_map(|trial| trial.get("seconds").and_then(Value::as_f64)).sum()
+/// The best score, in percent.
+fn best(side: &Value) -> Result<f64> {
+    let scores = side["scores"].as_array().context("a list of scores")?;
+    let best = scores.iter().filter_map(Value::as_f64).reduce(f64::max);
+    Ok(100.0 * best.context("a score")?)
 }

@@ -4,8 +4,9 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    artifact_size, bulk_predict, check_memory, cold_build, encoder, evaluation, http_latency, kill,
-    label_noise, near_duplicates, sklearn_search, ungrouped,
+    alias_moves, artifact_size, bulk_predict, check_memory, cold_build, cold_start, encoder,
+    encoder_throughput, evaluation, http_latency, kill, label_noise, many_models, near_duplicates, overload,
+    server_overhead, sklearn_search, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -96,6 +97,36 @@ const FIGURES: &[Figure] = &[
         measure: |bench| evaluation::measure(bench, &evaluation::ENCODER_GOEMOTIONS),
     },
     Figure {
+        name: "encoder-throughput",
+        measures: "texts a second of MiniLM over HTTP at a p99 of 50 ms, beside other servers",
+        measure: encoder_throughput::measure,
+    },
+    Figure {
+        name: "overload",
+        measures: "answers in time under three times the capacity, and the recovery",
+        measure: overload::measure,
+    },
+    Figure {
+        name: "server-overhead",
+        measures: "requests a second on one core of an 8-class model, p99, idle memory",
+        measure: server_overhead::measure,
+    },
+    Figure {
+        name: "alias-moves",
+        measures: "requests failed or wrongly named while an alias moves 50 times",
+        measure: alias_moves::measure,
+    },
+    Figure {
+        name: "many-models",
+        measures: "ten models under a memory budget for three: wrong answers, memory held",
+        measure: many_models::measure,
+    },
+    Figure {
+        name: "cold-start",
+        measures: "first answer and memory of a server of MiniLM, beside FastAPI with ONNX Runtime",
+        measure: cold_start::measure,
+    },
+    Figure {
         name: "near-duplicates",
         measures: "planted near-duplicates found among 100,000 rows, and false ones",
         measure: near_duplicates::measure,
@@ -115,19 +146,23 @@ const FIGURES: &[Figure] = &[
 /// Prints the names and what each measures.
 pub(crate) fn list() {
     for figure in FIGURES {
-        println!("{:<16} {}", figure.name, figure.measures);
+        println!("{:<18} {}", figure.name, figure.measures);
     }
 }
 
-/// Measures one figure, prints its records and stores them.
-pub(crate) fn measure(workspace: &Workspace, name: &str) -> Result<()> {
+/// Measures one figure, prints its records and stores them. A quick run takes the debug build and short loads, where the figure
+/// knows them, and stores nothing.
+pub(crate) fn measure(workspace: &Workspace, name: &str, quick: bool) -> Result<()> {
     let figure = FIGURES
         .iter()
         .find(|figure| figure.name == name)
         .with_context(|| format!("no figure {name:?}; `cargo xtask figure` lists them"))?;
-    let records = (figure.measure)(&Bench::new(workspace)?)?;
+    let records = (figure.measure)(&Bench::new(workspace, quick)?)?;
     let text = serde_json::to_string_pretty(&records)?;
     println!("{text}");
+    if quick {
+        return Ok(());
+    }
     let folder = workspace.path(STORED);
     std::fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{name}.json"));

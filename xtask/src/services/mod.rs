@@ -5,5 +5,5 @@ mod server;
 mod services_test;
 
 pub(crate) use python::environment as python_environment;
-pub(crate) use server::Server;
+pub(crate) use server::{Server, free_address};
 pub(crate) use services_test::{references, test};

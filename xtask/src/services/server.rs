@@ -52,6 +52,11 @@ impl Server {
         self.address
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends SIGTERM and waits until the server has drained.
     pub(crate) fn stop(mut self) -> Result<ExitStatus> {
         let id = self.process.id().to_string();
@@ -99,7 +104,7 @@ fn ready(address: SocketAddr) -> Result<bool> {
 }
 
 /// A loopback address whose port was free a moment ago.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     let width = u64::from(PORTS.end - PORTS.start);
     for attempt in 0..50_u32 {
         let offset = RandomState::new().hash_one(attempt) % width;

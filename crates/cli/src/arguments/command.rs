@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use loquat_spec::{ModelReference, Task};
 
-use super::{BenchCommand, Global, Hosting, KeysCommand, ModelsCommand};
+use super::{Apply, BenchCommand, Delete, Get, Global, Hosting, KeysCommand, ModelsCommand, Why};
 
 /// From a labelled file to a served, watched model, in one binary.
 #[derive(Debug, clap::Parser)]
@@ -38,6 +38,16 @@ pub(crate) enum Command {
     /// The registry of model versions
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Creates or changes Endpoints of a running server; a bad resource changes nothing
+    Apply(Apply),
+    /// Shows what `apply` would change; the status is 1 where anything would
+    Diff(Apply),
+    /// Shows Endpoints of a running server, and how they fare
+    Get(Get),
+    /// Deletes an Endpoint of a running server
+    Delete(Delete),
+    /// Explains a slow request, or a model that is not ready
+    Why(Why),
     /// API keys of a server
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -79,21 +89,6 @@ pub(crate) enum Later {
     /// Rows worth labelling (not yet supported)
     #[command(hide = true)]
     Label(Anything),
-    /// Creates or changes resources of a running server (not yet supported)
-    #[command(hide = true)]
-    Apply(Anything),
-    /// Compares resources with those of a running server (not yet supported)
-    #[command(hide = true)]
-    Diff(Anything),
-    /// Shows resources of a running server (not yet supported)
-    #[command(hide = true)]
-    Get(Anything),
-    /// Deletes a resource of a running server (not yet supported)
-    #[command(hide = true)]
-    Delete(Anything),
-    /// Explains a slow request or a model that is not ready (not yet supported)
-    #[command(hide = true)]
-    Why(Anything),
     /// Predicts a whole data set as a resumable job (not yet supported)
     #[command(hide = true)]
     Batch(Anything),
@@ -128,11 +123,6 @@ impl Later {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Label(_) => "label",
-            Self::Apply(_) => "apply",
-            Self::Diff(_) => "diff",
-            Self::Get(_) => "get",
-            Self::Delete(_) => "delete",
-            Self::Why(_) => "why",
             Self::Batch(_) => "batch",
             Self::Translate(_) => "translate",
             Self::Stream(_) => "stream",

@@ -9,7 +9,7 @@ use crate::output::ColourChoice;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Folder of the model registry [default: .loquat/store in the resource folder]
+    /// Registry of models: a folder, or s3://, gs:// or az:// [default: .loquat/store in the resource folder]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
 

@@ -17,12 +17,12 @@ pub(crate) struct Hosting {
     #[arg(long)]
     pub(crate) insecure: bool,
 
-    /// Second address for gRPC (not yet supported)
-    #[arg(long, value_name = "ADDR", hide = true)]
+    /// Second address, for gRPC clients that want one of their own; it answers what the first answers
+    #[arg(long, value_name = "ADDR")]
     pub(crate) grpc_listen: Option<SocketAddr>,
 
-    /// Follow changes of the resource folder (not yet supported)
-    #[arg(long, hide = true)]
+    /// Follow changes of the resource folder; files that break a rule change nothing
+    #[arg(long)]
     pub(crate) watch: bool,
 
     /// File of API keys, followed while serving; `loquat keys new` adds to it
@@ -49,22 +49,11 @@ pub(crate) struct Hosting {
     #[arg(long, value_name = "SIZE", value_parser = Bytes::parse)]
     pub(crate) memory: Option<Bytes>,
 
-    /// Metrics under text-embeddings-inference's names too (not yet supported)
-    #[arg(long, hide = true)]
+    /// Give metrics under the names of text-embeddings-inference too
+    #[arg(long)]
     pub(crate) tei_metrics: bool,
-}
 
-impl Hosting {
-    /// Flags given whose part does not exist yet.
-    #[cfg(feature = "serve")]
-    pub(crate) fn unsupported(&self) -> Vec<&'static str> {
-        [
-            (self.grpc_listen.is_some(), "--grpc-listen"),
-            (self.watch, "--watch"),
-            (self.tei_metrics, "--tei-metrics"),
-        ]
-        .into_iter()
-        .filter_map(|(given, flag)| given.then_some(flag))
-        .collect()
-    }
+    /// Collector that traces are sent to over OTLP/HTTP, such as `http://127.0.0.1:4318`
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
 }

@@ -6,6 +6,7 @@ mod global;
 mod hosting;
 mod models;
 mod operation;
+mod remote;
 
 pub(crate) use command::{
     Check, Cli, Command, ConfigCommand, FindingFormat, Init, Predict, Report, ReportFormat, RowFormat, Serve,
@@ -16,3 +17,4 @@ pub(crate) use global::Global;
 pub(crate) use hosting::Hosting;
 pub(crate) use models::{ModelsCommand, TableFormat};
 pub(crate) use operation::{BenchCommand, BenchServe, KeysCommand};
+pub(crate) use remote::{Apply, Delete, Get, Remote, Why};

@@ -48,6 +48,12 @@ pub(crate) struct BenchServe {
     /// Seconds for each rate
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     pub(crate) seconds: f64,
+    /// Seconds of the same load before the measurement, so that connections, caches and batches are warm
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub(crate) warm_up: f64,
+    /// Milliseconds within which an answer is of use: the JSON form counts those in time
+    #[arg(long, value_name = "MS", default_value_t = 1000.0)]
+    pub(crate) within: f64,
     /// Most connections to a server
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) connections: usize,

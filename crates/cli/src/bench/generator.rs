@@ -13,6 +13,9 @@ use super::target::Target;
 /// Below this the generator looks again instead of sleeping, since a sleep may last longer than asked.
 const SPIN: Duration = Duration::from_micros(300);
 
+/// Most requests sent between two looks for answers.
+const MOST_AT_ONCE: u64 = 64;
+
 /// How much to send, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Load<'a> {
@@ -41,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) late: u64,
     /// Answers with any other status, connections that broke, answers that never came, requests never sent.
     pub(crate) failed: u64,
+    /// The status of the first answer that failed by its status.
+    pub(crate) failed_with: Option<u16>,
     /// From the first request due to the last answer.
     pub(crate) elapsed: Duration,
 }
@@ -70,19 +75,22 @@ impl Generator<'_> {
         let start = Instant::now() + Duration::from_millis(1);
         let end = start + self.load.time + self.load.patience;
         let mut sent = 0;
+        let rate = self.load.rate;
+        let due = |number: u64| start + Duration::from_secs_f64(number as f64 / rate);
         while sent < count || self.is_waiting() {
             let now = Instant::now();
-            let due = start + Duration::from_secs_f64(sent as f64 / self.load.rate);
             if now > end {
                 self.outcome.failed += count - sent;
                 break;
             }
-            if sent < count && now >= due {
-                if self.send(sent, due) {
-                    sent += 1;
-                }
-            } else if sent < count && due - now > SPIN && !self.is_waiting() {
-                std::thread::sleep(due - now - SPIN);
+            // A look at many connections takes long enough for several requests to come due.
+            let burst = count.min(sent + MOST_AT_ONCE);
+            while sent < burst && now >= due(sent) && self.send(sent, due(sent)) {
+                sent += 1;
+            }
+            let idle = due(sent).saturating_duration_since(now);
+            if sent < count && idle > SPIN && !self.is_waiting() {
+                std::thread::sleep(idle - SPIN);
             }
             self.collect();
             std::hint::spin_loop();
@@ -130,7 +138,10 @@ impl Generator<'_> {
                     200 => outcome.latencies.record(answered.due.elapsed()),
                     429 | 503 => outcome.refused += 1,
                     408 | 504 => outcome.late += 1,
-                    _ => outcome.failed += 1,
+                    status => {
+                        outcome.failed += 1;
+                        outcome.failed_with.get_or_insert(status);
+                    }
                 }
                 answered.open
             }
@@ -197,7 +208,7 @@ mod tests {
         let address = serve(&[200, 429, 504, 500], Duration::ZERO);
         let outcome = measure(&target(address), &load(&texts)).expect("a server");
         let found = (outcome.latencies.count(), outcome.refused, outcome.late, outcome.failed);
-        assert_eq!(found, (5, 5, 5, 5));
+        assert_eq!((found, outcome.failed_with), ((5, 5, 5, 5), Some(500)));
     }
 
     #[test]

@@ -31,6 +31,12 @@ impl Histogram {
         self.total
     }
 
+    /// Latencies of at most `limit`, within a thousandth of it.
+    pub(crate) fn within(&self, limit: Duration) -> u64 {
+        let last = bucket(u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
+        self.counts.iter().take(last + 1).sum()
+    }
+
     /// The latency that at least `share` of all do not exceed, within a thousandth; nothing when none was counted.
     pub(crate) fn percentile(&self, share: f64) -> Option<Duration> {
         let rank = ((self.total as f64 * share).ceil() as u64).max(1);
@@ -63,6 +69,16 @@ fn highest(bucket: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latencies_within_a_limit_are_counted_with_it() {
+        let mut histogram = Histogram::default();
+        [1, 5, 1000, 50_000].into_iter().for_each(|number| histogram.record(Duration::from_micros(number)));
+        assert_eq!(histogram.within(Duration::from_micros(4)), 1);
+        assert_eq!(histogram.within(Duration::from_micros(5)), 2);
+        assert_eq!(histogram.within(Duration::from_millis(1)), 3);
+        assert_eq!(histogram.within(Duration::from_secs(9)), 4);
+    }
 
     #[test]
     fn every_value_lies_in_a_bucket_no_wider_than_a_thousandth() {

@@ -12,8 +12,6 @@ use crate::output;
 
 /// An answer that takes longer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Load before the measurement, so that connections, caches and batches are warm.
-const WARM_UP: Duration = Duration::from_secs(1);
 /// Percentiles shown.
 const PERCENTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
@@ -27,6 +25,8 @@ const LENGTHS: [usize; 10] = [3, 5, 8, 4, 12, 6, 20, 9, 38, 120];
 struct Measured {
     target: String,
     rate: f64,
+    /// Answers within the time in which they are of use.
+    in_time: u64,
     outcome: Outcome,
 }
 
@@ -52,7 +52,21 @@ pub(crate) fn run(command: &BenchCommand) -> Result<u8, Failure> {
     } else {
         output::answer(&table(&all))?;
     }
-    Ok(0)
+    let silent = all.iter().find(|one| one.outcome.latencies.count() == 0);
+    silent.map_or(Ok(0), |one| Err(unanswered(one)))
+}
+
+/// A target that answered nothing was not measured.
+fn unanswered(measured: &Measured) -> Failure {
+    let Outcome { refused, late, failed, failed_with, .. } = &measured.outcome;
+    let why = match failed_with {
+        Some(404) => "it answers 404: check the path, and the model's name in it".to_owned(),
+        Some(401 | 403) => "it asks for a key: give one with --key".to_owned(),
+        Some(status) => format!("it answers {status}: try one request with curl"),
+        None => format!("{refused} were refused, {late} late, {failed} without an answer: lower --rate"),
+    };
+    let (target, rate) = (&measured.target, measured.rate);
+    Failure::new(ErrorCode::Failed, format!("{target} at {rate} requests a second answered none: {why}"))
 }
 
 fn check(arguments: &BenchServe) -> Result<(), Failure> {
@@ -63,6 +77,12 @@ fn check(arguments: &BenchServe) -> Result<(), Failure> {
     }
     if !sound(arguments.seconds) || arguments.seconds > 86_400.0 {
         return Err(refuse("--seconds, of which a day has 86400,"));
+    }
+    if !(arguments.warm_up.is_finite() && (0.0..=86_400.0).contains(&arguments.warm_up)) {
+        return Err(Failure::new(ErrorCode::Invalid, "--warm-up is no number of seconds from 0 to 86400"));
+    }
+    if !sound(arguments.within) {
+        return Err(refuse("--within"));
     }
     if arguments.connections == 0 { Err(refuse("--connections")) } else { Ok(()) }
 }
@@ -106,9 +126,12 @@ fn measure(
             Failure::new(ErrorCode::Unavailable, format!("cannot reach {}: {error}", target.name))
         })
     };
-    run(WARM_UP)?;
+    if arguments.warm_up > 0.0 {
+        run(Duration::from_secs_f64(arguments.warm_up))?;
+    }
     let outcome = run(Duration::from_secs_f64(arguments.seconds))?;
-    Ok(Measured { target: target.name.clone(), rate, outcome })
+    let in_time = outcome.latencies.within(Duration::from_secs_f64(arguments.within.min(1e9) / 1e3));
+    Ok(Measured { target: target.name.clone(), rate, in_time, outcome })
 }
 
 impl Measured {
@@ -133,7 +156,7 @@ impl Measured {
             .collect();
         json!({
             "target": self.target, "rate": self.rate, "answered": latencies.count(), "refused": refused, "late": late,
-            "failed": failed, "answeredPerSecond": self.answered_a_second(), "milliseconds": percentiles,
+            "failed": failed, "inTime": self.in_time, "seconds": self.outcome.elapsed.as_secs_f64(), "answeredPerSecond": self.answered_a_second(), "milliseconds": percentiles,
         })
     }
 

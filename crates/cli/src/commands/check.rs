@@ -90,16 +90,23 @@ fn data(
         checked.findings.extend(resources.models.iter().filter_map(|model| unusable(folder, model)));
     }
     for dataset in chosen(resources, only)? {
-        match table::check(context, folder, dataset) {
+        match table::check(context, folder, dataset, resources::folds(resources, &dataset.name)) {
             Ok(audit) => {
                 checked.rows += audit.rows_read;
-                checked.findings.extend(audit.findings);
+                checked.findings.extend(audit.findings.into_iter().map(|finding| placed(folder, finding)));
             }
             Err(failure) if failure.code == ErrorCode::Unsupported => return Err(failure),
             Err(failure) => checked.findings.push(unreadable(dataset, &failure)),
         }
     }
     Ok(checked)
+}
+
+/// Files of the data are named relative to the resources; the reader of a finding stands elsewhere.
+fn placed(folder: &Path, finding: Finding) -> Finding {
+    let file = finding.file.map(|file| folder.join(file));
+    let file = file.map(|file| file.strip_prefix(".").unwrap_or(&file).display().to_string());
+    Finding { file, ..finding }
 }
 
 fn chosen<'a>(resources: &'a Resources, only: Option<&str>) -> Result<Vec<&'a Dataset>, Failure> {

@@ -37,7 +37,7 @@ fn show(context: &Context, matches: &ArgMatches) -> Result<u8, Failure> {
 fn value(context: &Context, long: &str) -> String {
     let global = &context.global;
     match long {
-        "store" => context.store_path(&global.dir).display().to_string(),
+        "store" => context.store_place(&global.dir).to_string(),
         "dir" => global.dir.display().to_string(),
         "threads" => context.threads().to_string(),
         "kernels" => word(&global.kernels),

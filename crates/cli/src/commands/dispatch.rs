@@ -3,7 +3,10 @@
 use clap::{ArgMatches, FromArgMatches};
 use loquat_spec::ErrorCode;
 
-use super::{bench, check, completions, config, help_markdown, init, man, models, predict, report, schema};
+use super::{
+    apply, bench, check, completions, config, diff, get, help_markdown, init, man, models, predict, report,
+    schema, why,
+};
 use crate::arguments::{Cli, Command};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -21,6 +24,11 @@ pub(crate) fn run(context: &Context, matches: &ArgMatches) -> Result<u8, Failure
         Command::Predict(arguments) => predict::run(context, &arguments),
         Command::Report(arguments) => report::run(context, &arguments),
         Command::Models(command) => models::run(context, &command),
+        Command::Apply(arguments) => apply::run(context, &arguments),
+        Command::Diff(arguments) => diff::run(context, &arguments),
+        Command::Get(arguments) => get::run(&arguments),
+        Command::Delete(arguments) => get::delete(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
         Command::Keys(command) => with_serve::keys(&command),
         Command::Bench(command) => bench::run(&command),
         Command::Schema { kind } => schema::run(kind.as_deref()),

@@ -134,11 +134,22 @@ mod tests {
     #[test]
     fn names_every_visible_command_and_no_hidden_one() {
         let text = reference();
-        for name in ["init", "check", "train", "up", "serve", "predict", "report", "models list", "schema"] {
+        for name in [
+            "init",
+            "check",
+            "train",
+            "up",
+            "serve",
+            "predict",
+            "report",
+            "models list",
+            "schema",
+            "apply",
+            "why",
+        ] {
             assert!(text.contains(&format!("## `loquat {name}`")), "{name} is missing");
         }
         assert!(!text.contains("## `loquat monitor`"));
-        assert!(!text.contains("--watch"));
         assert!(text.contains("`LOQUAT_STORE`"));
     }
 }

@@ -1,10 +1,13 @@
 //! One file per command.
 
+mod apply;
 mod bench;
 mod check;
 mod completions;
 mod config;
+mod diff;
 mod dispatch;
+mod get;
 mod help_markdown;
 mod init;
 #[cfg(feature = "serve")]
@@ -19,8 +22,9 @@ mod schema;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "train")]
-mod train;
+pub(crate) mod train;
 #[cfg(all(feature = "serve", feature = "train"))]
 mod up;
+mod why;
 
 pub(crate) use dispatch::run;

@@ -39,7 +39,7 @@ fn reproduce(_: &Context, _: &ModelReference) -> Result<(), Failure> {
 }
 
 fn list(context: &Context, format: TableFormat) -> Result<(), Failure> {
-    let models = stores::open(context)?.models()?;
+    let models = stores::existing(context)?.models()?;
     if format == TableFormat::Json {
         return output::answer(&output::json(&models)?);
     }
@@ -182,7 +182,7 @@ fn remove(context: &Context, reference: &ModelReference) -> Result<(), Failure> 
 }
 
 fn collect(context: &Context) -> Result<(), Failure> {
-    let report = stores::open(context)?.gc()?;
+    let report = stores::existing(context)?.gc()?;
     let objects = output::count(report.objects.len(), "artifact");
     let leftovers = output::count(report.leftovers, "leftover");
     output::answer(&format!("removed {objects} and {leftovers}, {}", output::bytes(report.bytes)))

@@ -14,7 +14,7 @@ use crate::arguments::{Predict, RowFormat};
 use crate::context::Context;
 use crate::failure::{Failure, chain};
 use crate::output;
-use crate::rows::{Row, Rows};
+use crate::rows::{Reading, Row, Rows};
 use crate::stores;
 
 /// The role of what identifies a row, and the column's name where the model does not know another.
@@ -36,7 +36,14 @@ pub(crate) fn run(context: &Context, arguments: &Predict) -> Result<u8, Failure>
         )
     })?;
     let columns = columns(&resolved.record.resource);
-    let rows = Rows::start(arguments.files.clone(), arguments.input_format.map(reader_format))?;
+    refuse_overwriting(&arguments.files, arguments.output.as_deref())?;
+    let rows = Rows::start(
+        arguments.files.clone(),
+        Reading {
+            format: arguments.input_format.map(reader_format),
+            columns: header_columns(&columns, &pipeline),
+        },
+    )?;
     let mut out = output::destination(arguments.output.as_deref())?;
     let mut work = Work {
         pipeline: &pipeline,
@@ -232,8 +239,32 @@ fn refuse_missing(files: &[PathBuf]) -> Result<(), Failure> {
     let missing: Vec<&Path> = files.iter().map(PathBuf::as_path).filter(|file| !file.exists()).collect();
     match missing.first() {
         None => Ok(()),
-        Some(file) => Err(Failure::new(ErrorCode::NotFound, format!("{}: no such file", file.display()))),
+        Some(file) => {
+            let remedy = "name a file that exists, or none to read standard input";
+            let message = format!("{}: no such file; {remedy}", file.display());
+            Err(Failure::new(ErrorCode::NotFound, message))
+        }
     }
+}
+
+/// Answers are written while rows are read, so an input can't be the output.
+fn refuse_overwriting(files: &[PathBuf], output: Option<&Path>) -> Result<(), Failure> {
+    let Some(Ok(output)) = output.map(std::fs::canonicalize) else { return Ok(()) };
+    let is_output = |file: &&PathBuf| std::fs::canonicalize(file).is_ok_and(|file| file == output);
+    match files.iter().find(is_output) {
+        None => Ok(()),
+        Some(file) => {
+            let message =
+                format!("{} is read, so it can't be written; name another file with -o", file.display());
+            Err(Failure::new(ErrorCode::Invalid, message))
+        }
+    }
+}
+
+/// Columns of which one stands in the header of rows for this model.
+fn header_columns(columns: &Columns, pipeline: &Pipeline) -> Vec<String> {
+    let roles = loquat_infer::columns(pipeline.task()).iter().flat_map(|set| set.iter());
+    roles.flat_map(|role| [columns.get(role), Some(*role)]).flatten().map(str::to_owned).collect()
 }
 
 /// A count with its rate on terminals, unless the answers themselves go to the terminal.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loquat_serve::{ServeConfig, TlsFiles};
 use loquat_spec::{Endpoint, ErrorCode};
+use loquat_store::Store;
 use serde_json::Value;
 
 use crate::arguments::{Hosting, Serve};
@@ -13,10 +14,13 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Colour, paint};
-use crate::{call, imports, resources};
+use crate::watching::{Watched, Work};
+use crate::{call, imports, resources, stores};
 
 /// Longest time that requests in flight get after the signal.
 const DRAIN: Duration = Duration::from_secs(30);
+/// Pause between two looks at a registry in an object store.
+const LOOK: Duration = Duration::from_secs(2);
 /// Largest request body in bytes.
 const MAX_BODY: usize = 16 << 20;
 
@@ -29,26 +33,20 @@ pub(crate) struct Hosted<'a> {
     pub(crate) endpoints: Vec<Endpoint>,
     /// Endpoints with a body that a call may be shown with.
     pub(crate) calls: Vec<(String, Value)>,
+    /// The folder as it was read, where it is followed.
+    pub(crate) watched: Option<Watched>,
 }
 
 /// Serves until a signal.
 pub(crate) fn run(context: &Context, arguments: &Serve) -> Result<u8, Failure> {
-    refuse_unsupported(&arguments.hosting)?;
     let folder = context.folder(arguments.folder.as_deref());
+    let watched = arguments.hosting.watch.then(|| Watched::new(folder, Work::Import));
     let resources = resources::load_if_any(context, folder)?;
     let interrupt = Interrupt::watch()?;
     let plan = imports::Plan { folder, resources: &resources, names: &[], force: false, dry_run: false };
     imports::import(context, plan)?;
     let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
-    host(context, &interrupt, Hosted { folder, endpoints, calls: Vec::new() }, &arguments.hosting)
-}
-
-/// Refuses flags whose part does not exist yet.
-pub(crate) fn refuse_unsupported(hosting: &Hosting) -> Result<(), Failure> {
-    match hosting.unsupported().first() {
-        None => Ok(()),
-        Some(flag) => Err(Failure::not_yet_supported(flag, "leave it out")),
-    }
+    host(context, &interrupt, Hosted { folder, endpoints, calls: Vec::new(), watched }, &arguments.hosting)
 }
 
 /// Serves what is hosted until a signal, then drains.
@@ -58,9 +56,11 @@ pub(crate) fn host(
     hosted: Hosted<'_>,
     hosting: &Hosting,
 ) -> Result<u8, Failure> {
-    let store = context.store_path(hosted.folder);
+    let store = stores::of_folder(context, hosted.folder)?;
     let config = ServeConfig {
+        grpc_listen: hosting.grpc_listen,
         endpoints: hosted.endpoints,
+        changes: hosted.watched.map(|watched| watched.follow(context)).transpose()?,
         threads: context.threads(),
         kernels: context.kernels,
         insecure: hosting.insecure,
@@ -70,7 +70,10 @@ pub(crate) fn host(
         tls: tls(hosting),
         memory: hosting.memory.map(|bytes| bytes.0),
         origins: hosting.allow_origin.clone(),
-        ..ServeConfig::new(hosting.listen, store.clone())
+        tei_metrics: hosting.tei_metrics,
+        otlp_endpoint: hosting.otlp_endpoint.clone(),
+        registry: Some(store.clone()),
+        ..ServeConfig::new(hosting.listen, store.root().to_owned())
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -82,10 +85,34 @@ pub(crate) fn host(
         })?;
     let stop = interrupt.serving();
     let colour = context.style.stdout;
-    let ready = |address: SocketAddr| announce((scheme, address), &store, &hosted.calls, colour);
+    let place = store.place();
+    let ready = |address: SocketAddr| announce((scheme, address), &place, &hosted.calls, colour);
+    follow(store);
     runtime.block_on(loquat_serve::serve(config, ready, async move { stop.notified().await }))?;
     output::say("drained");
     Ok(0)
+}
+
+/// Keeps the mirror of a registry in an object store up to date while the process lives; the server follows the mirror.
+fn follow(store: Store) {
+    if store.root() == store.place() {
+        return;
+    }
+    std::thread::spawn(move || {
+        let mut reachable = true;
+        loop {
+            std::thread::sleep(LOOK);
+            let refreshed = store.refresh();
+            match &refreshed {
+                Err(error) if reachable => {
+                    tracing::warn!(%error, "registry not refreshed; what is there keeps answering")
+                }
+                Ok(()) if !reachable => tracing::info!("registry refreshed again"),
+                _ => {}
+            }
+            reachable = refreshed.is_ok();
+        }
+    });
 }
 
 /// The files of TLS, where they are given.

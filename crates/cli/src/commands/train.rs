@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::inputs::{self, CODE_VERSION, Decision};
 use crate::interrupt::Interrupt;
 use crate::progress::TrainingProgress;
-use crate::{backbones, findings, imports, output, resources, table};
+use crate::{backbones, findings, imports, output, resources, stores, table};
 
 /// What to train of a folder, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,14 +77,16 @@ pub(crate) fn train_folder(
             dry_run: plan.dry_run,
         },
     )?;
-    let store = Store::open(&context.store_path(source.folder))?;
+    let store = stores::of_folder(context, source.folder)?;
     let mut tables = Tables::new();
     for located in trainings {
         let training = &located.value;
         let dataset = dataset_of(source.resources, training)?;
         let name = dataset.value.name.to_string();
         if !tables.contains_key(&name) {
-            tables.insert(name.clone(), checked_table(context, source.folder, &dataset.value)?);
+            let folds = resources::folds(source.resources, &dataset.value.name);
+            let table = table::load_for_folds(context, source.folder, &dataset.value, folds)?;
+            tables.insert(name.clone(), checked(context, source.folder, table)?);
         }
         let resource = inputs::resource_text(dataset, located);
         let backbones = backbones::find(context, source.folder, training)?;
@@ -211,9 +213,8 @@ fn dataset_of<'a>(resources: &'a Resources, training: &Training) -> Result<&'a L
     })
 }
 
-/// The table of a data set, with a line on what its checks found; errors end the command.
-pub(crate) fn checked_table(context: &Context, folder: &Path, dataset: &Dataset) -> Result<Table, Failure> {
-    let table = table::load(context, folder, dataset)?;
+/// The table, with a line on what its checks found; errors end the command.
+fn checked(context: &Context, folder: &Path, table: Table) -> Result<Table, Failure> {
     if table.has_errors() {
         findings::say(&table.findings, context.style.stderr);
         return Err(Failure::new(

@@ -9,6 +9,7 @@ use crate::arguments::Up;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::watching::{Watched, Work};
 use crate::{call, resources};
 
 /// Lengths in characters that are easy on the eye.
@@ -16,8 +17,8 @@ const READABLE: std::ops::RangeInclusive<usize> = 12..=70;
 
 /// Trains what changed, serves the folder and prints a call that works, until a signal.
 pub(crate) fn run(context: &Context, arguments: &Up) -> Result<u8, Failure> {
-    serve::refuse_unsupported(&arguments.hosting)?;
     let folder = context.folder(arguments.folder.as_deref());
+    let watched = arguments.hosting.watch.then(|| Watched::new(folder, Work::Train));
     let resources = resources::load(context, folder)?;
     let interrupt = Interrupt::watch()?;
     let source = train::Source { folder, resources: &resources };
@@ -36,7 +37,7 @@ pub(crate) fn run(context: &Context, arguments: &Up) -> Result<u8, Failure> {
     });
     let calls: Vec<(String, Value)> = trained.chain(imported).collect();
     let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
-    serve::host(context, &interrupt, serve::Hosted { folder, endpoints, calls }, &arguments.hosting)
+    serve::host(context, &interrupt, serve::Hosted { folder, endpoints, calls, watched }, &arguments.hosting)
 }
 
 /// The endpoint that a model answers at: a declared one, else the implicit one of its own name.

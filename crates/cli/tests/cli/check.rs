@@ -198,3 +198,16 @@ fn new_findings_reach_json_and_sarif_with_their_lines() {
     assert_eq!(result["level"], "warning");
     assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 5);
 }
+
+#[test]
+fn findings_name_files_from_where_the_command_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("below");
+    std::fs::create_dir(&below).unwrap();
+    write(&below, "a.yaml", GOOD);
+    write(&below, "rows.jsonl", &format!("{ROWS}{{broken\n"));
+    let found = run(folder.path(), &["check", "below", "--format", "json"]).expect_status(1).json();
+    assert_eq!(found["findings"][0]["file"], "below/rows.jsonl", "{found}");
+    let found = run(&below, &["check", "--format", "json"]).expect_status(1).json();
+    assert_eq!(found["findings"][0]["file"], "rows.jsonl", "{found}");
+}

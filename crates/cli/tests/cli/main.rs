@@ -3,10 +3,12 @@
 
 #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "used by the tests that train"))]
 mod check;
+mod elsewhere;
 mod imports;
 mod models;
 mod operation;
 mod predict;
+mod remote;
 mod report;
 mod serve;
 mod support;

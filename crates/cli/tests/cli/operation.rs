@@ -40,5 +40,8 @@ fn a_load_is_refused_or_unreachable_with_a_remedy() {
     let target = format!("loquat=http://{free}/models/m/predict");
     let closed = run(folder.path(), &["bench", "serve", &target]).expect_status(4);
     assert!(closed.stderr.contains("cannot reach"), "{}", closed.stderr);
-    run(folder.path(), &["bench", "serve", &target, "--rate", "0"]).expect_status(2);
+    for wrong in [["--rate", "0"], ["--within", "0"], ["--warm-up", "-1"]] {
+        let flag = format!("{}={}", wrong[0], wrong[1]);
+        run(folder.path(), &["bench", "serve", &target, &flag]).expect_status(2);
+    }
 }

@@ -81,8 +81,10 @@ fn standard_input_is_read_in_every_form() {
     assert_eq!(given, with_ids(expected(), &letters), "csv");
     let given = predict(&[], &parquet_rows()).expect_status(0).json_lines();
     assert_eq!(given, with_ids(expected(), &letters), "parquet is recognised");
+    let given = predict(&[], csv.as_bytes()).expect_status(0).json_lines();
+    assert_eq!(given, with_ids(expected(), &letters), "csv is recognised by its header");
     let given = predict(&[], TEXTS.join("\n").as_bytes()).expect_status(0).json_lines();
-    assert_eq!(given, expected(), "plain lines");
+    assert_eq!(given, expected(), "plain lines, commas in the first or not");
     let given =
         predict(&["--input-format", "tsv"], tsv.replace("\"", "").as_bytes()).expect_status(0).json_lines();
     assert_eq!(given[0], with_ids(expected(), &letters)[0], "tsv");
@@ -106,6 +108,16 @@ fn files_are_read_in_order_by_their_names() {
     let ids: Vec<Option<&str>> = given.iter().map(|line| line["id"].as_str()).collect();
     assert_eq!(ids, [Some("x"), None, Some("a"), Some("b"), Some("c")]);
     assert_eq!(given[1], expected()[2]);
+}
+
+#[test]
+fn rows_are_never_overwritten_by_their_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = write(folder.path(), "rows.txt", "lovely, thank you\n");
+    let path = rows.to_str().unwrap();
+    let refused = predict(&[path, "-o", path], b"").expect_status(2);
+    assert!(refused.stderr.contains("name another file with -o"), "{}", refused.stderr);
+    assert_eq!(std::fs::read_to_string(&rows).unwrap(), "lovely, thank you\n");
 }
 
 #[test]

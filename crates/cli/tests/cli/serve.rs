@@ -10,22 +10,27 @@ use std::time::{Duration, Instant};
 use crate::support::{loquat, run, starter};
 
 /// A server that ends with its test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
 }
 
 impl Server {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = loquat(folder);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        Self::of(command)
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }
     }
 
     /// Reads lines until one contains `word`.
-    fn line_with(&mut self, word: &str) -> String {
+    pub(crate) fn line_with(&mut self, word: &str) -> String {
         let mut line = String::new();
         loop {
             line.clear();
@@ -41,7 +46,14 @@ impl Server {
         }
     }
 
-    fn signal_and_wait(mut self, signal: &str) -> (Option<i32>, String) {
+    /// The URL in the line that says where it listens.
+    pub(crate) fn url(&mut self) -> String {
+        let line = self.line_with("http://");
+        let address = line.split_once("http://").unwrap().1.split(';').next().unwrap();
+        format!("http://{address}")
+    }
+
+    pub(crate) fn signal_and_wait(mut self, signal: &str) -> (Option<i32>, String) {
         Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         let start = Instant::now();
         let status = loop {
@@ -73,7 +85,7 @@ fn parts(curl: &str) -> (String, String, String) {
     (address.to_owned(), format!("/{path}"), body.to_owned())
 }
 
-fn post(address: &str, path: &str, body: &str) -> String {
+pub(crate) fn post(address: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -113,8 +125,7 @@ fn serve_hosts_a_store_without_resources() {
     let store = folder.path().join("demo/.loquat/store");
     let arguments = ["serve", "empty", "--store", store.to_str().unwrap(), "--listen", "127.0.0.1:0"];
     let mut server = Server::start(folder.path(), &arguments);
-    let line = server.line_with("http://");
-    let address = line.split_once("http://").unwrap().1.split(';').next().unwrap().to_owned();
+    let address = server.url().trim_start_matches("http://").to_owned();
     let answer = post(&address, "/models/demo/predict", "{\"inputs\": [\"a refund, please\"]}");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let (status, errors) = server.signal_and_wait("-INT");
@@ -125,8 +136,8 @@ fn serve_hosts_a_store_without_resources() {
 fn flags_and_addresses_that_cannot_be_served_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let watch = run(at, &["serve", "--watch"]).expect_status(2);
-    assert_eq!(watch.stderr, "error: --watch is not yet supported; leave it out\n");
+    let second = run(at, &["serve", "--grpc-listen", "0.0.0.0:0"]).expect_status(2);
+    assert!(second.stderr.contains("--insecure"), "{}", second.stderr);
     let exposed = run(at, &["serve", "--listen", "0.0.0.0:0"]).expect_status(2);
     assert!(exposed.stderr.contains("--insecure"), "{}", exposed.stderr);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -20,8 +20,19 @@ fn refusals_name_the_cause_and_the_remedy() {
         },
         Case {
             arguments: &["apply", "-f", "x.yaml"],
+            status: 3,
+            stderr: "error: cannot read x.yaml: No such file or directory (os error 2)\n",
+        },
+        Case {
+            arguments: &["delete", "streams", "x"],
             status: 2,
-            stderr: "error: loquat apply is not yet supported; `loquat --help` lists what is\n",
+            stderr: "error: streams of a running server is not yet supported; a server hosts endpoints; `loquat up DIR` \
+                     works on the other kinds\n",
+        },
+        Case {
+            arguments: &["get", "endpiont"],
+            status: 2,
+            stderr: "error: no kind is named \"endpiont\": did you mean \"Endpoint\"?\n",
         },
         Case {
             arguments: &["models", "cascade", "a", "b"],
@@ -36,9 +47,9 @@ fn refusals_name_the_cause_and_the_remedy() {
                      text-pair-classification, zero-shot-classification, embedding\n",
         },
         Case {
-            arguments: &["--store", "s3://bucket/models", "models", "list"],
+            arguments: &["--store", "ftp://host/models", "models", "list"],
             status: 2,
-            stderr: "error: a store at s3:// is not yet supported; name a folder with --store\n",
+            stderr: "error: no store is at ftp://: name a folder, s3://, gs:// or az:// with --store\n",
         },
         Case {
             arguments: &["schema", "Stream"],
@@ -59,7 +70,7 @@ fn refusals_name_the_cause_and_the_remedy() {
         Case {
             arguments: &["check"],
             status: 3,
-            stderr: "error: no resource file (*.yaml, *.yml, *.json) in .: `loquat init text-classification .` \
+            stderr: "error: no resource (in *.yaml, *.yml, *.json) in .: `loquat init text-classification .` \
                      writes a starter\n",
         },
         Case {
@@ -76,7 +87,7 @@ fn refusals_name_the_cause_and_the_remedy() {
         Case {
             arguments: &["predict", "tickets", "rows.jsonl"],
             status: 3,
-            stderr: "error: rows.jsonl: no such file\n",
+            stderr: "error: rows.jsonl: no such file; name a file that exists, or none to read standard input\n",
         },
     ];
     let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,12 @@
 //! The hub's HTTP interface: what a revision means, and what is known of a file before it is fetched.
 
-use loquat_spec::HubReference;
 use serde::Deserialize;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
 use crate::hub::cache::is_commit;
 use crate::hub::error::HubError;
+use crate::hub::repository::{Kind, Repository};
 use crate::hub::snapshot::{HubConfig, Token};
 
 /// Redirects followed by hand before a file's headers are known.
@@ -77,18 +77,19 @@ impl Api {
         Self { endpoint, token: config.token.clone(), agent: agent(10), heads: agent(0) }
     }
 
-    /// What a model's revision means now.
-    pub(crate) fn revision(&self, model: &HubReference) -> Result<Revision, HubError> {
-        let HubPath { owner, name, revision } = HubPath::of(model);
-        let url = format!("{}/api/models/{owner}/{name}/revision/{revision}", self.endpoint);
+    /// What a repository's revision means now.
+    pub(crate) fn revision(&self, repository: &Repository) -> Result<Revision, HubError> {
+        let HubPath { owner, name, revision } = HubPath::of(repository);
+        let kind = repository.kind.plural();
+        let url = format!("{}/api/{kind}/{owner}/{name}/revision/{revision}", self.endpoint);
         let mut response = self.get(&url, None)?;
-        check_status(&response, &url, model)?;
+        check_status(&response, &url, repository)?;
         let protocol = |problem: String| HubError::Protocol { url: url.clone(), problem };
         let body = response.body_mut().with_config().limit(LONGEST_LISTING).read_to_vec();
         let body =
             body.map_err(|error| HubError::Unreachable { url: url.clone(), reason: error.to_string() })?;
         let listing: Listing = serde_json::from_slice(&body)
-            .map_err(|error| protocol(format!("the listing of the model does not read: {error}")))?;
+            .map_err(|error| protocol(format!("the listing of its files does not read: {error}")))?;
         if !is_commit(&listing.sha) {
             return Err(protocol(format!("{:?} is not a commit", listing.sha)));
         }
@@ -97,14 +98,18 @@ impl Api {
     }
 
     /// Where a file of a commit lies.
-    pub(crate) fn url(&self, model: &HubReference, commit: &str, path: &str) -> String {
-        let HubPath { owner, name, .. } = HubPath::of(model);
-        format!("{}/{owner}/{name}/resolve/{commit}/{}", self.endpoint, encoded(path))
+    pub(crate) fn url(&self, repository: &Repository, commit: &str, path: &str) -> String {
+        let HubPath { owner, name, .. } = HubPath::of(repository);
+        let kind = match repository.kind {
+            Kind::Model => "",
+            Kind::Dataset => "datasets/",
+        };
+        format!("{}/{kind}{owner}/{name}/resolve/{commit}/{}", self.endpoint, encoded(path))
     }
 
     /// What the hub announces of the file at `url`. Redirects within the hub are followed; that of a large file to
     /// its store is not, as its own headers say all there is to know.
-    pub(crate) fn head(&self, model: &HubReference, url: &str) -> Result<FileHead, HubError> {
+    pub(crate) fn head(&self, repository: &Repository, url: &str) -> Result<FileHead, HubError> {
         let mut place = url.to_owned();
         for _ in 0..=REDIRECTS {
             let request = self.heads.head(&place).header("accept-encoding", "identity");
@@ -127,7 +132,7 @@ impl Api {
                 continue;
             }
             if !response.status().is_redirection() {
-                check_status(&response, url, model)?;
+                check_status(&response, url, repository)?;
             }
             return file_head(headers, url);
         }
@@ -147,7 +152,7 @@ impl Api {
     }
 }
 
-/// The parts of a model's address, ready for a path.
+/// The parts of a repository's address, ready for a path.
 struct HubPath {
     owner: String,
     name: String,
@@ -155,10 +160,10 @@ struct HubPath {
 }
 
 impl HubPath {
-    fn of(model: &HubReference) -> Self {
+    fn of(repository: &Repository) -> Self {
         // A revision is one part of the path, whatever it holds.
-        let revision = encoded(model.revision()).replace('/', "%2F");
-        Self { owner: encoded(model.owner()), name: encoded(model.name()), revision }
+        let revision = encoded(&repository.revision).replace('/', "%2F");
+        Self { owner: encoded(&repository.owner), name: encoded(&repository.name), revision }
     }
 }
 
@@ -166,15 +171,15 @@ impl HubPath {
 pub(crate) fn check_status(
     response: &Response<Body>,
     url: &str,
-    model: &HubReference,
+    repository: &Repository,
 ) -> Result<(), HubError> {
     let status = response.status().as_u16();
     let detail =
         text(response.headers(), "x-error-message").map_or(String::new(), |text| format!(": {text}"));
     match status {
         200..=299 => Ok(()),
-        401 | 403 => Err(HubError::Forbidden { model: model.to_string(), status, detail }),
-        404 => Err(HubError::NotFound { model: model.to_string() }),
+        401 | 403 => Err(HubError::Forbidden { model: repository.to_string(), status, detail }),
+        404 => Err(HubError::NotFound { model: repository.to_string() }),
         _ => Err(HubError::Status { url: url.to_owned(), status, detail }),
     }
 }

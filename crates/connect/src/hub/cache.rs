@@ -1,22 +1,22 @@
-//! The folders of one model in the cache.
+//! The folders of one repository in the cache.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use loquat_spec::HubReference;
-
 use crate::hub::error::HubError;
+use crate::hub::repository::Repository;
 
-/// The folders of one model.
+/// The folders of one repository.
 #[derive(Debug, Clone)]
-pub(crate) struct ModelCache {
+pub(crate) struct RepositoryCache {
     root: PathBuf,
     folder: String,
 }
 
-impl ModelCache {
-    pub(crate) fn new(root: &Path, model: &HubReference) -> Self {
-        let folder = format!("models--{}--{}", model.owner(), model.name());
+impl RepositoryCache {
+    pub(crate) fn new(root: &Path, repository: &Repository) -> Self {
+        let Repository { kind, owner, name, .. } = repository;
+        let folder = format!("{}--{owner}--{name}", kind.plural());
         Self { root: root.to_owned(), folder }
     }
 
@@ -35,23 +35,41 @@ impl ModelCache {
     }
 
     /// The commit that a revision meant when it was last asked for.
-    pub(crate) fn commit(&self, model: &HubReference) -> Option<String> {
-        if model.is_commit() {
-            return Some(model.revision().to_owned());
+    pub(crate) fn commit(&self, repository: &Repository) -> Option<String> {
+        if repository.is_commit() {
+            return Some(repository.revision.clone());
         }
-        let text = fs::read_to_string(self.path().join("refs").join(model.revision())).ok()?;
+        let text = fs::read_to_string(self.path().join("refs").join(&repository.revision)).ok()?;
         let commit = text.trim();
         is_commit(commit).then(|| commit.to_owned())
     }
 
     /// Remembers the commit that a revision means.
-    pub(crate) fn remember(&self, model: &HubReference, commit: &str) -> Result<(), HubError> {
-        if model.is_commit() {
+    pub(crate) fn remember(&self, repository: &Repository, commit: &str) -> Result<(), HubError> {
+        if repository.is_commit() {
             return Ok(());
         }
-        let path = self.path().join("refs").join(model.revision());
+        let path = self.path().join("refs").join(&repository.revision);
         create_parent(&path)?;
         fs::write(&path, commit).map_err(HubError::file("write", &path))
+    }
+
+    /// The files that a commit was found to hold; a folder of Loquat's own, which `huggingface_hub` passes over.
+    pub(crate) fn listing(&self, commit: &str) -> Option<Vec<String>> {
+        let text = fs::read(self.listing_path(commit)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Remembers the files that a commit holds.
+    pub(crate) fn remember_listing(&self, commit: &str, files: &[String]) -> Result<(), HubError> {
+        let path = self.listing_path(commit);
+        create_parent(&path)?;
+        let text = serde_json::Value::from(files.to_vec()).to_string();
+        fs::write(&path, text).map_err(HubError::file("write", &path))
+    }
+
+    fn listing_path(&self, commit: &str) -> PathBuf {
+        self.path().join("loquat").join(format!("{commit}.json"))
     }
 
     /// Holds the lock of one content until the file is dropped, so that two processes do not fetch it both. It is the lock

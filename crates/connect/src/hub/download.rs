@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use loquat_spec::HubReference;
 use sha2::{Digest, Sha256};
 
 use crate::hub::api::{Api, FileHead, check_status};
-use crate::hub::cache::{ModelCache, create_parent};
+use crate::hub::cache::{RepositoryCache, create_parent};
 use crate::hub::error::HubError;
+use crate::hub::repository::Repository;
 use crate::hub::snapshot::{HubConfig, Progress};
 
 const BUFFER: usize = 1 << 16;
@@ -20,8 +20,8 @@ const PASSING: [u16; 6] = [408, 429, 500, 502, 503, 504];
 pub(crate) struct Job<'a> {
     pub(crate) config: &'a HubConfig,
     pub(crate) api: &'a Api,
-    pub(crate) cache: &'a ModelCache,
-    pub(crate) model: &'a HubReference,
+    pub(crate) cache: &'a RepositoryCache,
+    pub(crate) repository: &'a Repository,
     pub(crate) path: &'a str,
     pub(crate) url: &'a str,
     pub(crate) head: &'a FileHead,
@@ -65,7 +65,7 @@ impl Job<'_> {
             from = 0;
         }
         let mut response = self.api.get(self.url, Some(from))?;
-        check_status(&response, self.url, self.model)?;
+        check_status(&response, self.url, self.repository)?;
         // A server that does not know ranges sends everything again.
         let resumed = from > 0 && response.status().as_u16() == 206 && starts_at(&response, from);
         if from > 0 && !resumed && response.status().as_u16() == 206 {

@@ -27,7 +27,7 @@ pub enum HubError {
     },
     /// The hub wants another token, or any.
     #[error(
-        "{model}: the hub does not let this caller in (status {status}{detail}): the model is private, gated or does not exist; \
+        "{model}: the hub does not let this caller in (status {status}{detail}): it is private, gated or does not exist; \
          set HF_TOKEN to a token that may read it, and accept its terms on its page"
     )]
     Forbidden {
@@ -40,7 +40,7 @@ pub enum HubError {
     },
     /// The hub has no such model or revision.
     #[error(
-        "{model}: the hub has no such model or revision; compare the name and the revision with the model's page"
+        "{model}: the hub has no such model, data set or revision; compare the name and the revision with its page"
     )]
     NotFound {
         /// The model.
@@ -62,6 +62,26 @@ pub enum HubError {
     NoWeights {
         /// The model.
         model: String,
+    },
+    /// A data set without a conversion.
+    #[error(
+        "{dataset}: the hub holds no Parquet files of it; name its own files with https://, or convert them to Parquet"
+    )]
+    NoParquet {
+        /// The data set.
+        dataset: String,
+    },
+    /// Which part of a data set is meant can't be told.
+    #[error("{dataset}: its {what} are {known}; write one as hf://datasets/owner/name/{write}")]
+    Choose {
+        /// The data set.
+        dataset: String,
+        /// What there are several of.
+        what: &'static str,
+        /// What to write behind the name.
+        write: &'static str,
+        /// Those that there are.
+        known: String,
     },
     /// The hub's answer can't be believed.
     #[error("{url}: {problem}; the hub, or a proxy before it, does not speak the Hugging Face protocol")]
@@ -110,8 +130,10 @@ impl HubError {
             Self::Unreachable { .. } | Self::Status { .. } | Self::File { .. } | Self::Checksum { .. } => {
                 ErrorCode::Unavailable
             }
-            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Offline { .. } => ErrorCode::NotFound,
-            Self::Pickle { .. } | Self::NoWeights { .. } => ErrorCode::Unsupported,
+            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Offline { .. } | Self::Choose { .. } => {
+                ErrorCode::NotFound
+            }
+            Self::Pickle { .. } | Self::NoWeights { .. } | Self::NoParquet { .. } => ErrorCode::Unsupported,
             Self::Protocol { .. } => ErrorCode::Failed,
         }
     }

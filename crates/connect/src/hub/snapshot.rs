@@ -7,9 +7,10 @@ use std::time::Duration;
 use loquat_spec::HubReference;
 
 use crate::hub::api::{Api, Revision};
-use crate::hub::cache::ModelCache;
+use crate::hub::cache::RepositoryCache;
 use crate::hub::download::Job;
 use crate::hub::error::HubError;
+use crate::hub::repository::Repository;
 use crate::hub::selection;
 
 /// What every model directory holds.
@@ -98,11 +99,11 @@ pub struct Snapshot {
     pub warning: Option<String>,
 }
 
-/// A model hub.
+/// A hub of models and data sets.
 #[derive(Debug)]
 pub struct Hub {
-    config: HubConfig,
-    api: Api,
+    pub(crate) config: HubConfig,
+    pub(crate) api: Api,
 }
 
 impl Hub {
@@ -119,8 +120,9 @@ impl Hub {
         model: &HubReference,
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<Snapshot, HubError> {
-        let cache = ModelCache::new(&self.config.cache, model);
-        let held = cache.commit(model).and_then(|commit| self.held(&cache, &commit));
+        let repository = Repository::from(model);
+        let cache = RepositoryCache::new(&self.config.cache, &repository);
+        let held = cache.commit(&repository).and_then(|commit| self.held(&cache, &commit));
         if self.config.offline {
             let offline = || HubError::Offline { model: model.to_string(), cache: self.config.cache.clone() };
             return held.ok_or_else(offline);
@@ -128,7 +130,7 @@ impl Hub {
         if let Some(held) = held.clone().filter(|_| model.is_commit()) {
             return Ok(held);
         }
-        match self.fetch(model, &cache, progress) {
+        match self.fetch((&repository, &cache), progress) {
             Err(error) if error.is_outage() => {
                 let warning = Some(format!("{error}; the cache's copy of {model} is used"));
                 held.map(|held| Snapshot { warning, ..held }).ok_or(error)
@@ -139,27 +141,38 @@ impl Hub {
 
     fn fetch(
         &self,
-        model: &HubReference,
-        cache: &ModelCache,
+        (repository, cache): (&Repository, &RepositoryCache),
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<Snapshot, HubError> {
-        let Revision { commit, files } = self.api.revision(model)?;
-        for path in selection::select(&model.to_string(), &files)? {
-            let url = self.api.url(model, &commit, &path);
-            if cache.snapshot(&commit).join(&path).is_file() {
-                continue;
-            }
-            let head = self.api.head(model, &url)?;
-            let (config, api) = (&self.config, &self.api);
-            Job { config, api, cache, model, path: &path, url: &url, head: &head }.run(progress)?;
-            cache.link(&commit, &path, &head.etag)?;
-        }
-        cache.remember(model, &commit)?;
+        let Revision { commit, files } = self.api.revision(repository)?;
+        let files = selection::select(&repository.to_string(), &files)?;
+        self.fetch_files((repository, cache), (&commit, &files), progress)?;
+        cache.remember(repository, &commit)?;
         Ok(Snapshot { path: cache.snapshot(&commit), commit, warning: None })
     }
 
+    /// Fetches the files of a commit that the cache lacks, in order.
+    pub(crate) fn fetch_files(
+        &self,
+        (repository, cache): (&Repository, &RepositoryCache),
+        (commit, files): (&str, &[String]),
+        progress: &dyn Fn(Progress<'_>),
+    ) -> Result<(), HubError> {
+        for path in files {
+            if cache.snapshot(commit).join(path).is_file() {
+                continue;
+            }
+            let url = self.api.url(repository, commit, path);
+            let head = self.api.head(repository, &url)?;
+            let (config, api) = (&self.config, &self.api);
+            Job { config, api, cache, repository, path, url: &url, head: &head }.run(progress)?;
+            cache.link(commit, path, &head.etag)?;
+        }
+        Ok(())
+    }
+
     /// The files of a commit, where the cache has them all: weights are fetched last.
-    fn held(&self, cache: &ModelCache, commit: &str) -> Option<Snapshot> {
+    fn held(&self, cache: &RepositoryCache, commit: &str) -> Option<Snapshot> {
         let path = cache.snapshot(commit);
         let complete = path.join(CONFIG).is_file() && has_weights(&path);
         complete.then(|| Snapshot { commit: commit.to_owned(), path, warning: None })

@@ -13,6 +13,9 @@ pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// The model is at home under this name; under `some/old` it was before.
 pub(crate) const MODEL: &str = "some/model";
 
+/// The same files as a data set.
+pub(crate) const DATASET: &str = "some/data";
+
 /// What is served, what goes wrong, and what was asked.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -151,13 +154,16 @@ fn respond(
     if asked.path == format!("/api/models/{MODEL}/revision/main")
         || asked.path == format!("/api/models/{MODEL}/revision/refs%2Fpr%2F1")
         || asked.path == format!("/api/models/{MODEL}/revision/{COMMIT}")
+        || asked.path == format!("/api/datasets/{DATASET}/revision/refs%2Fconvert%2Fparquet")
     {
         let names = state.small.keys().chain(state.large.keys()).chain(&state.listed);
         let siblings: Vec<String> = names.map(|name| format!("{{\"rfilename\":{name:?}}}")).collect();
         let body = format!("{{\"sha\":\"{COMMIT}\",\"siblings\":[{}]}}", siblings.join(","));
         return send(&mut stream, asked, "200 OK", &[], body.as_bytes());
     }
-    let Some(path) = asked.path.strip_prefix(&format!("/{MODEL}/resolve/{COMMIT}/")) else {
+    let of_model = asked.path.strip_prefix(&format!("/{MODEL}/resolve/{COMMIT}/"));
+    let of_dataset = || asked.path.strip_prefix(&format!("/datasets/{DATASET}/resolve/{COMMIT}/"));
+    let Some(path) = of_model.or_else(of_dataset) else {
         return send(&mut stream, asked, "404 Not Found", &[], b"");
     };
     let commit = format!("X-Repo-Commit: {COMMIT}");

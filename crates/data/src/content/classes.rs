@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use loquat_spec::{Finding, Severity};
-
 use crate::DataError;
-use crate::checks::{self, CHECKS};
+use crate::checks;
 use crate::content::{add, count, is_single_label, percent};
-use crate::findings::{Findings, Report, severity_of};
+use crate::findings::{Findings, Report};
 use crate::split::{Part, normalised};
 use crate::survey::Survey;
-use crate::table::Table;
 
 /// Most classes named in a message.
 const NAMED: usize = 12;
@@ -22,8 +19,9 @@ const COMPARED: usize = 2000;
 const RARER: usize = 10;
 
 /// Checks the classes.
-pub(super) fn check(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {
+pub(super) fn check(survey: &Survey, folds: usize, findings: &mut Findings) -> Result<(), DataError> {
     one_class(survey, findings);
+    small(survey, folds, findings)?;
     unseen(survey, findings)?;
     absent(survey, findings);
     spelling(survey, findings)?;
@@ -240,50 +238,30 @@ fn named(labels: &[&str]) -> String {
     text
 }
 
-/// The finding about classes with fewer training rows than `folds`, if there are any and the check is not off.
-///
-/// `checks` are the severities that the Dataset sets. Such classes stay in training: folds that lack them can't
-/// measure them.
-pub fn small_classes(
-    table: &Table,
-    folds: usize,
-    checks: &BTreeMap<String, Option<Severity>>,
-) -> Option<Finding> {
-    let check = CHECKS.iter().find(|check| check.name == checks::SMALL_CLASS)?;
-    let severity = severity_of(check, checks)?;
-    let mut training = vec![0; table.labels.len()];
-    for row in table.rows.iter().filter(|row| row.part == Part::Train) {
-        row.labels.iter().for_each(|label| training[*label as usize] += 1);
-    }
+/// Classes that some folds of a cross-validation lack.
+fn small(survey: &Survey, folds: usize, findings: &mut Findings) -> Result<(), DataError> {
+    let training = survey.label_counts(Part::Train);
     let is_small = |label: usize| (1..folds).contains(&training[label]);
     let small: Vec<String> = (0..training.len())
         .filter(|label| is_small(*label))
-        .map(|label| format!("{} ({})", table.labels[label], training[label]))
+        .map(|label| format!("{} ({})", survey.labels[label], training[label]))
         .collect();
     if small.is_empty() {
-        return None;
+        return Ok(());
     }
-    let indices: Vec<usize> = (0..table.rows.len())
-        .filter(|index| {
-            let row = &table.rows[*index];
-            row.part == Part::Train && row.labels.iter().any(|label| is_small(*label as usize))
-        })
-        .collect();
-    let place = indices.first().map(|index| table.rows[*index].location);
-    Some(Finding {
-        severity,
+    let rows = survey.rows_where(|brief| {
+        brief.part == Part::Train && survey.has_label(brief, |label| is_small(label as usize))
+    })?;
+    let report = Report {
         check: checks::SMALL_CLASS,
-        resource: Some(table.name.clone()),
-        file: place.and_then(|place| table.files.get(place.file as usize).cloned()),
-        line: place.map(|place| place.line as usize),
-        column: None,
+        subject: String::new(),
         field: None,
-        rows: indices.iter().take(1000).map(|index| table.rows[*index].number).collect(),
         message: format!(
             "{} with fewer training rows than the {folds} folds: {}; they stay in training, and some folds can't measure them",
             count(small.len(), "class"),
             named(&small.iter().map(String::as_str).collect::<Vec<_>>())
         ),
         remedy: "add rows, merge rare classes, or use fewer folds".to_owned(),
-    })
+    };
+    add(findings, survey, report, &rows)
 }

@@ -35,7 +35,8 @@ impl Folder {
     }
 
     pub(crate) fn load(&self, dataset: &Dataset) -> Table {
-        let options = LoadOptions { base: self.path().to_owned(), threads: 2, cache: None };
+        let options =
+            LoadOptions { base: self.path().to_owned(), threads: 2, cache: None, ..LoadOptions::default() };
         load(dataset, &options).unwrap()
     }
 }

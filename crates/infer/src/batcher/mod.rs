@@ -10,6 +10,6 @@ mod pool;
 mod queue;
 
 pub use cost::CostModel;
-pub use pipeline::{PipelineJob, Pipelines};
-pub use pool::{Batcher, Compute, Done, Failure, Part, Pending, Reply};
+pub use pipeline::{Asks, Output, PipelineJob, Pipelines};
+pub use pool::{Batcher, Company, Compute, Done, Failure, Part, Pending, Reply};
 pub use queue::{Arrival, Batch, Dropped, Limits, Queue, Reason, Refusal, Slice, Step, Ticket};

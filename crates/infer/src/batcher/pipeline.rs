@@ -32,6 +32,45 @@ pub struct PipelineJob {
     pub inputs: Vec<Input>,
     /// How to answer.
     pub parameters: PredictParameters,
+    /// With what to answer.
+    pub asks: Asks,
+}
+
+/// With what a job is answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asks {
+    /// Predictions.
+    #[default]
+    Predictions,
+    /// The states of tokens.
+    TokenVectors,
+}
+
+/// The answer to one input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// A prediction.
+    Prediction(Prediction),
+    /// The last state of every token, `[tokens][hidden]`.
+    TokenVectors(Vec<Vec<f32>>),
+}
+
+impl Output {
+    /// The prediction, where it is one.
+    pub fn prediction(self) -> Option<Prediction> {
+        match self {
+            Self::Prediction(prediction) => Some(prediction),
+            Self::TokenVectors(_) => None,
+        }
+    }
+
+    /// The states of tokens, where they are that.
+    pub fn token_vectors(self) -> Option<Vec<Vec<f32>>> {
+        match self {
+            Self::TokenVectors(states) => Some(states),
+            Self::Prediction(_) => None,
+        }
+    }
 }
 
 /// Computes jobs of any pipelines. Jobs of one version with the same parameters are computed together.
@@ -47,43 +86,62 @@ impl PipelineJob {
     }
 
     /// The answers to some of the inputs.
-    pub fn predict(&self, texts: Range<usize>, threads: usize) -> Result<Vec<Prediction>, InferError> {
-        self.pipeline.predict(&self.inputs[texts], &self.parameters, threads)
+    pub fn answer(&self, texts: Range<usize>, threads: usize) -> Result<Vec<Output>, InferError> {
+        self.answer_inputs(&self.inputs[texts], threads)
+    }
+
+    fn answer_inputs(&self, inputs: &[Input], threads: usize) -> Result<Vec<Output>, InferError> {
+        match self.asks {
+            Asks::Predictions => {
+                let predictions = self.pipeline.predict(inputs, &self.parameters, threads)?;
+                Ok(predictions.into_iter().map(Output::Prediction).collect())
+            }
+            Asks::TokenVectors => {
+                let states = self.pipeline.token_vectors(inputs, threads)?;
+                Ok(states.into_iter().map(Output::TokenVectors).collect())
+            }
+        }
     }
 
     fn goes_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.pipeline, &other.pipeline) && self.parameters == other.parameters
+        Arc::ptr_eq(&self.pipeline, &other.pipeline)
+            && self.parameters == other.parameters
+            && self.asks == other.asks
     }
 }
 
 impl Compute for Pipelines {
     type Job = PipelineJob;
-    type Output = Prediction;
+    type Output = Output;
     type Error = InferError;
 
     fn compute(
         &self,
         parts: &[Part<'_, PipelineJob>],
         threads: usize,
-    ) -> Vec<Result<Vec<Prediction>, InferError>> {
+    ) -> Vec<Result<Vec<Output>, InferError>> {
         if let [part] = parts {
-            return vec![part.job.predict(part.texts.clone(), threads)];
+            return vec![part.job.answer(part.texts.clone(), threads)];
         }
-        let mut results: Vec<Option<Result<Vec<Prediction>, InferError>>> =
-            parts.iter().map(|_| None).collect();
-        for first in 0..parts.len() {
-            if results[first].is_some() {
-                continue;
-            }
-            let job = parts[first].job;
-            let together: Vec<usize> =
-                (first..parts.len()).filter(|place| parts[*place].job.goes_with(job)).collect();
-            for (place, result) in together.iter().zip(answer_together(parts, &together, threads)) {
-                results[*place] = Some(result);
-            }
+        let mut results: Vec<(usize, Result<Vec<Output>, InferError>)> = Vec::with_capacity(parts.len());
+        for together in alike(parts) {
+            results.extend(together.iter().copied().zip(answer_together(parts, &together, threads)));
         }
-        results.into_iter().map(|result| result.unwrap_or_else(|| Ok(Vec::new()))).collect()
+        results.sort_unstable_by_key(|(place, _)| *place);
+        results.into_iter().map(|(_, result)| result).collect()
     }
+}
+
+/// The places of the parts, those in one list that can be computed together.
+fn alike(parts: &[Part<'_, PipelineJob>]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        match groups.iter_mut().find(|group| parts[group[0]].job.goes_with(part.job)) {
+            Some(group) => group.push(place),
+            None => groups.push(vec![place]),
+        }
+    }
+    groups
 }
 
 /// One computation for the parts at `places`; where it fails, one for each, so that only the part at fault does.
@@ -91,16 +149,16 @@ fn answer_together(
     parts: &[Part<'_, PipelineJob>],
     places: &[usize],
     threads: usize,
-) -> Vec<Result<Vec<Prediction>, InferError>> {
+) -> Vec<Result<Vec<Output>, InferError>> {
     let texts_of = |place: &usize| &parts[*place].job.inputs[parts[*place].texts.clone()];
     let inputs: Vec<Input> = places.iter().flat_map(|place| texts_of(place).iter().cloned()).collect();
     let job = parts[places[0]].job;
-    let Ok(predictions) = job.pipeline.predict(&inputs, &job.parameters, threads) else {
-        let alone = |place: &usize| parts[*place].job.predict(parts[*place].texts.clone(), threads);
+    let Ok(outputs) = job.answer_inputs(&inputs, threads) else {
+        let alone = |place: &usize| parts[*place].job.answer(parts[*place].texts.clone(), threads);
         return places.iter().map(alone).collect();
     };
-    let mut predictions = predictions.into_iter();
-    places.iter().map(|place| Ok(predictions.by_ref().take(parts[*place].texts.len()).collect())).collect()
+    let mut outputs = outputs.into_iter();
+    places.iter().map(|place| Ok(outputs.by_ref().take(parts[*place].texts.len()).collect())).collect()
 }
 
 impl Pipeline {

@@ -43,6 +43,21 @@ pub trait Compute: Send + Sync + 'static {
     ) -> Vec<Result<Vec<Self::Output>, Self::Error>>;
 }
 
+/// What stood before a request in the queue, and what was computed together with its last text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Company {
+    /// Requests that waited when it came.
+    pub waiting: usize,
+    /// Tokens of theirs that no thread had taken.
+    pub waiting_tokens: u64,
+    /// Requests in the batch, its own included.
+    pub batch_requests: usize,
+    /// Texts in the batch.
+    pub batch_texts: usize,
+    /// Tokens in the batch.
+    pub batch_tokens: u64,
+}
+
 /// A request that has been answered.
 #[derive(Debug)]
 pub struct Done<T> {
@@ -52,6 +67,8 @@ pub struct Done<T> {
     pub queued: Duration,
     /// Time from then until its last text was done.
     pub computed: Duration,
+    /// What it shared the queue and its batch with.
+    pub company: Company,
 }
 
 /// Why a request has no answer.
@@ -106,6 +123,7 @@ struct Open<C: Compute> {
     missing: usize,
     arrived: Duration,
     started: Option<Duration>,
+    company: Company,
     reply: oneshot::Sender<Reply<C>>,
 }
 
@@ -174,17 +192,21 @@ impl<C: Compute> Batcher<C> {
         let deadline = deadline.saturating_duration_since(shared.epoch);
         let (send, reply) = oneshot::channel();
         let mut state = shared.lock();
+        let (waiting, waiting_tokens) = (state.queue.len(), state.queue.tokens());
+        let company = Company { waiting, waiting_tokens, ..Company::default() };
         let pushed = state.queue.push(now, Arrival { caller, priority, deadline, tokens });
         state.report_dropped();
         let ticket = pushed?;
         if texts == 0 {
-            let nothing = Done { outputs: Vec::new(), queued: Duration::ZERO, computed: Duration::ZERO };
+            let (queued, computed) = (Duration::ZERO, Duration::ZERO);
+            let nothing = Done { outputs: Vec::new(), queued, computed, company };
             // The receiver lives: it stands in this function.
             let _ = send.send(Ok(nothing));
         } else {
             let outputs = std::iter::repeat_with(|| None).take(texts).collect();
             let job = Arc::new(job);
-            let open = Open { job, outputs, missing: texts, arrived: now, started: None, reply: send };
+            let open =
+                Open { job, outputs, missing: texts, arrived: now, started: None, company, reply: send };
             state.open.insert(ticket, open);
         }
         if !shared.staff(&mut state) {
@@ -342,9 +364,13 @@ impl<C: Compute> Shared<C> {
 impl<C: Compute> State<C> {
     /// The jobs of a batch. One that was given up while its thread was on the way is left out.
     fn take(&mut self, batch: &Batch, now: Duration) -> Vec<Taken<C::Job>> {
+        let batch_texts = batch.slices.iter().map(|slice| slice.texts.len()).sum();
         let taken = batch.slices.iter().filter_map(|slice| {
             let open = self.open.get_mut(&slice.ticket)?;
             open.started.get_or_insert(now);
+            open.company.batch_requests = batch.slices.len();
+            open.company.batch_texts = batch_texts;
+            open.company.batch_tokens = batch.tokens;
             Some(Taken { ticket: slice.ticket, job: Arc::clone(&open.job), texts: slice.texts.clone() })
         });
         taken.collect()
@@ -376,6 +402,7 @@ impl<C: Compute> State<C> {
             outputs: open.outputs.into_iter().flatten().collect(),
             queued: started.saturating_sub(open.arrived),
             computed: now.saturating_sub(started),
+            company: open.company,
         };
         // Who asked may have gone meanwhile.
         let _ = open.reply.send(Ok(done));

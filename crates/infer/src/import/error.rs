@@ -69,12 +69,14 @@ pub enum ImportError {
     },
     /// The eight-bit model answers too differently.
     #[error(
-        "int8 agrees with full precision by {found:.4} ({measure}) and spec.agreement asks for {wanted:.4}; use precision: f32, or \
-         lower spec.agreement"
+        "int8 agrees with full precision by {found:.4} ({measure}), by {weights:.4} with products in f32, and spec.agreement asks \
+         for {wanted:.4}; use precision: f32, or lower spec.agreement"
     )]
     Agreement {
         /// The agreement measured.
         found: f64,
+        /// The agreement of int8 weights with products in full precision.
+        weights: f64,
         /// The least agreement asked for.
         wanted: f64,
         /// How it was measured.

@@ -4,14 +4,18 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use loquat_models::{Checkpoint, ModelError, load_tokenizer};
+use loquat_text::Tokenizer;
 use sha2::{Digest, Sha256};
 
+use crate::error::InferError;
 use crate::import::error::ImportError;
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const MANIFEST: &str = "loquat.json";
+const TOKENIZER: &str = "tokenizer.json";
 /// Endings of files that are pickles or may hold them.
 const PICKLES: [&str; 6] = ["bin", "pt", "pth", "pkl", "ckpt", "joblib"];
 const BUFFER: usize = 1 << 16;
@@ -78,9 +82,19 @@ impl SourceFiles {
         Ok(hexadecimal(&all.finalize()))
     }
 
-    /// Copies them into `target`, links followed.
-    pub(crate) fn copy(&self, target: &Path) -> Result<(), ImportError> {
-        for path in &self.paths {
+    /// Copies them into `target`, links followed. A vocabulary of sentencepiece, which an artifact does not hold, becomes a
+    /// `tokenizer.json` where there is none.
+    pub(crate) fn copy(&self, target: &Path) -> Result<(), InferError> {
+        let (vocabularies, paths): (Vec<&String>, Vec<&String>) =
+            self.paths.iter().partition(|path| ending(path) == "model");
+        if !vocabularies.is_empty() && !self.paths.iter().any(|path| path == TOKENIZER) {
+            let tokenizer = load_tokenizer(&self.folder)?.to_json();
+            let tokenizer =
+                tokenizer.map_err(|source| ModelError::Tokenizer { folder: self.folder.clone(), source })?;
+            let path = target.join(TOKENIZER);
+            fs::write(&path, tokenizer).map_err(failed("write", &path))?;
+        }
+        for path in paths {
             let to = target.join(path);
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent).map_err(failed("create the folder", parent))?;
@@ -94,10 +108,24 @@ impl SourceFiles {
     }
 }
 
+/// Puts the weights in eight bits, in the file that the engine reads them from, in the place of those in `folder`.
+pub(crate) fn quantise(folder: &Path) -> Result<(), InferError> {
+    Checkpoint::open(folder)?.quantised()?.save(folder)?;
+    for name in names(folder)?
+        .iter()
+        .filter(|name| *name == INDEX || (is_wanted(name) && ending(name) == "safetensors"))
+    {
+        let path = folder.join(name);
+        fs::remove_file(&path).map_err(failed("delete", &path))?;
+    }
+    Ok(())
+}
+
 /// Weights have one name, whole or in parts; the same weights in another precision have another.
 fn is_wanted(name: &str) -> bool {
     match ending(name) {
         "json" | "txt" => !name.starts_with('.'),
+        "model" => Tokenizer::FILES.contains(&name),
         "safetensors" => {
             let stem = name.trim_end_matches(".safetensors");
             stem == "model" || (stem.starts_with("model-") && stem.contains("-of-"))

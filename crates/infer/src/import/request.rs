@@ -11,7 +11,7 @@ use crate::error::InferError;
 use crate::import::agreement::{self, Agreement};
 use crate::import::card;
 use crate::import::error::ImportError;
-use crate::import::files::{SourceFiles, failed};
+use crate::import::files::{self, SourceFiles, failed};
 use crate::import::samples;
 use crate::input::Input;
 use crate::kernels::Kernels;
@@ -66,9 +66,7 @@ pub fn import(request: &Import<'_>, folder: &Path) -> Result<Imported, InferErro
     let (mut engine, agreement) = match request.model.precision {
         Precision::F32 => (full, None),
         Precision::Int8 => {
-            let int8 = Manifest { precision: Some(Precision::Int8), tolerance: TOLERANCE_INT8, ..manifest };
-            let int8 = EncoderEngine::load(folder, int8, request.kernels)?;
-            let agreement = measure(request, &full, &int8)?;
+            let (int8, agreement) = quantised(request, manifest, &full, folder)?;
             (int8, Some(agreement))
         }
     };
@@ -119,24 +117,52 @@ fn manifest(request: &Import<'_>, first: Manifest, named: &EncoderEngine) -> Res
     Ok(manifest)
 }
 
+/// Puts the weights in eight bits and computes with them: with quantised activations where that agrees well enough with
+/// full precision, else with products in full precision, which the weights alone change less.
+fn quantised(
+    request: &Import<'_>,
+    manifest: Manifest,
+    full: &EncoderEngine,
+    folder: &Path,
+) -> Result<(EncoderEngine, Agreement), InferError> {
+    files::quantise(folder)?;
+    let int8 = Manifest { precision: Some(Precision::Int8), tolerance: TOLERANCE_INT8, ..manifest.clone() };
+    let int8 = EncoderEngine::load(folder, int8, request.kernels)?;
+    let wanted = request.model.agreement.fraction();
+    let activations = measure(request, full, &int8)?;
+    if activations.value >= wanted {
+        return Ok((int8, activations));
+    }
+    let weights_only = EncoderEngine::load(folder, manifest, request.kernels)?;
+    let weights = measure(request, full, &weights_only)?;
+    if weights.value >= wanted {
+        return Ok((weights_only, weights));
+    }
+    Err(ImportError::Agreement {
+        found: activations.value,
+        weights: weights.value,
+        wanted,
+        measure: activations.measure,
+    }
+    .into())
+}
+
 fn measure(
     request: &Import<'_>,
     full: &EncoderEngine,
-    int8: &EncoderEngine,
+    other: &EncoderEngine,
 ) -> Result<Agreement, InferError> {
     let inputs = samples::measured(request.model.task, request.texts);
     let outputs = |engine: &EncoderEngine| engine.outputs(&inputs, request.threads);
-    let found = agreement::of(full.manifest(), &outputs(full)?, &outputs(int8)?);
-    let wanted = request.model.agreement.fraction();
-    if found.value < wanted {
-        return Err(ImportError::Agreement { found: found.value, wanted, measure: found.measure }.into());
-    }
-    Ok(found)
+    Ok(agreement::of(full.manifest(), &outputs(full)?, &outputs(other)?))
 }
 
 fn summary(engine: &EncoderEngine, agreement: Option<Agreement>) -> String {
     let manifest = engine.manifest();
-    let precision = manifest.precision.unwrap_or_default().as_str();
+    let precision = match (manifest.precision.unwrap_or_default(), agreement) {
+        (Precision::F32, Some(_)) => "int8 weights, f32 products",
+        (precision, _) => precision.as_str(),
+    };
     let labels = match manifest.labels.len() {
         0 => String::new(),
         labels => format!(", {labels} labels"),

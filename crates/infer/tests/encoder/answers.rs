@@ -174,6 +174,7 @@ fn an_endpoint_gives_an_entailment_model_labels_of_its_own() {
         pipeline: std::sync::Arc::new(zero_shot.clone()),
         inputs: inputs.clone(),
         parameters,
+        asks: loquat_infer::batcher::Asks::Predictions,
     };
     let four = PredictParameters { labels: Some(["a", "b", "c", "d"].map(str::to_owned).to_vec()), ..none() };
     let (declared_two, twice) = (job(none()).tokens(), job(four).tokens());

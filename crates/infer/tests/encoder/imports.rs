@@ -2,11 +2,13 @@
 
 use std::fs;
 
-use loquat_infer::{ImportError, InferError, Pipeline, source_files};
-use loquat_models::Manifest;
+use loquat_infer::{Import, ImportError, InferError, Input, Kernels, Pipeline, import, source_files};
+use loquat_models::{Manifest, load_tokenizer};
 use loquat_spec::{ErrorCode, Precision, Share, Task};
 
-use crate::fixture::{folder, import_folder, resource};
+use loquat_text::Tokenizer;
+
+use crate::fixture::{folder, import_folder, none, pipeline, predict, resource};
 
 #[test]
 fn an_artifact_has_golden_examples_and_a_card_and_nothing_that_was_not_asked_for() {
@@ -57,12 +59,94 @@ fn the_loss_of_int8_is_measured_and_refused_over_the_limit() {
     let card = fs::read_to_string(artifact.path().join("model-card.md")).unwrap();
     assert!(card.contains(&format!("{agreement:.4}, the mean cosine of vectors")), "{card}");
     assert_eq!(Manifest::load(artifact.path()).unwrap().precision, Some(Precision::Int8));
-    assert!(Pipeline::load(artifact.path()).is_ok());
+    assert!(artifact.path().join("model.int8.safetensors").is_file());
+    assert!(
+        !artifact.path().join("model.safetensors").exists(),
+        "transformers must find no weights to misread"
+    );
+    let stored = Pipeline::load(artifact.path()).unwrap();
+
+    // Versions of before keep their weights in full precision, and are quantised when they are loaded.
+    fs::remove_file(artifact.path().join("model.int8.safetensors")).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(source.path().join(name), artifact.path().join(name)).unwrap();
+    }
+    let loaded = Pipeline::load(artifact.path()).unwrap();
+    let inputs = [Input::new("a parcel"), Input::new("what a long way!")];
+    assert_eq!(predict(&stored, &inputs, &none(), 1), predict(&loaded, &inputs, &none(), 1));
 
     model.agreement = Share::parse("100%").unwrap();
     let error = import_folder(source.path(), &model).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Failed);
     assert!(error.to_string().contains("lower spec.agreement"), "{error}");
+}
+
+#[test]
+fn where_quantised_activations_lose_too_much_only_the_weights_are_int8() {
+    let source = folder("bert-embedding");
+    let mut model = resource(Task::Embedding);
+    model.precision = Precision::Int8;
+    let activations = import_folder(source.path(), &model).unwrap().1.metrics["agreement"];
+    let wanted = activations + 0.04 * (1.0 - activations);
+    model.agreement = Share::parse(&format!("{:.6}%", 100.0 * wanted)).unwrap();
+    let (artifact, imported) = import_folder(source.path(), &model).unwrap();
+    assert!(imported.metrics["agreement"] >= wanted, "{imported:?}");
+    assert!(imported.summary.contains("int8 weights, f32 products"), "{}", imported.summary);
+    assert_eq!(Manifest::load(artifact.path()).unwrap().precision, Some(Precision::F32));
+    assert!(artifact.path().join("model.int8.safetensors").is_file());
+    let card = fs::read_to_string(artifact.path().join("model-card.md")).unwrap();
+    assert!(card.contains("products are computed in f32"), "{card}");
+    assert!(Pipeline::load(artifact.path()).is_ok());
+}
+
+#[test]
+fn a_vocabulary_of_sentencepiece_becomes_a_tokenizer_that_any_program_reads() {
+    let source = folder("xlm-roberta-sequence");
+    fs::remove_file(source.path().join("vocab.txt")).unwrap();
+    let vocabulary =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../text/tests/reference/xlm-roberta/sentencepiece.bpe.model");
+    fs::copy(vocabulary, source.path().join("sentencepiece.bpe.model")).unwrap();
+    let before = load_tokenizer(source.path()).unwrap();
+    let files = source_files(source.path()).unwrap();
+    let digest = files.digest().unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let model = resource(Task::TextClassification);
+    let request = Import {
+        model: &model,
+        files: &files,
+        source: "tiny",
+        texts: &[],
+        kernels: Kernels::detect(),
+        threads: 1,
+    };
+    // The tiny model knows fewer tokens than the vocabulary has, so its import ends after the copy.
+    assert!(import(&request, target.path()).is_err());
+    assert!(!target.path().join("sentencepiece.bpe.model").exists());
+    let after = load_tokenizer(target.path()).unwrap();
+    for text in ["Hello there, my friend!", "  odd   spaces ", "Grüße aus Köln", "ﬁne №5", ""] {
+        let ids = |tokenizer: &Tokenizer| tokenizer.encode(text, None, None).unwrap().ids;
+        assert_eq!(ids(&after), ids(&before), "{text:?}");
+    }
+    fs::write(source.path().join("sentencepiece.bpe.model"), "changed").unwrap();
+    assert_ne!(source_files(source.path()).unwrap().digest().unwrap(), digest);
+}
+
+#[test]
+fn a_default_prompt_stands_before_every_text_that_is_embedded() {
+    let plain = pipeline("bert-embedding", Task::Embedding, |_| ());
+    let source = folder("bert-embedding");
+    let prompts = r#"{"prompts": {"query": "find: "}, "default_prompt_name": "query"}"#;
+    fs::write(source.path().join("config_sentence_transformers.json"), prompts).unwrap();
+    let (artifact, _) = import_folder(source.path(), &resource(Task::Embedding)).unwrap();
+    let prompted = Pipeline::load(artifact.path()).unwrap();
+    let (short, whole) = ([Input::new("a parcel")], [Input::new("find: a parcel")]);
+    assert_eq!(predict(&prompted, &short, &none(), 1), predict(&plain, &whole, &none(), 1));
+    assert_ne!(predict(&prompted, &short, &none(), 1), predict(&plain, &short, &none(), 1));
+
+    let unknown = prompts.replace(r#"name": "query"#, r#"name": "passage"#);
+    fs::write(source.path().join("config_sentence_transformers.json"), unknown).unwrap();
+    let error = import_folder(source.path(), &resource(Task::Embedding)).unwrap_err();
+    assert!(error.to_string().contains("passage"), "{error}");
 }
 
 #[test]

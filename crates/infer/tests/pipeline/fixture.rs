@@ -46,6 +46,7 @@ pub(crate) fn model(task: Task) -> Model {
         vocabulary: Vocabulary::new(hashes, idf).unwrap(),
         weights: WeightRows::quantise(LABELS.len(), rows.values().map(|weights| Some(&weights[..]))),
         bias: vec![0.0; LABELS.len()],
+        background: Vec::new(),
         calibration: if multi_label {
             Calibration::Platt { slope: vec![1.0; 3], intercept: vec![-1.0; 3] }
         } else {

@@ -62,6 +62,14 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn load_bytes(self, from: &[i8]) -> __m256 {
+        let mut bytes = [0_i8; LANES];
+        let from = &from[..from.len().min(LANES)];
+        bytes[..from.len()].copy_from_slice(from);
+        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes.as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
     fn store(self, vector: __m256, to: &mut [f32]) {
         unsafe {
             if to.len() >= LANES {
@@ -231,7 +239,7 @@ impl Simd for Avx2 {
         let mut whole = [0_i32; LANES];
         unsafe { _mm256_storeu_si256(whole.as_mut_ptr().cast(), _mm256_cvtps_epi32(vector)) }
         for (byte, value) in to.iter_mut().zip(whole) {
-            *byte = value as u8;
+            *byte = value.min(255) as u8;
         }
     }
 }

@@ -57,6 +57,18 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn load_bytes(self, from: &[i8]) -> __m512 {
+        unsafe {
+            let bytes = if from.len() >= LANES {
+                _mm_loadu_si128(from.as_ptr().cast())
+            } else {
+                _mm_maskz_loadu_epi8(lanes(from.len()), from.as_ptr())
+            };
+            _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))
+        }
+    }
+
+    #[inline(always)]
     fn store(self, vector: __m512, to: &mut [f32]) {
         unsafe {
             if to.len() >= LANES {
@@ -208,8 +220,12 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn store_bytes(self, vector: __m512, to: &mut [u8]) {
         unsafe {
-            let whole = _mm512_cvtps_epi32(vector);
-            _mm512_mask_cvtusepi32_storeu_epi8(to.as_mut_ptr().cast(), lanes(to.len()), whole);
+            let bytes = _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(vector));
+            if to.len() >= LANES {
+                _mm_storeu_si128(to.as_mut_ptr().cast(), bytes);
+            } else {
+                _mm_mask_storeu_epi8(to.as_mut_ptr().cast(), lanes(to.len()), bytes);
+            }
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) trait Simd: Copy {
     fn splat(self, value: f32) -> Self::F32;
     /// The first numbers of `from`; lanes that it does not reach are zero.
     fn load(self, from: &[f32]) -> Self::F32;
+    /// The first bytes of `from` as numbers; lanes that it does not reach are zero.
+    fn load_bytes(self, from: &[i8]) -> Self::F32;
     /// Fills as much of `to` as the vector reaches.
     fn store(self, vector: Self::F32, to: &mut [f32]);
     /// # Safety
@@ -92,6 +94,6 @@ pub(crate) trait Simd: Copy {
     /// Adds to each lane the products of its four weights with the four activations less `ACTIVATION_OFFSET`.
     /// Activations are in 1..=255 and weights in -127..=127.
     fn dot(self, sum: Self::I32, activations: Self::Activations, weights: Self::Weights) -> Self::I32;
-    /// Rounds numbers in 0..=255 to bytes and fills as much of `to` as the vector reaches.
+    /// Rounds numbers that are not negative to bytes, at most 255, and fills as much of `to` as the vector reaches.
     fn store_bytes(self, vector: Self::F32, to: &mut [u8]);
 }

@@ -37,6 +37,14 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn load_bytes(self, from: &[i8]) -> Self::F32 {
+        match from.first_chunk::<LANES>() {
+            Some(full) => full.map(f32::from),
+            None => std::array::from_fn(|lane| from.get(lane).copied().map_or(0.0, f32::from)),
+        }
+    }
+
+    #[inline(always)]
     fn store(self, vector: Self::F32, to: &mut [f32]) {
         match to.first_chunk_mut() {
             Some(full) => *full = vector,

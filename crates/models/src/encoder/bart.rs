@@ -5,7 +5,7 @@ use loquat_kernels::{Attention, Epilogue, Kernels, LayerNorm, Linear, Matrix, Sp
 
 use super::architecture::{Limits, Trunk};
 use super::batch::PackedBatch;
-use super::block::{Block, FeedForward, Names, SelfAttention, Sizes, attend_fully};
+use super::block::{Block, FeedForward, Names, SelfAttention, Sizes};
 use super::embedding::Embedding;
 use super::loader::{Loader, Scope};
 use super::scratch::{EncoderScratch, sized};
@@ -144,14 +144,13 @@ impl DecoderLayer {
     fn look_back(
         &self,
         kernels: Kernels,
-        lengths: &[usize],
-        heads: usize,
+        (lengths, heads): (&[usize], usize),
         encoded: &[f32],
+        hidden: &mut [f32],
         scratch: &mut EncoderScratch,
     ) {
         let width = self.norm.weight.len();
         let size = encoded.len();
-        let hidden = &mut scratch.hidden[..size];
         let (queries, source) = sized(&mut scratch.joint, 3 * size).split_at_mut(size);
         let input = Matrix::new(hidden, width);
         kernels.linear(input, &self.query, Epilogue::NONE, queries, &mut scratch.kernels);
@@ -193,13 +192,15 @@ impl Trunk for Bart {
         scratch.ids.clear();
         scratch.ids.extend_from_slice(batch.ids());
         self.embed(kernels, &self.encoder_start, batch, scratch);
-        for block in &self.encoder {
-            block.forward(kernels, tokens, scratch, attend_fully(kernels, lengths, self.sizes.heads));
-        }
+        let size = tokens * self.sizes.hidden;
+        scratch.with_hidden(size, |hidden, scratch| {
+            for block in &self.encoder {
+                block.forward_grouped(kernels, (lengths, self.sizes.heads), hidden, scratch);
+            }
+        });
         // The encoder's states are lent to the decoder for the pass, in a buffer that the layers do not use.
         let mut encoded = std::mem::take(&mut scratch.gated);
         std::mem::swap(&mut encoded, &mut scratch.hidden);
-        let size = tokens * self.sizes.hidden;
         // The decoder reads the same tokens one place later.
         scratch.ids.clear();
         for range in batch.ranges() {
@@ -207,16 +208,19 @@ impl Trunk for Bart {
             scratch.ids.extend_from_slice(&batch.ids()[range.start..range.end - 1]);
         }
         self.embed(kernels, &self.decoder_start, batch, scratch);
-        for layer in &self.decoder {
-            layer.attention.forward(kernels, tokens, scratch, |joint, context, scratch| {
-                let joint = Matrix::new(joint, 3 * self.sizes.hidden);
-                let mut attention = Attention::joint(joint, lengths, self.decoder_heads);
-                attention.span = Span::Causal;
-                kernels.attention(&attention, context, scratch);
-            });
-            layer.look_back(kernels, lengths, self.decoder_heads, &encoded[..size], scratch);
-            layer.feed_forward.forward(kernels, tokens, scratch);
-        }
+        scratch.with_hidden(size, |hidden, scratch| {
+            for layer in &self.decoder {
+                layer.attention.forward(kernels, hidden, scratch, |joint, context, scratch| {
+                    let joint = Matrix::new(joint, 3 * self.sizes.hidden);
+                    let mut attention = Attention::joint(joint, lengths, self.decoder_heads);
+                    attention.span = Span::Causal;
+                    kernels.attention(&attention, context, scratch);
+                });
+                let sequences = (lengths, self.decoder_heads);
+                layer.look_back(kernels, sequences, &encoded[..size], hidden, scratch);
+                layer.feed_forward.forward(kernels, hidden, scratch);
+            }
+        });
         scratch.gated = encoded;
     }
 }

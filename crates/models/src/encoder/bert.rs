@@ -5,7 +5,7 @@ use loquat_kernels::{Kernels, LayerNorm};
 
 use super::architecture::{Architecture, Limits, Trunk};
 use super::batch::PackedBatch;
-use super::block::{Block, Names, Sizes, attend_fully};
+use super::block::{Block, Names, Sizes};
 use super::embedding::Embedding;
 use super::loader::{Loader, Scope};
 use super::scratch::{EncoderScratch, sized};
@@ -32,6 +32,9 @@ const DISTILBERT: Names = Names {
     down: "ffn.lin2",
     output_norm: "output_layer_norm",
 };
+
+/// Tokens that are embedded together, few enough for the first-level cache.
+const TOGETHER: usize = 16;
 
 /// The trunk.
 #[derive(Debug)]
@@ -78,11 +81,6 @@ impl Bert {
     }
 
     fn embed(&self, kernels: Kernels, batch: &PackedBatch, scratch: &mut EncoderScratch) {
-        let hidden = sized(&mut scratch.hidden, batch.tokens() * self.sizes.hidden);
-        self.words.look_up(kernels, batch.ids(), hidden);
-        if let Some(types) = &self.types {
-            types.add(kernels, batch.type_ids(), hidden);
-        }
         scratch.ids.clear();
         for range in batch.ranges() {
             match self.padding {
@@ -97,8 +95,17 @@ impl Bert {
                 }
             }
         }
-        self.positions.add(kernels, &scratch.ids, hidden);
-        kernels.layer_norm_in_place(&self.norm, hidden);
+        let hidden = sized(&mut scratch.hidden, batch.tokens() * self.sizes.hidden);
+        let tokens = batch.ids().chunks(TOGETHER).zip(batch.type_ids().chunks(TOGETHER));
+        let places = scratch.ids.chunks(TOGETHER).zip(hidden.chunks_mut(TOGETHER * self.sizes.hidden));
+        for ((ids, types), (positions, hidden)) in tokens.zip(places) {
+            self.words.look_up(kernels, ids, hidden);
+            if let Some(table) = &self.types {
+                table.add(kernels, types, hidden);
+            }
+            self.positions.add(kernels, positions, hidden);
+            kernels.layer_norm_in_place(&self.norm, hidden);
+        }
     }
 }
 
@@ -146,9 +153,11 @@ impl Trunk for Bert {
 
     fn forward(&self, kernels: Kernels, batch: &PackedBatch, scratch: &mut EncoderScratch) {
         self.embed(kernels, batch, scratch);
-        for block in &self.blocks {
-            let attend = attend_fully(kernels, batch.lengths(), self.sizes.heads);
-            block.forward(kernels, batch.tokens(), scratch, attend);
-        }
+        let sequences = (batch.lengths(), self.sizes.heads);
+        scratch.with_hidden(batch.tokens() * self.sizes.hidden, |hidden, scratch| {
+            for block in &self.blocks {
+                block.forward_grouped(kernels, sequences, hidden, scratch);
+            }
+        });
     }
 }

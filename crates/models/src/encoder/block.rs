@@ -7,6 +7,9 @@ use super::loader::Scope;
 use super::scratch::{EncoderScratch, sized};
 use crate::error::ModelError;
 
+/// What the feed-forward part may hold between its two products: most of a second-level cache of a megabyte.
+const INNER_BYTES: usize = 768 << 10;
+
 /// Sizes that all layers share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
@@ -64,17 +67,44 @@ impl Block {
         })
     }
 
-    /// Takes `scratch.hidden` one layer further; `attend` gathers from the joint queries, keys and values.
+    /// Takes `hidden`, `[tokens, hidden]`, one layer further; `attend` gathers from the joint queries, keys and values.
     pub(super) fn forward(
         &self,
         kernels: Kernels,
-        tokens: usize,
+        hidden: &mut [f32],
         scratch: &mut EncoderScratch,
         attend: impl FnOnce(&[f32], &mut [f32], &mut Scratch),
     ) {
-        self.attention.forward(kernels, tokens, scratch, attend);
-        self.feed_forward.forward(kernels, tokens, scratch);
+        self.attention.forward(kernels, hidden, scratch, attend);
+        self.feed_forward.forward(kernels, hidden, scratch);
     }
+
+    /// Takes `hidden` one layer further, where every token attends to its whole sequence: group by group of sequences,
+    /// so that what stands between the products stays in the cache.
+    pub(super) fn forward_grouped(
+        &self,
+        kernels: Kernels,
+        (lengths, heads): (&[usize], usize),
+        hidden: &mut [f32],
+        scratch: &mut EncoderScratch,
+    ) {
+        let (mut lengths, mut rest) = (lengths, hidden);
+        while !lengths.is_empty() {
+            let (group, later) = lengths.split_at(leading(lengths, self.feed_forward.rows()));
+            let (states, after) = rest.split_at_mut(group.iter().sum::<usize>() * self.attention.hidden);
+            self.forward(kernels, states, scratch, attend_fully(kernels, group, heads));
+            (lengths, rest) = (later, after);
+        }
+    }
+}
+
+/// How many of the first sequences have together at most so many tokens; at least one.
+fn leading(lengths: &[usize], tokens: usize) -> usize {
+    let sums = lengths.iter().scan(0, |sum, length| {
+        *sum += length;
+        Some(*sum)
+    });
+    sums.take_while(|sum| *sum <= tokens).count().max(1)
 }
 
 impl SelfAttention {
@@ -92,12 +122,11 @@ impl SelfAttention {
     pub(super) fn forward(
         &self,
         kernels: Kernels,
-        tokens: usize,
+        hidden: &mut [f32],
         scratch: &mut EncoderScratch,
         attend: impl FnOnce(&[f32], &mut [f32], &mut Scratch),
     ) {
-        let size = tokens * self.hidden;
-        let hidden = &mut scratch.hidden[..size];
+        let size = hidden.len();
         let joint = sized(&mut scratch.joint, 3 * size);
         let input = Matrix::new(hidden, self.hidden);
         kernels.linear(input, &self.joint, Epilogue::NONE, joint, &mut scratch.kernels);
@@ -122,16 +151,25 @@ impl FeedForward {
         })
     }
 
-    pub(super) fn forward(&self, kernels: Kernels, tokens: usize, scratch: &mut EncoderScratch) {
+    /// Most rows that go through both products together.
+    fn rows(&self) -> usize {
+        (INNER_BYTES / (size_of::<f32>() * self.intermediate)).max(32)
+    }
+
+    pub(super) fn forward(&self, kernels: Kernels, hidden: &mut [f32], scratch: &mut EncoderScratch) {
         let width = self.norm.weight.len();
-        let hidden = &mut scratch.hidden[..tokens * width];
-        let inner = sized(&mut scratch.inner, tokens * self.intermediate);
-        let input = Matrix::new(hidden, width);
-        kernels.linear(input, &self.up, Epilogue::activation(self.activation), inner, &mut scratch.kernels);
-        let branch = sized(&mut scratch.branch, tokens * width);
-        let inner = Matrix::new(inner, self.intermediate);
-        kernels.linear(inner, &self.down, Epilogue::residual(hidden), branch, &mut scratch.kernels);
-        kernels.layer_norm(&self.norm, branch, hidden);
+        let rows = hidden.len() / width;
+        // As equal as can be, for a few rows alone cost a whole pass over the weights.
+        let together = rows.div_ceil(rows.div_ceil(self.rows()).max(1)).max(1);
+        for hidden in hidden.chunks_mut(together * width) {
+            let inner = sized(&mut scratch.inner, hidden.len() / width * self.intermediate);
+            let (input, activation) = (Matrix::new(hidden, width), Epilogue::activation(self.activation));
+            kernels.linear(input, &self.up, activation, inner, &mut scratch.kernels);
+            let branch = sized(&mut scratch.branch, hidden.len());
+            let inner = Matrix::new(inner, self.intermediate);
+            kernels.linear(inner, &self.down, Epilogue::residual(hidden), branch, &mut scratch.kernels);
+            kernels.layer_norm(&self.norm, branch, hidden);
+        }
     }
 }
 

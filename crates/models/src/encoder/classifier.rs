@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use loquat_kernels::Linear;
+use loquat_kernels::Kernels;
 use serde_json::{Map, Value, json};
 
 use super::architecture::Architecture;
-use super::loader::Loader;
 use super::pooling::Pooled;
 use super::settings::Settings;
 use crate::artifact::{to_json, write};
@@ -43,7 +42,7 @@ impl Checkpoint {
     /// # Errors
     /// When a file can't be read or written, or the pooling is of a kind that is not supported.
     pub fn save_classifier(&self, classifier: &PooledClassifier, folder: &Path) -> Result<(), ModelError> {
-        let pooled = Pooled::read(self.folder())?.unwrap_or_default();
+        let pooled = Pooled::read(self.folder(), Kernels::detect())?.unwrap_or_default();
         let headless = self.without_head(classifier)?;
         headless.save(folder)?;
         let labels = classifier.labels.len();
@@ -97,18 +96,4 @@ pub(super) fn save_modules(folder: &Path, pooling: &str, dense: Option<&str>) ->
     let mut modules = vec![module(0, "", "Transformer"), module(1, pooling, "Pooling")];
     modules.extend(dense.map(|path| module(2, path, "Dense")));
     write(&folder.join(super::pooling::MODULES), &to_json(&modules))
-}
-
-/// Reads the product of the classifier in `dense`, a folder below that of the model.
-pub(super) fn load(
-    dense: &Path,
-    loader: &Loader<'_>,
-    labels: usize,
-    features: usize,
-) -> Result<Linear, ModelError> {
-    let checkpoint = Checkpoint::open(dense)?;
-    let settings = Settings::new(&checkpoint);
-    settings.only("activation_function", IDENTITY.into(), IDENTITY)?;
-    let own = Loader::new(&checkpoint, loader.kernels, loader.precision);
-    own.scope("linear").head(labels, features, settings.flag("bias", true)?)
 }

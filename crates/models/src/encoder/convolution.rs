@@ -3,7 +3,7 @@
 use loquat_kernels::{Activation, Epilogue, Kernels, LayerNorm, Linear, Matrix, PackedF32, Scratch, Weights};
 
 use super::loader::Scope;
-use super::scratch::EncoderScratch;
+use super::scratch::{EncoderScratch, sized};
 use super::settings::Settings;
 use crate::error::ModelError;
 
@@ -50,12 +50,13 @@ impl Convolution {
         }))
     }
 
-    /// Adds the convolution of `input`, `[tokens, hidden]`, to `scratch.hidden` and normalises.
+    /// Adds the convolution of `input` to `states`, both `[tokens, hidden]`, and normalises.
     pub(super) fn forward(
         &self,
         kernels: Kernels,
         lengths: &[usize],
         input: &[f32],
+        states: &mut [f32],
         scratch: &mut EncoderScratch,
     ) {
         let hidden = self.norm.weight.len();
@@ -75,8 +76,7 @@ impl Convolution {
             start += length;
         }
         let rows = Matrix::new(&neighbours, self.taps * hidden);
-        let states = &mut scratch.hidden[..input.len()];
-        let out = &mut scratch.branch[..input.len()];
+        let out = sized(&mut scratch.branch, input.len());
         let epilogue = Epilogue { activation: self.activation, residual: Some(states) };
         kernels.linear(rows, &self.product, epilogue, out, &mut Scratch::new());
         kernels.layer_norm(&self.norm, out, states);

@@ -289,32 +289,40 @@ impl Trunk for Deberta {
         let input = self.convolution.as_ref().map(|_| hidden.to_vec());
         // The products are not part of what a block knows, so their buffers are lent for the pass.
         let [mut of_queries, mut of_keys] = std::mem::take(&mut scratch.extra);
-        for (number, (block, distances)) in self.layers.iter().enumerate() {
-            block.forward(kernels, batch.tokens(), scratch, |joint, context, scratch| {
-                let joint = Matrix::new(joint, 3 * self.shape.hidden);
-                let mut attention = Attention::joint(joint, batch.lengths(), self.shape.heads);
-                let (tables, shape) = (distances, self.shape);
-                let bias = Disentangled {
-                    of_queries: shape.products(
-                        kernels,
-                        &tables.of_queries,
-                        attention.queries,
-                        &mut of_queries,
-                        scratch,
-                    ),
-                    of_keys: shape.products(kernels, &tables.of_keys, attention.keys, &mut of_keys, scratch),
-                    rows: &self.rows,
-                    shape,
-                    tokens: batch.tokens(),
-                };
-                attention.scale = self.scale;
-                attention.bias = Some(&bias);
-                kernels.attention(&attention, context, scratch);
-            });
-            if let (0, Some(convolution), Some(input)) = (number, &self.convolution, &input) {
-                convolution.forward(kernels, batch.lengths(), input, scratch);
+        scratch.with_hidden(batch.tokens() * self.shape.hidden, |hidden, scratch| {
+            for (number, (block, distances)) in self.layers.iter().enumerate() {
+                block.forward(kernels, hidden, scratch, |joint, context, scratch| {
+                    let joint = Matrix::new(joint, 3 * self.shape.hidden);
+                    let mut attention = Attention::joint(joint, batch.lengths(), self.shape.heads);
+                    let (tables, shape) = (distances, self.shape);
+                    let bias = Disentangled {
+                        of_queries: shape.products(
+                            kernels,
+                            &tables.of_queries,
+                            attention.queries,
+                            &mut of_queries,
+                            scratch,
+                        ),
+                        of_keys: shape.products(
+                            kernels,
+                            &tables.of_keys,
+                            attention.keys,
+                            &mut of_keys,
+                            scratch,
+                        ),
+                        rows: &self.rows,
+                        shape,
+                        tokens: batch.tokens(),
+                    };
+                    attention.scale = self.scale;
+                    attention.bias = Some(&bias);
+                    kernels.attention(&attention, context, scratch);
+                });
+                if let (0, Some(convolution), Some(input)) = (number, &self.convolution, &input) {
+                    convolution.forward(kernels, batch.lengths(), input, hidden, scratch);
+                }
             }
-        }
+        });
         scratch.extra = [of_queries, of_keys];
     }
 }

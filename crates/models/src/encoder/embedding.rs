@@ -33,6 +33,11 @@ impl Embedding {
         Self { width, rows }
     }
 
+    /// A table of eight-bit rows, each with its scale.
+    pub(super) fn of_bytes(values: Vec<i8>, scales: Vec<f32>, width: usize) -> Self {
+        Self { width, rows: Rows::Int8 { values, scales } }
+    }
+
     /// Number of vectors.
     pub(super) fn len(&self) -> usize {
         match &self.rows {
@@ -46,12 +51,7 @@ impl Embedding {
         match &self.rows {
             Rows::F32(table) => kernels.embed(table, self.width, ids, out),
             Rows::Int8 { values, scales } => {
-                for (id, out) in ids.iter().zip(out.chunks_exact_mut(self.width)) {
-                    let id = *id as usize;
-                    let row = &values[id * self.width..][..self.width];
-                    let scale = scales[id];
-                    out.iter_mut().zip(row).for_each(|(out, value)| *out = f32::from(*value) * scale);
-                }
+                kernels.embed_bytes(values, scales, self.width, ids, out);
             }
         }
     }

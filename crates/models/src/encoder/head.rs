@@ -40,7 +40,7 @@ impl fmt::Display for Head {
 #[derive(Debug)]
 pub(super) enum Layers {
     Sequence { taken: Taken, classifier: Classifier },
-    Pooled { pooled: Pooled, output: Linear, labels: usize },
+    Pooled { pooled: Pooled, labels: usize },
     Tokens(Classifier),
     Embedding(Pooled),
     States,
@@ -83,15 +83,13 @@ impl Head {
         }
     }
 
-    /// The head that a configuration names; a pooling configuration beside it makes any model an embedding, or where a
-    /// classifier follows the pooling, a classifier.
+    /// The head that a configuration names; a pooling configuration beside it makes any model an embedding, or a
+    /// classifier where a dense module follows and the configuration says what kind of problem it solves.
     pub(super) fn of(settings: Settings<'_>, pooled: Option<&Pooled>) -> Result<Self, ModelError> {
         match pooled {
-            Some(Pooled { dense: Some(_), .. }) if settings.get("problem_type").is_none() => {
-                let supported = "Dense after classifiers' pooling alone, with problem_type in config.json";
-                return Err(settings.unsupported("module", "Dense", supported));
+            Some(pooled) if pooled.has_dense() && settings.get("problem_type").is_some() => {
+                return Ok(Self::Sequence);
             }
-            Some(Pooled { dense: Some(_), .. }) => return Ok(Self::Sequence),
             Some(_) => return Ok(Self::Embedding),
             None => {}
         }
@@ -130,7 +128,7 @@ impl Layers {
         };
         Ok(match (head, pooled) {
             (Head::Sequence, Some(pooled)) if architecture != Architecture::Bart => {
-                place.pooled_classifier(pooled, loader)?
+                place.pooled_classifier(pooled)?
             }
             (Head::Sequence, _) => {
                 Self::Sequence { taken: place.taken()?, classifier: place.sequence_classifier()? }
@@ -138,6 +136,13 @@ impl Layers {
             (Head::Tokens, _) => Self::Tokens(place.token_classifier()?),
             // The states of its decoder stand for a classifier's input and for nothing else.
             (_, _) if architecture == Architecture::Bart => return Err(place.bart_classifies()),
+            (Head::Embedding, Some(pooled)) if !pooled.fits(hidden) => {
+                return Err(settings.unsupported(
+                    "hidden_size",
+                    hidden.to_string(),
+                    "the in_features of the Dense module",
+                ));
+            }
             (Head::Embedding, Some(pooled)) => Self::Embedding(pooled),
             (Head::Embedding | Head::States, _) => Self::States,
         })
@@ -176,19 +181,11 @@ impl Layers {
                 std::mem::swap(&mut scratch.hidden, &mut scratch.pooled);
                 classifier.forward(kernels, batch.sequences(), hidden, scratch)
             }
-            Self::Pooled { pooled, output, labels } => {
-                let size = pooled.size(hidden);
-                let vectors = sized(&mut scratch.pooled, batch.sequences() * size);
-                pooled.pool(kernels, states, hidden, batch.lengths(), vectors);
-                let logits = sized(&mut scratch.output, batch.sequences() * labels);
-                let vectors = Matrix::new(vectors, size);
-                kernels.linear(vectors, output, Epilogue::NONE, logits, &mut scratch.kernels);
-                logits.len()
-            }
             Self::Tokens(classifier) => classifier.forward(kernels, batch.tokens(), hidden, scratch),
-            Self::Embedding(pooled) => {
+            Self::Embedding(pooled) | Self::Pooled { pooled, .. } => {
                 let output = sized(&mut scratch.output, batch.sequences() * pooled.size(hidden));
-                pooled.pool(kernels, states, hidden, batch.lengths(), output);
+                let buffers = (&mut scratch.pooled, &mut scratch.kernels);
+                pooled.forward(kernels, (states, hidden), batch.lengths(), buffers, output);
                 output.len()
             }
             Self::States => {
@@ -298,13 +295,13 @@ impl Place<'_> {
     }
 
     /// The classifier that follows a pooling; the configuration names its labels.
-    fn pooled_classifier(&self, pooled: Pooled, loader: &Loader<'_>) -> Result<Layers, ModelError> {
+    fn pooled_classifier(&self, pooled: Pooled) -> Result<Layers, ModelError> {
         let labels = self.settings.labels()?.map_or(0, |labels| labels.len());
-        let (Some(dense), true) = (&pooled.dense, labels > 0) else {
-            return Err(self.settings.unsupported("id2label", "none", "a label for each output of Dense"));
-        };
-        let output = super::classifier::load(dense, loader, labels, pooled.size(self.hidden))?;
-        Ok(Layers::Pooled { pooled, output, labels })
+        if labels != pooled.size(self.hidden) || !pooled.fits(self.hidden) {
+            let supported = "a label for each output of a Dense module that fits the pooling";
+            return Err(self.settings.unsupported("id2label", labels.to_string(), supported));
+        }
+        Ok(Layers::Pooled { pooled, labels })
     }
 
     fn token_classifier(&self) -> Result<Classifier, ModelError> {

@@ -14,6 +14,9 @@ use crate::tensor::Tensor;
 /// Suffix of the tensor that holds the scale of each row of an `i8` tensor.
 pub(super) const SCALE: &str = "_scale";
 
+/// Rows of eight-bit integers, and the scale of each.
+type ByteRows = (Vec<i8>, Vec<f32>);
+
 /// What a load has read so far.
 pub(super) struct Loader<'c> {
     pub(super) checkpoint: &'c Checkpoint,
@@ -122,6 +125,23 @@ impl Scope<'_> {
         }
     }
 
+    /// The bytes and row scales of a tensor that is stored in eight bits; `None` for another.
+    fn bytes(&self, name: &str, shape: [usize; 2]) -> Result<Option<ByteRows>, ModelError> {
+        if !self.loader.checkpoint.is_int8(&self.name(name)) {
+            return Ok(None);
+        }
+        let problem = |problem| self.loader.checkpoint.tensor_error(&self.name(name), problem);
+        let tensor = self.read(name)?;
+        if tensor.shape() != shape {
+            return Err(problem("has another shape than config.json asks for"));
+        }
+        let bytes = tensor.to_i8().unwrap_or_default();
+        if bytes.contains(&i8::MIN) {
+            return Err(problem("holds -128, where eight-bit weights go from -127 to 127"));
+        }
+        Ok(Some((bytes, self.floats(&format!("{name}{SCALE}"), &shape[..1])?)))
+    }
+
     /// A product with `outputs` rows, whose weights are eight-bit where the encoder's precision says so.
     pub(super) fn linear(&self, outputs: usize, inputs: usize, bias: bool) -> Result<Linear, ModelError> {
         Self::stacked(std::slice::from_ref(self), outputs, inputs, bias)
@@ -148,21 +168,40 @@ impl Scope<'_> {
         [outputs, inputs]: [usize; 2],
         bias: bool,
     ) -> Result<Linear, ModelError> {
-        let mut weights = Vec::with_capacity(parts.len() * outputs * inputs);
         let mut biases = Vec::new();
-        for part in parts {
-            weights.extend(part.floats("weight", &[outputs, inputs])?);
-            if bias {
+        if bias {
+            for part in parts {
                 biases.extend(part.floats("bias", &[outputs])?);
             }
         }
         let kernels = parts[0].loader.kernels;
         let rows = parts.len() * outputs;
+        let floats = || -> Result<Vec<f32>, ModelError> {
+            let mut weights = Vec::with_capacity(rows * inputs);
+            for part in parts {
+                weights.extend(part.floats("weight", &[outputs, inputs])?);
+            }
+            Ok(weights)
+        };
         let weights = match precision {
-            Precision::F32 => Weights::F32(PackedF32::new(kernels, &weights, rows, inputs)),
-            Precision::Int8 => Weights::I8(PackedI8::quantise(kernels, &weights, rows, inputs)),
+            Precision::F32 => Weights::F32(PackedF32::new(kernels, &floats()?, rows, inputs)),
+            Precision::Int8 => Weights::I8(match Self::stored_bytes(parts, [outputs, inputs])? {
+                Some((bytes, scales)) => PackedI8::new(kernels, &bytes, &scales, rows, inputs),
+                None => PackedI8::quantise(kernels, &floats()?, rows, inputs),
+            }),
         };
         Ok(Linear::new(weights, bias.then_some(biases)))
+    }
+
+    /// The rows of several products, one under the other, where all are stored in eight bits.
+    fn stored_bytes(parts: &[Self], shape: [usize; 2]) -> Result<Option<ByteRows>, ModelError> {
+        let (mut bytes, mut scales) = (Vec::new(), Vec::new());
+        for part in parts {
+            let Some((own, own_scales)) = part.bytes("weight", shape)? else { return Ok(None) };
+            bytes.extend(own);
+            scales.extend(own_scales);
+        }
+        Ok(Some((bytes, scales)))
     }
 
     /// A layer norm, whose bias may be missing. Checkpoints of TensorFlow's time call the two `gamma` and `beta`.
@@ -180,6 +219,11 @@ impl Scope<'_> {
 
     /// The table of words, eight-bit where the encoder's precision says so: it is the largest tensor of small models.
     pub(super) fn words(&self, rows: usize, width: usize) -> Result<Embedding, ModelError> {
+        if self.loader.precision == Precision::Int8
+            && let Some((values, scales)) = self.bytes("weight", [rows, width])?
+        {
+            return Ok(Embedding::of_bytes(values, scales, width));
+        }
         Ok(Embedding::new(self.floats("weight", &[rows, width])?, width, self.loader.precision))
     }
 }

@@ -10,6 +10,7 @@ mod block;
 mod classifier;
 mod convolution;
 mod deberta;
+mod dense;
 mod embedding;
 mod head;
 mod loader;

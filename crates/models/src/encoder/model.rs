@@ -55,7 +55,7 @@ impl Encoder {
         let settings = Settings::new(checkpoint);
         super::quantise::check_method(settings)?;
         let architecture = Architecture::of(settings)?;
-        let pooled = Pooled::read(checkpoint.folder())?;
+        let pooled = Pooled::read(checkpoint.folder(), kernels)?;
         let head = Head::of(settings, pooled.as_ref())?;
         let loader = Loader::new(checkpoint, kernels, precision);
         let trunk = architecture.load(&loader, settings)?;
@@ -119,6 +119,14 @@ impl Encoder {
         }
     }
 
+    /// What stands before every text that is embedded; empty where the model has no default prompt.
+    pub fn prompt(&self) -> &str {
+        match &self.layers {
+            Layers::Embedding(pooled) => &pooled.prompt,
+            _ => "",
+        }
+    }
+
     /// Logits of each sequence, `[sequences, labels]`.
     ///
     /// # Errors
@@ -169,13 +177,13 @@ impl Encoder {
         let hidden = self.limits.hidden;
         let out = sized(&mut scratch.output, batch.sequences() * self.feature_size());
         let states = &scratch.hidden[..batch.tokens() * hidden];
-        self.features.pool_only(self.kernels, states, hidden, batch.lengths(), out);
+        self.features.pool(self.kernels, states, hidden, batch.lengths(), out);
         Ok(out)
     }
 
     /// Width of [`Encoder::features`].
     pub fn feature_size(&self) -> usize {
-        self.features.size(self.limits.hidden)
+        self.features.pooled_size(self.limits.hidden)
     }
 
     /// How the states of a sequence become its features; `None` where several ways stand side by side.

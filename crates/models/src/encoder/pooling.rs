@@ -1,12 +1,15 @@
-//! The pooling that sentence-transformers' files describe: `modules.json` and the `config.json` of its pooling module.
+//! The pooling that sentence-transformers' files describe: `modules.json`, the folders of its modules, and the prompt that
+//! stands before every text.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use loquat_kernels::{Kernels, Pooling};
+use loquat_kernels::{Kernels, Pooling, Scratch};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::classifier::save_modules;
+use super::dense::Dense;
+use super::scratch::sized;
 use crate::artifact::{read_json, to_json, write};
 use crate::checkpoint::read_json_if_there;
 use crate::error::ModelError;
@@ -15,23 +18,31 @@ pub(super) const MODULES: &str = "modules.json";
 /// Folder of the module that pools.
 const POOLING: &str = "1_Pooling";
 const SENTENCE: &str = "sentence_bert_config.json";
+const PROMPTS: &str = "config_sentence_transformers.json";
 
 /// How the states of a sequence become its vector.
 #[derive(Debug, Clone)]
 pub(super) struct Pooled {
     /// One vector each, side by side.
     pooling: Vec<Pooling>,
+    dense: Option<Dense>,
     normalise: bool,
+    /// What stands before every text; empty as a rule.
+    pub(super) prompt: String,
     /// The most tokens of a text that the model is meant for.
     pub(super) max_tokens: Option<usize>,
-    /// Folder of a `Dense` module that comes last: a classifier of the vector.
-    pub(super) dense: Option<PathBuf>,
 }
 
 /// The mean of the states, which suits most encoders that say nothing of pooling.
 impl Default for Pooled {
     fn default() -> Self {
-        Self { pooling: vec![Pooling::Mean], normalise: false, max_tokens: None, dense: None }
+        Self {
+            pooling: vec![Pooling::Mean],
+            dense: None,
+            normalise: false,
+            prompt: String::new(),
+            max_tokens: None,
+        }
     }
 }
 
@@ -54,7 +65,7 @@ const MODES: &[(&str, &str, Option<Pooling>)] = &[
 
 impl Pooled {
     /// Reads the files of a folder; `None` when they are not there.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, ModelError> {
+    pub(super) fn read(folder: &Path, kernels: Kernels) -> Result<Option<Self>, ModelError> {
         let path = folder.join(MODULES);
         let Some(modules) = read_json_if_there::<Vec<Module>>(&path, "list of modules")? else {
             return Ok(None);
@@ -63,17 +74,17 @@ impl Pooled {
             path: path.clone(),
             what: "module",
             found: found.to_owned(),
-            supported: "Transformer, Pooling, Normalize and a last Dense",
+            supported: "Transformer, Pooling, one Dense and Normalize, in this order",
         };
         let mut made: Option<Self> = None;
         for module in &modules {
             match (module.kind.rsplit('.').next().unwrap_or_default(), &mut made) {
                 ("Transformer", None) if module.path.is_empty() => {}
                 ("Pooling", None) => made = Some(Self::of(folder, &module.path)?),
-                ("Normalize", Some(made)) if made.dense.is_none() => made.normalise = true,
-                ("Dense", Some(made)) if made.dense.is_none() && is_inside(&module.path) => {
-                    made.dense = Some(folder.join(&module.path));
+                ("Dense", Some(made)) if made.dense.is_none() && !made.normalise => {
+                    made.dense = Some(Dense::read(&inside(folder, &module.path)?, kernels)?);
                 }
+                ("Normalize", Some(made)) => made.normalise = true,
                 _ => return Err(unsupported(&module.kind)),
             }
         }
@@ -94,16 +105,13 @@ impl Pooled {
     }
 
     fn of(folder: &Path, module: &str) -> Result<Self, ModelError> {
-        let path = folder.join(module).join("config.json");
+        let path = inside(folder, module)?.join("config.json");
         let unsupported = |found: String| ModelError::Unsupported {
             path: path.clone(),
             what: "pooling mode",
             found,
             supported: "cls, max, mean, mean_sqrt_len_tokens and lasttoken",
         };
-        if !is_inside(module) {
-            return Err(unsupported(module.to_owned()));
-        }
         let fields: Map<String, Value> = read_json(&path, "pooling configuration")?;
         let named = |name: &str| match fields.get("pooling_mode") {
             Some(Value::String(mode)) => mode == name,
@@ -119,7 +127,27 @@ impl Pooled {
         if pooling.is_empty() {
             return Err(unsupported("none".to_owned()));
         }
-        Ok(Self { pooling, ..Self::default() })
+        let prompt = default_prompt(folder)?;
+        let included = fields.get("include_prompt").and_then(Value::as_bool).unwrap_or(true);
+        if !prompt.is_empty() && !included {
+            return Err(ModelError::Unsupported {
+                path,
+                what: "include_prompt",
+                found: "false".to_owned(),
+                supported: "true, where a model has a default prompt",
+            });
+        }
+        Ok(Self { pooling, prompt, ..Self::default() })
+    }
+
+    /// Whether a dense module follows the pooling.
+    pub(super) fn has_dense(&self) -> bool {
+        self.dense.is_some()
+    }
+
+    /// Whether the modules fit each other and a trunk of such a width.
+    pub(super) fn fits(&self, hidden: usize) -> bool {
+        self.dense.as_ref().is_none_or(|dense| dense.inputs() == self.pooled_size(hidden))
     }
 
     /// Writes the files of the pooling, without a norm, and names a classifier's folder after it.
@@ -141,28 +169,40 @@ impl Pooled {
         if let [pooling] = self.pooling[..] { Some(pooling) } else { None }
     }
 
-    /// Width of a vector.
-    pub(super) fn size(&self, hidden: usize) -> usize {
+    /// Width of a vector as it is pooled.
+    pub(super) fn pooled_size(&self, hidden: usize) -> usize {
         self.pooling.len() * hidden
     }
 
-    /// Writes the vector of each sequence to `out`, `[sequences, size]`.
-    pub(super) fn pool(
+    /// Width of a vector.
+    pub(super) fn size(&self, hidden: usize) -> usize {
+        self.dense.as_ref().map_or(self.pooled_size(hidden), Dense::outputs)
+    }
+
+    /// Writes the vector of each sequence to `out`, `[sequences, size]`; `between` holds the vectors before a dense module.
+    pub(super) fn forward(
         &self,
         kernels: Kernels,
-        states: &[f32],
-        hidden: usize,
+        (states, hidden): (&[f32], usize),
         lengths: &[usize],
+        (between, scratch): (&mut Vec<f32>, &mut Scratch),
         out: &mut [f32],
     ) {
-        self.pool_only(kernels, states, hidden, lengths, out);
+        match &self.dense {
+            None => self.pool(kernels, states, hidden, lengths, out),
+            Some(dense) => {
+                let pooled = sized(between, lengths.len() * self.pooled_size(hidden));
+                self.pool(kernels, states, hidden, lengths, pooled);
+                dense.forward(kernels, pooled, out, scratch);
+            }
+        }
         if self.normalise {
             kernels.normalise_length(out, self.size(hidden));
         }
     }
 
-    /// The same before the vectors are brought to length one.
-    pub(super) fn pool_only(
+    /// The pooling alone, `[sequences, pooled_size]`.
+    pub(super) fn pool(
         &self,
         kernels: Kernels,
         states: &[f32],
@@ -174,7 +214,7 @@ impl Pooled {
             kernels.pool(pooling, states, hidden, lengths, out);
         } else {
             let mut rest = states;
-            for (length, row) in lengths.iter().zip(out.chunks_exact_mut(self.size(hidden))) {
+            for (length, row) in lengths.iter().zip(out.chunks_exact_mut(self.pooled_size(hidden))) {
                 let (tokens, after) = rest.split_at(length * hidden);
                 rest = after;
                 for (pooling, part) in self.pooling.iter().zip(row.chunks_exact_mut(hidden)) {
@@ -185,8 +225,32 @@ impl Pooled {
     }
 }
 
-/// Whether the path of a module stays in the model's folder.
-fn is_inside(module: &str) -> bool {
-    !module.is_empty()
-        && Path::new(module).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+/// The folder of a module, which lies inside of the model's.
+fn inside(folder: &Path, module: &str) -> Result<PathBuf, ModelError> {
+    if Path::new(module).components().all(|part| matches!(part, Component::Normal(_))) {
+        return Ok(folder.join(module));
+    }
+    Err(ModelError::Unsupported {
+        path: folder.join(MODULES),
+        what: "path of a module",
+        found: module.to_owned(),
+        supported: "folders inside of the model's",
+    })
+}
+
+/// The prompt that sentence-transformers puts before a text unless it is told otherwise.
+fn default_prompt(folder: &Path) -> Result<String, ModelError> {
+    let path = folder.join(PROMPTS);
+    let fields: Map<String, Value> =
+        read_json_if_there(&path, "sentence-transformers configuration")?.unwrap_or_default();
+    let Some(name) = fields.get("default_prompt_name").and_then(Value::as_str) else {
+        return Ok(String::new());
+    };
+    let prompt = fields.get("prompts").and_then(|prompts| prompts.get(name)?.as_str());
+    prompt.map(str::to_owned).ok_or_else(|| ModelError::Unsupported {
+        path: path.clone(),
+        what: "default_prompt_name",
+        found: name.to_owned(),
+        supported: "the name of one of the prompts beside it",
+    })
 }

@@ -37,3 +37,12 @@ pub(super) fn sized(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     }
     &mut buffer[..length]
 }
+
+impl EncoderScratch {
+    /// Runs `pass` on the first `size` numbers of the states, lent for the time of the call.
+    pub(super) fn with_hidden(&mut self, size: usize, pass: impl FnOnce(&mut [f32], &mut Self)) {
+        let mut hidden = std::mem::take(&mut self.hidden);
+        pass(&mut hidden[..size], self);
+        self.hidden = hidden;
+    }
+}

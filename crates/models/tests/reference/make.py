@@ -85,6 +85,7 @@ MODELS = {
     "bert-sequence": (t.BertConfig(**COMMON), "sequence", {}),
     "bert-tokens": (t.BertConfig(**COMMON), "tokens", {}),
     "bert-embedding": (t.BertConfig(**COMMON), "base", {"pooling": "mean", "normalise": True}),
+    "bert-dense": (t.BertConfig(**COMMON), "base", {"pooling": "cls", "dense": 12, "normalise": True}),
     "bert-plain": (t.BertConfig(**COMMON, hidden_act="relu"), "base", {}),
     "distilbert-sequence": (t.DistilBertConfig(**DISTIL), "sequence", {"shards": "6KB"}),
     "distilbert-tokens": (t.DistilBertConfig(**DISTIL, activation="relu"), "tokens", {}),
@@ -145,16 +146,45 @@ def run(model, head, extra, ids, type_ids):
     if "pooling" not in extra:
         return states.flatten().tolist()
     pooled = states[0] if extra["pooling"] == "cls" else states.mean(0)
+    if "dense" in extra:
+        with torch.no_grad():
+            pooled = torch.tanh(dense(len(pooled), extra)(pooled))
     return (torch.nn.functional.normalize(pooled, dim=0) if extra["normalise"] else pooled).tolist()
+
+
+def dense(size, extra):
+    """The dense module, the same each time."""
+    torch.manual_seed(11)
+    return torch.nn.Linear(size, extra["dense"])
+
+
+def write_dense(folder, size, extra):
+    folder.mkdir()
+    config = {
+        "in_features": size,
+        "out_features": extra["dense"],
+        "bias": True,
+        "activation_function": "torch.nn.modules.activation.Tanh",
+    }
+    (folder / "config.json").write_text(json.dumps(config) + "\n")
+    weights = {f"linear.{name}": value for name, value in dense(size, extra).state_dict().items()}
+    save_file(weights, folder / "model.safetensors")
 
 
 def write_pooling(folder, size, extra):
     """The files of sentence-transformers."""
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling")] + [("2_Normalize", "Normalize")] * extra["normalise"]
+    kinds = ["Transformer", "Pooling"] + ["Dense"] * ("dense" in extra) + ["Normalize"] * extra["normalise"]
     listed = [
-        {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for place, (path, kind) in enumerate(modules)
+        {
+            "idx": place,
+            "name": str(place),
+            "path": f"{place}_{kind}" if place else "",
+            "type": f"sentence_transformers.models.{kind}",
+        }
+        for place, kind in enumerate(kinds)
     ]
+    if "dense" in extra:
+        write_dense(folder / "2_Dense", size, extra)
     (folder / "modules.json").write_text(json.dumps(listed, indent=2) + "\n")
     (folder / "1_Pooling").mkdir()
     pooling = {

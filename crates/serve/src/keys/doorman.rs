@@ -87,6 +87,17 @@ impl Caller {
         }
     }
 
+    /// Whether it may ask every endpoint, and so change what is hosted.
+    pub(crate) fn may_ask_all(&self) -> Result<(), Problem> {
+        if self.models().is_none() {
+            return Ok(());
+        }
+        let detail = format!("the key {} is for some endpoints only", self.name());
+        Err(Problem::forbidden(detail)
+            .field("authorization")
+            .remedy("send a key without models; loquat keys new makes one"))
+    }
+
     fn models(&self) -> Option<&BTreeSet<String>> {
         self.entry.as_ref().and_then(|entry| entry.models.as_ref())
     }

@@ -1,4 +1,4 @@
-//! Vectors of texts: `/embed` and `/similarity` of text-embeddings-inference, and OpenAI's embeddings.
+//! Vectors of texts: `/embed`, `/embed_all` and `/similarity` of text-embeddings-inference, and OpenAI's embeddings.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::exchange::Exchange;
 use crate::host::App;
 use crate::problem::Problem;
 use crate::protocols::openai::{self, parse_model};
-use crate::protocols::tei::{characters, check_truncation, present, stamp};
+use crate::protocols::tei::{characters, check_truncation, flag, present, stamp};
 use crate::render::json;
 
 /// The task of these routes.
@@ -73,15 +73,32 @@ pub(crate) async fn tei_vectors(
         .take("", ["inputs", "normalize", "truncate", "truncation_direction", "prompt_name", "dimensions"])?;
     check_truncation(truncate, direction)?;
     refuse("prompt_name", prompt)?;
-    refuse("dimensions", dimensions)?;
-    let unit = match present(normalize) {
-        None => true,
-        Some(Value::Bool(unit)) => unit,
-        Some(other) => return Err(wrong_type("normalize", &other, "a boolean")),
-    };
+    let shape =
+        Shape { dimensions: parse_dimensions(dimensions)?, unit: flag("normalize", normalize, true)? };
     let texts = texts(inputs, "inputs")?;
-    let vectors = vectors(chosen, &texts, "inputs", exchange).await?;
-    Ok((if unit { vectors.into_iter().map(unit_length).collect() } else { vectors }, characters(&texts)))
+    let vectors = vectors(chosen, (&texts, "inputs"), shape, exchange).await?;
+    Ok((vectors, characters(&texts)))
+}
+
+/// Answers `POST /embed_all`: the vector of every token of each text, special ones included, as the model makes them.
+pub(crate) async fn embed_all(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let exchange = Exchange::of(&request);
+    let chosen = choose(&app.table(), request.headers(), &TASKS)?;
+    let members = body::members(request, &app, &chosen.host, &exchange).await?;
+    let [inputs, truncate, direction, prompt] =
+        members.take("", ["inputs", "truncate", "truncation_direction", "prompt_name"])?;
+    check_truncation(truncate, direction)?;
+    refuse("prompt_name", prompt)?;
+    let texts = texts(inputs, "inputs")?;
+    let ask = Ask::new(&chosen.host, &chosen.pipeline, &texts, "inputs")?;
+    let vectors = ask.token_vectors(&exchange).await?;
+    let capacity = vectors.iter().map(|of_text| capacity(of_text)).sum();
+    let mut response = json(StatusCode::OK, &vectors, capacity);
+    stamp(response.headers_mut(), &exchange, characters(&texts));
+    Ok(response)
 }
 
 /// Answers `POST /similarity`: the cosine of one text with each of several.
@@ -117,12 +134,12 @@ pub(crate) async fn similarity(
         }
     };
     let sentences = texts(sentences, "inputs.sentences")?;
-    let source_vector = vectors(&chosen, &source, "inputs.source_sentence", &exchange).await?;
-    let others = vectors(&chosen, &sentences, "inputs.sentences", &exchange).await?;
-    let source_vector = unit_length(source_vector.into_iter().next().unwrap_or_default());
-    let cosine = |other: Vec<f32>| -> f32 {
-        unit_length(other).iter().zip(&source_vector).map(|(left, right)| left * right).sum()
-    };
+    let whole = Shape { dimensions: None, unit: true };
+    let first = vectors(&chosen, (&source, "inputs.source_sentence"), whole, &exchange).await?;
+    let others = vectors(&chosen, (&sentences, "inputs.sentences"), whole, &exchange).await?;
+    let first = first.into_iter().next().unwrap_or_default();
+    let cosine =
+        |other: Vec<f32>| -> f32 { other.iter().zip(&first).map(|(left, right)| left * right).sum() };
     let scores: Vec<f32> = others.into_iter().map(cosine).collect();
     let mut response = json(StatusCode::OK, &scores, 16 + scores.len() * BYTES_PER_VALUE);
     stamp(response.headers_mut(), &exchange, characters(&source) + characters(&sentences));
@@ -141,7 +158,7 @@ pub(crate) async fn openai(
         members.take("", ["input", "model", "encoding_format", "dimensions", "user"])?;
     let model = model.map(parse_model).transpose()?.flatten();
     let chosen = openai::model(&app.table(), &headers, model.as_deref(), &TASKS)?;
-    refuse("dimensions", dimensions)?;
+    let shape = Shape { dimensions: parse_dimensions(dimensions)?, unit: true };
     let as_bytes = match present(format) {
         None => false,
         Some(Value::String(format)) if format == "float" => false,
@@ -149,10 +166,9 @@ pub(crate) async fn openai(
         Some(other) => return Err(wrong_type("encoding_format", &other, "\"float\" or \"base64\"")),
     };
     let texts = texts(input, "input")?;
-    let vectors = vectors(&chosen, &texts, "input", &exchange).await?;
+    let vectors = vectors(&chosen, (&texts, "input"), shape, &exchange).await?;
     let capacity = capacity(&vectors);
     let item = |(index, vector): (usize, Vec<f32>)| {
-        let vector = unit_length(vector);
         let embedding = if as_bytes { Vector::Bytes(encoded(&vector)) } else { Vector::Floats(vector) };
         Item { object: "embedding", index, embedding }
     };
@@ -163,8 +179,30 @@ pub(crate) async fn openai(
     Ok(json(StatusCode::OK, &body, 128 + capacity))
 }
 
+/// In which form vectors are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// How many of their first values; all where it is none.
+    pub(crate) dimensions: Option<usize>,
+    /// Whether at length 1.
+    pub(crate) unit: bool,
+}
+
+impl Shape {
+    fn of(self, mut vector: Vec<f32>) -> Vec<f32> {
+        vector.truncate(self.dimensions.unwrap_or(usize::MAX));
+        if self.unit { unit_length(vector) } else { vector }
+    }
+}
+
+fn parse_dimensions(value: Option<Value>) -> Result<Option<usize>, Problem> {
+    let Some(value) = present(value) else { return Ok(None) };
+    let number = value.as_u64().filter(|number| *number > 0).and_then(|number| usize::try_from(number).ok());
+    number.map(Some).ok_or_else(|| wrong_type("dimensions", &value, "a whole number from 1"))
+}
+
 /// Refuses a member that would change the vectors.
-fn refuse(field: &str, value: Option<Value>) -> Result<(), Problem> {
+pub(crate) fn refuse(field: &str, value: Option<Value>) -> Result<(), Problem> {
     match present(value) {
         None => Ok(()),
         Some(_) => Err(Problem::new(ErrorCode::Unsupported, format!("{field} is not yet supported"))
@@ -174,7 +212,7 @@ fn refuse(field: &str, value: Option<Value>) -> Result<(), Problem> {
 }
 
 /// One text or a list of texts.
-fn texts(inputs: Option<Value>, field: &str) -> Result<Value, Problem> {
+pub(crate) fn texts(inputs: Option<Value>, field: &str) -> Result<Value, Problem> {
     match inputs {
         Some(text @ Value::String(_)) => Ok(text),
         Some(Value::Array(list)) => match list.iter().position(|text| !text.is_string()) {
@@ -191,11 +229,11 @@ fn texts(inputs: Option<Value>, field: &str) -> Result<Value, Problem> {
     }
 }
 
-/// One vector a text, as the model makes them.
-async fn vectors(
+/// One vector a text, in the form asked for. `field` is where the texts stand.
+pub(crate) async fn vectors(
     chosen: &Chosen,
-    texts: &Value,
-    field: &str,
+    (texts, field): (&Value, &str),
+    shape: Shape,
     exchange: &Exchange,
 ) -> Result<Vec<Vec<f32>>, Problem> {
     let predictions = Ask::new(&chosen.host, &chosen.pipeline, texts, field)?.predict(exchange).await?;
@@ -204,7 +242,15 @@ async fn vectors(
         // Texts alone have no other answer.
         _ => None,
     };
-    Ok(predictions.into_iter().filter_map(vector).collect())
+    let vectors: Vec<Vec<f32>> = predictions.into_iter().filter_map(vector).collect();
+    let length = vectors.first().map_or(usize::MAX, Vec::len);
+    if shape.dimensions.is_some_and(|dimensions| dimensions > length) {
+        let detail = format!("the model's vectors have {length} dimensions");
+        return Err(Problem::new(ErrorCode::Invalid, detail)
+            .field("dimensions")
+            .remedy(format!("ask for at most {length}")));
+    }
+    Ok(vectors.into_iter().map(|vector| shape.of(vector)).collect())
 }
 
 /// The vector at length 1; one without a length stays as it is.

@@ -15,4 +15,5 @@ pub(crate) mod statistics;
 pub(crate) mod tei;
 mod tensor_input;
 mod tensor_output;
+pub(crate) mod tokenize;
 pub(crate) mod v1_models;

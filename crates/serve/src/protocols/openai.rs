@@ -15,7 +15,8 @@ use crate::choose::{CLASSIFICATION, Chosen, choose, named};
 use crate::exchange::Exchange;
 use crate::host::{App, Table};
 use crate::problem::Problem;
-use crate::render::json;
+use crate::protocols::tei::flag;
+use crate::render::{bytes_response, json};
 
 /// Members that steer how a text is generated, or that name its user: a label is the same with any of them.
 const WITHOUT_EFFECT: [&str; 20] = [
@@ -56,21 +57,47 @@ pub(crate) async fn chat(
     let predictions = Ask::new(&host, &pipeline, &text, &asked.field)?.predict(&exchange).await?;
     let content = predictions.first().map(in_words).unwrap_or_default();
     let (prompt, completion) = (words(&text), content.split_whitespace().count());
-    let body = json!({
+    let usage = json!({ "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion });
+    let about = json!({
         "id": format!("chatcmpl-{}", exchange.id.as_str()),
-        "object": "chat.completion",
         "created": SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs()),
         "model": host.name,
-        "choices": [{
-            "index": 0,
-            "message": { "role": "assistant", "content": content, "refusal": null },
-            "logprobs": null,
-            "finish_reason": "stop"
-        }],
-        "usage": { "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion },
-        "system_fingerprint": format!("{}:{}", pipeline.model(), pipeline.version())
+        "system_fingerprint": format!("{}:{}", pipeline.model(), pipeline.version()),
     });
+    if asked.stream {
+        return Ok(streamed(about, &content, asked.usage.then_some(usage)));
+    }
+    let mut body = about;
+    body["object"] = "chat.completion".into();
+    body["choices"] = json!([{
+        "index": 0,
+        "message": { "role": "assistant", "content": content, "refusal": null },
+        "logprobs": null,
+        "finish_reason": "stop"
+    }]);
+    body["usage"] = usage;
     Ok(json(StatusCode::OK, &body, 512))
+}
+
+/// The answer as server-sent events: the whole content in one piece, for it is there at once.
+fn streamed(mut about: Value, content: &str, usage: Option<Value>) -> Response<Body> {
+    about["object"] = "chat.completion.chunk".into();
+    let choice =
+        |delta: Value, reason: Value| json!([{ "index": 0, "delta": delta, "finish_reason": reason }]);
+    let mut chunks = vec![
+        (choice(json!({ "role": "assistant", "content": "" }), Value::Null), Value::Null),
+        (choice(json!({ "content": content }), Value::Null), Value::Null),
+        (choice(json!({}), "stop".into()), Value::Null),
+    ];
+    chunks.extend(usage.map(|usage| (json!([]), usage)));
+    let mut events = String::with_capacity(1024);
+    for (choices, usage) in chunks {
+        about["choices"] = choices;
+        about["usage"] = usage;
+        events.push_str(&format!("data: {about}\n\n"));
+    }
+    events.push_str("data: [DONE]\n\n");
+    bytes_response(StatusCode::OK, events.into_bytes(), "text/event-stream")
 }
 
 /// The endpoint that member `model` names, else the default.
@@ -93,19 +120,26 @@ struct Chat {
     text: String,
     /// Where it stands.
     field: String,
+    /// Whether the answer is to come as events.
+    stream: bool,
+    /// Whether the last event is to hold the usage.
+    usage: bool,
 }
 
 impl Chat {
     fn parse(members: Members) -> Result<Self, Problem> {
         let (mut model, mut messages) = (None, None);
+        let (mut stream, mut usage) = (false, false);
         for (name, value) in members.0 {
             match name.as_str() {
                 "model" => model = parse_model(value)?,
                 "messages" => messages = Some(value),
                 "n" => only(&name, &value, &json!(1))?,
-                "stream" | "logprobs" => only(&name, &value, &json!(false))?,
+                "stream" => stream = flag("stream", Some(value), false)?,
+                "stream_options" => usage = include_usage(value)?,
+                "logprobs" => only(&name, &value, &json!(false))?,
                 "tools" | "functions" => only(&name, &value, &json!([]))?,
-                "stream_options" | "tool_choice" | "top_logprobs" => only(&name, &value, &Value::Null)?,
+                "tool_choice" | "top_logprobs" => only(&name, &value, &Value::Null)?,
                 known if WITHOUT_EFFECT.contains(&known) => {}
                 _ => {
                     return Err(body::unknown(
@@ -122,7 +156,7 @@ impl Chat {
             None => return Err(missing("messages", "send [{\"role\": \"user\", \"content\": \"a text\"}]")),
         };
         let (text, field) = last_of_the_user(messages)?;
-        Ok(Self { model, text, field })
+        Ok(Self { model, text, field, stream, usage })
     }
 }
 
@@ -133,6 +167,18 @@ pub(crate) fn parse_model(value: Value) -> Result<Option<String>, Problem> {
         Value::Null => Ok(None),
         other => Err(wrong_type("model", &other, "a string")),
     }
+}
+
+/// Whether `stream_options` ask for the usage.
+fn include_usage(value: Value) -> Result<bool, Problem> {
+    let object = match value {
+        Value::Null => return Ok(false),
+        Value::Object(object) => object,
+        other => return Err(wrong_type("stream_options", &other, "an object")),
+    };
+    let known = ["include_usage", "include_obfuscation"];
+    let [usage, _obfuscation] = Members::of(object).take("stream_options", known)?;
+    flag("stream_options.include_usage", usage, false)
 }
 
 /// Refuses every value but null and `allowed`.

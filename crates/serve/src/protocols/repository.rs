@@ -40,7 +40,7 @@ pub(crate) fn index(app: &App, ready_only: bool) -> Vec<Entry> {
             name: host.name.clone(),
             version: String::new(),
             state: "UNAVAILABLE",
-            reason: host.failure.clone().unwrap_or_else(|| "loading".to_owned()),
+            reason: host.condition.message.clone(),
         },
     });
     entries.filter(|entry| !ready_only || entry.state == "READY").collect()
@@ -77,21 +77,35 @@ pub(crate) async fn list(
 pub(crate) async fn unload(
     State(app): State<Arc<App>>,
     path: Captured<String>,
+    request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
-    let name = captured(path)?;
-    app.table().host(&name)?;
-    Err(Problem::new(ErrorCode::Unsupported, format!("unloading {name} on request is not yet supported"))
-        .field("path")
-        .remedy("take the Endpoint out of the resources, or remove the alias of its model"))
+    unload_model(&app, &Exchange::of(&request), &captured(path)?)?;
+    Ok(json(StatusCode::OK, &json!({}), 2))
 }
 
-/// Answers `POST /v2/repository/models/{model}/load`: every endpoint is loaded from the store as its alias moves, so
-/// this says whether it is.
+/// Unloads the model of an endpoint until it is to be loaded again.
+pub(crate) fn unload_model(app: &App, exchange: &Exchange, name: &str) -> Result<(), Problem> {
+    exchange.note.caller().may_ask_all()?;
+    app.table().host(name)?;
+    app.waker.unload(name).map_err(|reason| Problem::new(ErrorCode::Unavailable, reason))
+}
+
+/// Answers `POST /v2/repository/models/{model}/load`.
 pub(crate) async fn load(
     State(app): State<Arc<App>>,
     path: Captured<String>,
+    request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
-    let table = app.table();
-    table.host(&captured(path)?)?.pipeline()?;
+    load_model(&app, &Exchange::of(&request), &captured(path)?)?;
     Ok(json(StatusCode::OK, &json!({}), 2))
+}
+
+/// Loads the model of an endpoint that was unloaded on request or is asleep; which version is its alias's to say.
+pub(crate) fn load_model(app: &App, exchange: &Exchange, name: &str) -> Result<(), Problem> {
+    exchange.note.caller().may_ask(name)?;
+    app.table().host(name)?;
+    let loaded = app.waker.load(name);
+    loaded.map(drop).map_err(|reason| {
+        Problem::new(ErrorCode::Unavailable, format!("endpoint {name} can't answer: {reason}"))
+    })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use loquat_spec::{ErrorCode, Prediction, Task};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,9 +13,9 @@ use crate::ask::Ask;
 use crate::body::{self, wrong_type};
 use crate::choose::{Chosen, choose_where, existing};
 use crate::exchange::Exchange;
-use crate::host::{App, Host};
+use crate::host::{App, Host, Table};
 use crate::problem::Problem;
-use crate::protocols::tei::{characters, check_raw_scores, check_truncation, present, stamp};
+use crate::protocols::tei::{check_raw_scores, check_truncation, flag, stamp};
 use crate::render::json;
 
 /// A text with its place in the request.
@@ -40,17 +40,13 @@ pub(crate) async fn rerank(
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let exchange = Exchange::of(&request);
-    let table = app.table();
-    let Chosen { host, pipeline } = choose_where(&table, request.headers(), is_reranker, || {
-        Problem::no_model("no loaded model is a reranker: one for text pairs with a single label")
-            .remedy(existing(&table))
-    })?;
-    let members = body::members(request, &app, &host, &exchange).await?;
+    let chosen = reranker(&app.table(), request.headers())?;
+    let members = body::members(request, &app, &chosen.host, &exchange).await?;
     let [query, texts, raw_scores, return_text, truncate, direction] = members
         .take("", ["query", "texts", "raw_scores", "return_text", "truncate", "truncation_direction"])?;
     check_truncation(truncate, direction)?;
-    check_raw_scores(flag("raw_scores", raw_scores)?)?;
-    let return_text = flag("return_text", return_text)?;
+    check_raw_scores(flag("raw_scores", raw_scores, false)?)?;
+    let return_text = flag("return_text", return_text, false)?;
     let query = match query {
         Some(Value::String(query)) => query,
         other => return Err(wrong_type("query", &other.unwrap_or(Value::Null), "a string")),
@@ -62,28 +58,49 @@ pub(crate) async fn rerank(
     if let Some(place) = texts.iter().position(|text| !text.is_string()) {
         return Err(wrong_type(&format!("texts[{place}]"), &texts[place], "a string"));
     }
-    let pairs: Vec<Value> =
-        texts.iter().map(|text| json!({ "premise": query, "hypothesis": text })).collect();
-    let pairs = Value::Array(pairs);
-    let predictions = Ask::new(&host, &pipeline, &pairs, "texts")?.predict(&exchange).await?;
-    let mut ranked = Vec::with_capacity(texts.len());
-    for (index, (prediction, text)) in predictions.into_iter().zip(&texts).enumerate() {
-        let Prediction::Label { score, .. } = prediction else {
-            return Err(Problem::new(ErrorCode::Internal, "the reranker answered no score"));
-        };
-        ranked.push(Ranked { index, score, text: text.as_str().filter(|_| return_text) });
-    }
-    ranked.sort_by(|left, right| right.score.total_cmp(&left.score).then(left.index.cmp(&right.index)));
+    let texts: Vec<&str> = texts.iter().filter_map(Value::as_str).collect();
+    let scores = scores(&chosen, (&query, &texts), &exchange).await?;
+    let ranked: Vec<Ranked<'_>> = ranking(&scores)
+        .map(|index| Ranked { index, score: scores[index], text: return_text.then_some(texts[index]) })
+        .collect();
     let mut response = json(StatusCode::OK, &ranked, 16 + ranked.len() * 48);
-    stamp(response.headers_mut(), &exchange, characters(&pairs));
+    stamp(response.headers_mut(), &exchange, characters_of(&query, &texts));
     Ok(response)
 }
 
-/// A boolean that is false where it is left out.
-fn flag(name: &str, value: Option<Value>) -> Result<bool, Problem> {
-    match present(value) {
-        None => Ok(false),
-        Some(Value::Bool(flag)) => Ok(flag),
-        Some(other) => Err(wrong_type(name, &other, "a boolean")),
-    }
+/// The model that ranks texts.
+pub(crate) fn reranker(table: &Table, headers: &HeaderMap) -> Result<Chosen, Problem> {
+    choose_where(table, headers, is_reranker, || {
+        Problem::no_model("no loaded model is a reranker: one for text pairs with a single label")
+            .remedy(existing(table))
+    })
+}
+
+/// How well each text answers the query, in order.
+pub(crate) async fn scores(
+    chosen: &Chosen,
+    (query, texts): (&str, &[&str]),
+    exchange: &Exchange,
+) -> Result<Vec<f32>, Problem> {
+    let pair = |text: &&str| json!({ "premise": query, "hypothesis": text });
+    let pairs = Value::Array(texts.iter().map(pair).collect());
+    let ask = Ask::new(&chosen.host, &chosen.pipeline, &pairs, "texts")?;
+    let score = |prediction| match prediction {
+        Prediction::Label { score, .. } => Ok(score),
+        _ => Err(Problem::new(ErrorCode::Internal, "the reranker answered no score")),
+    };
+    ask.predict(exchange).await?.into_iter().map(score).collect()
+}
+
+/// Places by score, best first; equal ones as they came.
+pub(crate) fn ranking(scores: &[f32]) -> impl Iterator<Item = usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|left, right| scores[*right].total_cmp(&scores[*left]));
+    order.into_iter()
+}
+
+/// Characters of all pairs.
+pub(crate) fn characters_of(query: &str, texts: &[&str]) -> usize {
+    let query = query.chars().count();
+    texts.iter().map(|text| query + text.chars().count()).sum()
 }

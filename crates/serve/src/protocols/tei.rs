@@ -18,13 +18,14 @@ use crate::exchange::Exchange;
 use crate::host::App;
 use crate::problem::Problem;
 use crate::protocols::embedding;
+use crate::protocols::rerank::is_reranker;
 use crate::render::{Predictions, json};
 
 /// Members of the body of `/predict`. The last two come with clients of the hub.
 const PREDICT: [&str; 6] =
     ["inputs", "raw_scores", "truncate", "truncation_direction", "parameters", "options"];
 /// What the tasks of `POST /` are, in the order in which one is looked for.
-const ROOT: [Task; 5] = [
+pub(crate) const ROOT: [Task; 5] = [
     Task::Embedding,
     Task::TextClassification,
     Task::TextPairClassification,
@@ -98,11 +99,7 @@ async fn scores(chosen: &Chosen, members: Members, exchange: &Exchange) -> Resul
 /// The texts, and whether they came as a batch.
 fn parse(members: Members, task: Task) -> Result<(Value, bool), Problem> {
     let [inputs, raw_scores, truncate, direction, parameters, options] = members.take("", PREDICT)?;
-    match raw_scores {
-        None | Some(Value::Null) => {}
-        Some(Value::Bool(raw)) => check_raw_scores(raw)?,
-        Some(other) => return Err(wrong_type("raw_scores", &other, "a boolean")),
-    }
+    check_raw_scores(flag("raw_scores", raw_scores, false)?)?;
     check_truncation(truncate, direction)?;
     check_hub_parameters(present(parameters))?;
     match present(options) {
@@ -153,6 +150,15 @@ fn check_hub_parameters(parameters: Option<Value>) -> Result<(), Problem> {
 /// A member that is there and not null.
 pub(crate) fn present(value: Option<Value>) -> Option<Value> {
     value.filter(|value| !value.is_null())
+}
+
+/// A boolean, or what it is where it is left out.
+pub(crate) fn flag(name: &str, value: Option<Value>, usual: bool) -> Result<bool, Problem> {
+    match present(value) {
+        None => Ok(usual),
+        Some(Value::Bool(flag)) => Ok(flag),
+        Some(other) => Err(wrong_type(name, &other, "a boolean")),
+    }
 }
 
 /// Refuses scores before their calibration.
@@ -286,24 +292,9 @@ pub(crate) async fn vertex(
     Ok(json(StatusCode::OK, &Predictions { predictions }, 256))
 }
 
-/// Answers `POST /embed_all`.
-pub(crate) async fn of_tokens(State(app): State<Arc<App>>, headers: HeaderMap) -> Problem {
-    match choose(&app.table(), &headers, &[Task::Embedding]) {
-        Ok(_) => Problem::new(ErrorCode::Unsupported, "vectors of tokens are not yet supported")
-            .field("path")
-            .remedy("send POST /embed for one vector a text"),
-        Err(problem) => problem,
-    }
-}
-
 /// Answers `POST /embed_sparse`.
 pub(crate) async fn sparse(State(app): State<Arc<App>>) -> Problem {
     Problem::no_model("no loaded model makes a sparse embedding").remedy(existing(&app.table()))
-}
-
-/// Answers `/tokenize` and `/decode`.
-pub(crate) async fn tokenize(State(app): State<Arc<App>>) -> Problem {
-    Problem::no_model("no loaded model shows its tokenizer").remedy(existing(&app.table()))
 }
 
 /// How a model keeps its weights; linear ones do so in eight bits.
@@ -324,6 +315,7 @@ pub(crate) async fn info(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
         labels.iter().enumerate().map(|(id, label)| (label.clone(), json!(id))).collect();
     let model_type = match pipeline.task() {
         Task::Embedding => json!({ "embedding": {} }),
+        _ if is_reranker(&host) => json!({ "reranker": { "id2label": id2label, "label2id": label2id } }),
         _ => json!({ "classifier": { "id2label": id2label, "label2id": label2id } }),
     };
     let body = json!({

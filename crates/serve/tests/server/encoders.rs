@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Registry, Server, endpoint, name};
 
 /// Registers a tiny random model of the repository under `model`, with a tokenizer that knows letters.
-fn register(registry: &Registry, model: &str, (reference, task): (&str, Task), labels: &[&str]) {
+pub(crate) fn register(registry: &Registry, model: &str, (reference, task): (&str, Task), labels: &[&str]) {
     let source = tempfile::tempdir().unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/reference").join(reference);
     for file in ["config.json", "model.safetensors", "modules.json", "1_Pooling/config.json"] {
@@ -49,7 +49,7 @@ fn register(registry: &Registry, model: &str, (reference, task): (&str, Task), l
 }
 
 /// The only label of a reranker.
-const RELEVANCE: &str = "relevance";
+pub(crate) const RELEVANCE: &str = "relevance";
 
 /// Cuts a classifier down to its first label.
 fn keep_one_label(folder: &Path) {
@@ -242,8 +242,15 @@ fn requests_for_vectors_are_refused_at_their_place() {
         ("/embed", json!({}), 422, "inputs"),
         ("/embed", json!({ "inputs": ["a", 1] }), 422, "inputs[1]"),
         ("/embed", json!({ "inputs": "a", "normalize": 1 }), 422, "normalize"),
-        ("/embed", json!({ "inputs": "a", "dimensions": 2 }), 400, "not yet supported"),
-        ("/embed_all", json!({ "inputs": "a" }), 400, "not yet supported"),
+        ("/embed", json!({ "inputs": "a", "dimensions": 17 }), 422, "at most 16"),
+        ("/embed", json!({ "inputs": "a", "dimensions": 0 }), 422, "dimensions"),
+        ("/embed", json!({ "inputs": "a", "prompt_name": "query" }), 400, "not yet supported"),
+        ("/embed_all", json!({ "inputs": "a", "normalize": true }), 422, "normalize"),
+        ("/embed_all", json!({ "inputs": 1 }), 422, "inputs"),
+        ("/tokenize", json!({ "inputs": "a", "add_special_tokens": 1 }), 422, "add_special_tokens"),
+        ("/decode", json!({ "ids": [5, "a"] }), 422, "ids[1]"),
+        ("/decode", json!({ "ids": [5, 999_999] }), 422, "999999"),
+        ("/decode", json!({ "ids": 5 }), 422, "ids"),
         ("/similarity", json!({ "inputs": { "sentences": ["a"] } }), 422, "inputs.source_sentence"),
         ("/similarity", json!({ "inputs": { "source_sentence": "a" } }), 422, "inputs.sentences"),
         ("/v1/embeddings", json!({ "input": 3 }), 400, "input"),
@@ -310,4 +317,74 @@ fn pairs_and_candidate_labels_answer_the_routes_of_other_servers() {
     let refused = server.post("/classify", &json!({ "sequence": "it rains" }));
     assert_eq!(refused.status, 422, "{}", refused.text());
     assert!(refused.text().contains("labels"), "{}", refused.text());
+}
+
+#[test]
+fn vectors_are_cut_to_their_first_dimensions() {
+    let registry = Registry::new();
+    register(&registry, "vectors", ("bert-embedding", Task::Embedding), &[]);
+    let server = registry.serve();
+    let whole = numbers(&answer(&server, "/embed", &json!({ "inputs": "a cat", "normalize": false }))[0]);
+    let cut = json!({ "inputs": "a cat", "normalize": false, "dimensions": 4 });
+    assert_eq!(numbers(&answer(&server, "/embed", &cut)[0]), whole[..4]);
+    let unit = answer(&server, "/v1/embeddings", &json!({ "input": "a cat", "dimensions": 4 }));
+    let unit = numbers(&unit["data"][0]["embedding"]);
+    let length = dot(&whole[..4], &whole[..4]).sqrt();
+    assert_eq!(unit.len(), 4);
+    assert!(unit.iter().zip(&whole).all(|(unit, own)| (unit - own / length).abs() < 1e-5), "{unit:?}");
+}
+
+/// Ids of the vocabulary that [`register`] writes: five special tokens, then the letters, then the letters inside words.
+const CLS: u64 = 2;
+const SEP: u64 = 3;
+fn letter(letter: char) -> u64 {
+    5 + (u64::from(letter as u32) - u64::from('a' as u32))
+}
+
+#[test]
+fn tokens_are_shown_with_their_characters_and_put_together_again() {
+    let registry = Registry::new();
+    register(&registry, "vectors", ("bert-embedding", Task::Embedding), &[]);
+    let server = registry.serve();
+    let tokens = answer(&server, "/tokenize", &json!({ "inputs": ["a cä", "b"] }));
+    let ids: Vec<u64> = tokens[0].as_array().unwrap().iter().map(|t| t["id"].as_u64().unwrap()).collect();
+    assert_eq!((ids[0], ids[ids.len() - 1]), (CLS, SEP));
+    assert_eq!(
+        tokens[0][0],
+        json!({ "id": CLS, "text": "[CLS]", "special": true, "start": null, "stop": null })
+    );
+    assert_eq!(
+        tokens[0][1],
+        json!({ "id": letter('a'), "text": "a", "special": false, "start": 0, "stop": 1 })
+    );
+    // The accent goes, the characters that a token stands for are those of the text.
+    assert_eq!(tokens[0][3]["text"], "ä");
+    assert_eq!((&tokens[0][3]["start"], &tokens[0][3]["stop"]), (&json!(3), &json!(4)));
+    let bare = answer(&server, "/tokenize", &json!({ "inputs": "a cä", "add_special_tokens": false }));
+    assert_eq!(bare[0].as_array().unwrap()[..], tokens[0].as_array().unwrap()[1..4]);
+
+    assert_eq!(answer(&server, "/decode", &json!({ "ids": ids })), json!(["a ca"]));
+    let both = json!({ "ids": [ids, [letter('b')]], "skip_special_tokens": false });
+    assert_eq!(answer(&server, "/decode", &both), json!(["[CLS] a ca [SEP]", "b"]));
+}
+
+#[test]
+fn every_token_has_a_vector_whose_mean_is_that_of_the_text() {
+    let registry = Registry::new();
+    register(&registry, "vectors", ("bert-embedding", Task::Embedding), &[]);
+    let server = registry.serve();
+    let all = answer(&server, "/embed_all", &json!({ "inputs": ["a cat", "b"] }));
+    let counts: Vec<usize> =
+        all.as_array().unwrap().iter().map(|text| text.as_array().unwrap().len()).collect();
+    // Letters of two words, or one, between two special tokens.
+    assert_eq!(counts, [6, 3]);
+    let plain = numbers(&answer(&server, "/embed", &json!({ "inputs": "a cat", "normalize": false }))[0]);
+    let rows: Vec<Vec<f64>> = all[0].as_array().unwrap().iter().map(numbers).collect();
+    let pooled: Vec<f64> =
+        (0..16).map(|place| rows.iter().map(|row| row[place]).sum::<f64>() / rows.len() as f64).collect();
+    let length = dot(&pooled, &pooled).sqrt() * dot(&plain, &plain).sqrt();
+    assert!(
+        (dot(&pooled, &plain) / length - 1.0).abs() < 1e-4,
+        "the reference pools by the mean: {pooled:?} {plain:?}"
+    );
 }

@@ -5,14 +5,16 @@ use axum::http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use loquat_spec::Task;
+use loquat_spec::{Endpoint, Requests, Task};
 
-use crate::harness::{LABELS, Registry, Server, tiny_model};
+use crate::encoders::{RELEVANCE, register};
+use crate::harness::{LABELS, Registry, Server, endpoint, tiny_model};
 
 const SERVICE: &str = "inference.GRPCInferenceService";
 const INVALID_ARGUMENT: &str = "3";
 const FAILED_PRECONDITION: &str = "9";
 const NOT_FOUND: &str = "5";
+const UNAVAILABLE: &str = "14";
 const UNIMPLEMENTED: &str = "12";
 
 /// A field of wire type 2: a string, bytes or a message.
@@ -90,9 +92,29 @@ fn decoded(text: &str) -> String {
 }
 
 fn call(server: &Server, method: &str, message: &[u8]) -> Answer {
+    call_with(server, method, &[message])
+}
+
+/// A message with the five bytes that go before it.
+fn framed(message: &[u8]) -> Vec<u8> {
+    [&[0][..], &(message.len() as u32).to_be_bytes(), message].concat()
+}
+
+/// The messages of a stream.
+fn unframed(mut body: &[u8]) -> Vec<Vec<u8>> {
+    let mut messages = Vec::new();
+    while let Some((head, rest)) = body.split_at_checked(5) {
+        let (message, rest) = rest.split_at(u32::from_be_bytes(head[1..].try_into().unwrap()) as usize);
+        messages.push(message.to_vec());
+        body = rest;
+    }
+    messages
+}
+
+fn call_with(server: &Server, method: &str, messages: &[&[u8]]) -> Answer {
     let address = server.address;
     let path = if method.contains('/') { format!("/{method}") } else { format!("/{SERVICE}/{method}") };
-    let framed = [&[0][..], &(message.len() as u32).to_be_bytes(), message].concat();
+    let framed: Vec<u8> = messages.iter().flat_map(|message| framed(message)).collect();
     let request = Request::post(format!("http://{address}{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -284,12 +306,112 @@ fn tei_predicts_and_says_what_no_model_does() {
         ("tei.v1.Embed/Embed", field(1, "a"), FAILED_PRECONDITION, "embedding"),
         ("tei.v1.Rerank/Rerank", field(1, "a"), FAILED_PRECONDITION, "reranker"),
         ("tei.v1.Tokenize/Tokenize", field(1, "a"), FAILED_PRECONDITION, "tokenizer"),
-        ("tei.v1.Embed/EmbedStream", Vec::new(), UNIMPLEMENTED, "EmbedStream"),
+        ("tei.v1.Embed/EmbedStream", field(1, "a"), FAILED_PRECONDITION, "embedding"),
+        ("tei.v1.Tokenize/Decode", number(1, 5), FAILED_PRECONDITION, "tokenizer"),
+        ("tei.v1.Embed/EmbedSparse", field(1, "a"), FAILED_PRECONDITION, "sparse"),
+        ("tei.v1.Embed/EmbedNothing", Vec::new(), UNIMPLEMENTED, "EmbedNothing"),
     ] {
         let answer = call(&server, method, &message);
         assert_eq!(answer.status, status, "{method}: {}", answer.message);
         assert!(answer.message.contains(names), "{method}: {}", answer.message);
     }
+}
+
+#[test]
+fn a_model_is_unloaded_and_loaded_again() {
+    let (_registry, server) = two_versions();
+    assert_eq!(call(&server, "RepositoryModelUnload", &field(2, "tickets")).fields(), []);
+    let index = fields(&all(&call(&server, "RepositoryIndex", &[]).fields(), 1)[0]);
+    assert_eq!((text(&index, 3), text(&index, 2)), ("UNAVAILABLE".into(), String::new()));
+    assert_eq!(call(&server, "ModelInfer", &infer(&["a"], false, &[])).status, UNAVAILABLE);
+    assert_eq!(call(&server, "RepositoryModelLoad", &field(2, "tickets")).fields(), []);
+    assert_eq!(call(&server, "ModelInfer", &infer(&["a"], false, &[])).status, "0");
+    assert_eq!(call(&server, "RepositoryModelUnload", &field(2, "nobody")).status, NOT_FOUND);
+}
+
+#[test]
+fn a_stream_is_answered_in_order_until_its_first_fault() {
+    let (_registry, server) = two_versions();
+    let texts: Vec<Vec<u8>> =
+        ["money", "parcel", "password"].into_iter().cycle().take(100).map(|t| field(1, t)).collect();
+    let messages: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+    let answer = call_with(&server, "tei.v1.Predict/PredictStream", &messages);
+    assert_eq!(answer.status, "0", "{}", answer.message);
+    let answers = unframed(&answer.body);
+    assert_eq!(answers.len(), 100);
+    let best = |message: &[u8]| {
+        let scored = &message[2..];
+        LABELS.into_iter().min_by_key(|label| {
+            scored.windows(label.len()).position(|window| window == label.as_bytes()).unwrap()
+        })
+    };
+    for (number, message) in answers.iter().enumerate() {
+        assert_eq!(best(message), Some(LABELS[number % LABELS.len()]), "message {number}");
+    }
+    let raw = [field(1, "a"), number(3, 1)].concat();
+    let answer = call_with(&server, "tei.v1.Predict/PredictStream", &[&texts[0], &raw, &texts[1]]);
+    assert_eq!((answer.status.as_str(), unframed(&answer.body).len()), (INVALID_ARGUMENT, 1));
+}
+
+#[test]
+fn encoders_answer_teis_methods_and_streams() {
+    let registry = Registry::new();
+    register(&registry, "vectors", ("bert-embedding", Task::Embedding), &[]);
+    register(&registry, "ranker", ("bert-sequence", Task::TextPairClassification), &[RELEVANCE]);
+    let server = registry.serve_with(|config| {
+        let vectors = endpoint("vectors", "vectors", Requests::default());
+        config.endpoints = vec![Endpoint { default: true, ..vectors }];
+    });
+    let info = call(&server, "tei.v1.Info/Info", &[]).fields();
+    assert_eq!((text(&info, 4), all(&info, 7)), ("vectors".to_owned(), Vec::<Vec<u8>>::new()));
+    let floats = |content: &[u8]| -> Vec<f32> {
+        content.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+    };
+    let unit = [field(1, "a cat"), number(3, 1), number(6, 4)].concat();
+    let found = floats(&all(&call(&server, "tei.v1.Embed/Embed", &unit).fields(), 1)[0]);
+    let asked = serde_json::json!({ "inputs": "a cat", "dimensions": 4 });
+    let over_http: Vec<f32> =
+        serde_json::from_value(server.post("/embed", &asked).json()[0].clone()).unwrap();
+    assert_eq!(found, over_http);
+    let stream = call_with(&server, "tei.v1.Embed/EmbedStream", &[&unit, &field(1, "b")]);
+    let lengths: Vec<usize> =
+        unframed(&stream.body).iter().map(|message| floats(&all(&fields(message), 1)[0]).len()).collect();
+    assert_eq!((stream.status.as_str(), lengths), ("0", vec![4, 16]));
+    let of_tokens = call(&server, "tei.v1.Embed/EmbedAll", &field(1, "a cat")).fields();
+    assert_eq!(all(&of_tokens, 1).len(), 6);
+
+    let texts = |texts: &[&str]| texts.iter().flat_map(|text| field(2, text)).collect::<Vec<u8>>();
+    let asked = [field(1, "cat"), texts(&["a dog", "cats purr", "rain"]), number(5, 1)].concat();
+    let ranks = |answer: Answer| -> Vec<String> {
+        all(&answer.fields(), 1).iter().map(|rank| text(&ranked_fields(rank), 2)).collect()
+    };
+    let together = ranks(call(&server, "tei.v1.Rerank/Rerank", &asked));
+    let one = |text: &str| [field(1, "cat"), field(2, text), number(5, 1)].concat();
+    let parts = [one("a dog"), one("cats purr"), one("rain")];
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    let streamed = ranks(call_with(&server, "tei.v1.Rerank/RerankStream", &parts));
+    assert_eq!((together.len(), &together), (3, &streamed));
+
+    let tokens = call(&server, "tei.v1.Tokenize/Tokenize", &[field(1, "a"), number(2, 1)].concat()).fields();
+    let tokens: Vec<String> = all(&tokens, 1).iter().map(|token| text(&fields(token), 2)).collect();
+    assert_eq!(tokens, ["[CLS]", "a", "[SEP]"]);
+    let decoded = call(&server, "tei.v1.Tokenize/Decode", &[field(1, [2, 5, 3]), number(2, 1)].concat());
+    assert_eq!(text(&decoded.fields(), 1), "a");
+}
+
+/// The fields of a rank before its score, which is of wire type 5.
+fn ranked_fields(rank: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    fields(&rank[..rank.len() - 5])
+}
+
+#[test]
+fn a_second_address_answers_too() {
+    let registry = Registry::with_tickets();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut server = registry.serve_with(|config| config.grpc_listen = Some(free));
+    assert_eq!(call(&server, "ServerReady", &[]).status, "0");
+    server.address = free;
+    assert_eq!(call(&server, "ServerReady", &[]).status, "0");
 }
 
 #[test]

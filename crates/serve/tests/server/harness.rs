@@ -68,6 +68,7 @@ pub(crate) fn model_with(task: Task, turn: usize, padding: u32) -> Model {
         .unwrap(),
         weights: WeightRows::quantise(LABELS.len(), rows.iter().map(|(_, weights)| Some(&weights[..]))),
         bias: vec![0.0; LABELS.len()],
+        background: Vec::new(),
         calibration,
         weight: 1.0,
     };
@@ -175,6 +176,14 @@ impl Server {
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Reply {
         self.client().post(path, body)
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &str) -> Reply {
+        self.client().request("PUT", path, &[], body.as_bytes())
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Reply {
+        self.client().request("DELETE", path, &[], b"")
     }
 
     /// Sends the shutdown signal.
@@ -295,7 +304,7 @@ pub(crate) fn head(method: &str, path: &str, headers: &[(&str, &str)], length: u
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    if method == "POST" {
+    if matches!(method, "POST" | "PUT") {
         head.push_str(&format!("content-length: {length}\r\n"));
     }
     head.push_str("\r\n");

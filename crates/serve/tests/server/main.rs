@@ -25,4 +25,10 @@ mod predict;
 #[cfg(test)]
 mod protocols;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod traces;
+#[cfg(test)]
+mod why;

@@ -82,6 +82,29 @@ fn kserve_v1_and_openai_share_the_list_of_models() {
 }
 
 #[test]
+fn chat_comes_as_events_where_asked_for() {
+    let (_registry, server) = three_models();
+    let body = json!({
+        "model": "tickets", "messages": [{ "role": "user", "content": "money" }], "stream": true,
+        "stream_options": { "include_usage": true }
+    });
+    let reply = server.post("/v1/chat/completions", &body);
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/event-stream")));
+    let text = reply.text();
+    let events: Vec<&str> =
+        text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap()).collect();
+    let (done, chunks) = events.split_last().unwrap();
+    assert_eq!(*done, "[DONE]");
+    let chunks: Vec<Value> = chunks.iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect();
+    assert!(chunks.iter().all(|chunk| chunk["object"] == "chat.completion.chunk"), "{chunks:?}");
+    let content: String =
+        chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(content, "refund");
+    assert_eq!(chunks[2]["choices"][0]["finish_reason"], "stop");
+    assert_eq!((&chunks[3]["choices"], &chunks[3]["usage"]["total_tokens"]), (&json!([]), &json!(2)));
+}
+
+#[test]
 fn kserve_v1_and_openai_name_what_is_wrong() {
     let (_registry, server) = three_models();
     let predict = "/v1/models/tickets:predict";
@@ -104,7 +127,7 @@ fn kserve_v1_and_openai_name_what_is_wrong() {
         refused(chat, user(json!([{ "type": "image_url" }])), 400, "messages[0].content[0]"),
         refused(
             chat,
-            json!({ "messages": [{ "role": "user", "content": "a" }], "stream": true }),
+            json!({ "messages": [{ "role": "user", "content": "a" }], "stream": 1 }),
             400,
             "stream",
         ),

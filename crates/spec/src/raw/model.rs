@@ -14,6 +14,9 @@ use crate::{HubReference, Share, Task};
 /// What stands for the label in a template.
 pub(crate) const PLACE_OF_LABEL: &str = "{label}";
 
+/// Beginnings of addresses in object stores.
+const OBJECTS: [&str; 3] = ["s3://", "gs://", "az://"];
+
 /// A model made elsewhere: imported into the registry as a version, with golden examples recorded on the way.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -56,7 +59,8 @@ pub(crate) struct ModelSpec {
 #[schemars(rename = "ModelSource", extend("examples" = [{"path": "./sentiment"}]))]
 struct ModelSourceSpec {
     /// A folder in the Hugging Face layout (`config.json`, `tokenizer.json`, `model.safetensors`), relative to the folder
-    /// of the resource file, or `hf://owner/name`, with `@revision` for a branch, tag or commit.
+    /// of the resource file, or `hf://owner/name`, with `@revision` for a branch, tag or commit, or such a folder in an
+    /// object store: `s3://bucket/folder`, `gs://bucket/folder` or `az://container/folder`.
     #[schemars(required, length(min = 1), extend("examples" = ["hf://owner/name@revision"]))]
     path: Option<String>,
 }
@@ -115,11 +119,15 @@ pub(crate) fn check_template(context: &mut Context<'_>, field: &str, template: &
     }
 }
 
-/// Reads where a model's files are: a folder, or a model of a hub.
+/// Reads where a model's files are: a folder, here or in an object store, or a model of a hub.
 pub(crate) fn read_source(context: &mut Context<'_>, field: &str, path: &str) -> Option<ModelSource> {
     if HubReference::is_meant(path) {
         let remedy = "write hf://owner/name";
         return context.read(field, path.parse(), remedy).map(ModelSource::Hub);
+    }
+    if OBJECTS.iter().any(|scheme| path.starts_with(scheme)) {
+        let remedy = "write s3://bucket/folder, gs://bucket/folder or az://container/folder";
+        return context.read(field, path.parse(), remedy).map(ModelSource::Objects);
     }
     if let Some((scheme, _)) = path.split_once("://") {
         let message = format!("models behind {scheme}:// are not yet supported");

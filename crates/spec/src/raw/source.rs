@@ -8,8 +8,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::problem::{Context, INVALID_VALUE, MISSING_FIELD, NOT_YET_SUPPORTED};
-use crate::{Format, SourceFile};
+use crate::problem::{Context, INVALID_VALUE, MISSING_FIELD};
+use crate::{Address, Format, SourceFile};
 
 const LOCAL: &str = "copy the data next to the resource file and give its path";
 
@@ -18,15 +18,17 @@ const LOCAL: &str = "copy the data next to the resource file and give its path";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("examples" = [{"path": "data/tickets.jsonl"}]))]
 pub(crate) struct Source {
-    /// Path of a file, or a pattern such as `data/*.jsonl.gz`, relative to the folder of the resource file. Names
-    /// that end in `.gz` or `.zst` are decompressed.
+    /// Path of a file, or a pattern such as `data/*.jsonl.gz`, relative to the folder of the resource file; or an
+    /// address: `https://host/file`, `s3://bucket/key`, `gs://bucket/key` or `az://container/key`, patterns too, and
+    /// `hf://datasets/owner/name/config/split`. Names that end in `.gz` or `.zst` are decompressed.
     #[schemars(length(min = 1))]
     pub(crate) path: Option<String>,
     /// Several paths or patterns, each with what holds for its rows. Use it when the file says what a column would,
     /// such as one file a language.
     #[schemars(length(min = 1))]
     pub(crate) files: Option<Vec<File>>,
-    /// Address to fetch the data from. Not yet supported.
+    /// Address to fetch the data from, in place of `path`.
+    #[schemars(length(min = 1), extend("examples" = ["https://example.org/rows.jsonl"]))]
     pub(crate) url: Option<String>,
     /// Kafka topic to read. Not yet supported.
     pub(crate) kafka: Option<Kafka>,
@@ -45,7 +47,7 @@ pub(crate) struct Source {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("examples" = [{"path": "da.*.conll", "language": "da"}]))]
 pub(crate) struct File {
-    /// Path of a file, or a pattern, relative to the folder of the resource file.
+    /// Path of a file, or a pattern, relative to the folder of the resource file; or an address.
     #[schemars(required, length(min = 1))]
     pub(crate) path: Option<String>,
     /// Format of these files. Set it when the name does not end in the format's name.
@@ -70,9 +72,6 @@ pub(crate) struct Kafka {
 impl Source {
     /// The files of a source at `field`; reports what is not there yet or not clear.
     pub(crate) fn files(&self, context: &mut Context<'_>, field: &str) -> Vec<SourceFile> {
-        if self.url.is_some() {
-            context.later_field(&format!("{field}.url"), LOCAL);
-        }
         if self.kafka.is_some() {
             context.later_field(&format!("{field}.kafka"), LOCAL);
         }
@@ -84,13 +83,23 @@ impl Source {
                 field,
                 INVALID_VALUE,
                 "data is named in more than one way",
-                "keep one of path and files",
+                "keep one of path, url and files",
             ),
         }
         let mut files = Vec::new();
         if let Some(path) = &self.path {
             check_path(context, &format!("{field}.path"), path);
             files.push(self.file(path, None, None));
+        }
+        if let Some(url) = &self.url {
+            let field = format!("{field}.url");
+            if Address::is_meant(url) {
+                check_path(context, &field, url);
+            } else {
+                let message = format!("{url:?} is a path, not an address");
+                context.value(&field, INVALID_VALUE, message, "write path: in place of url:");
+            }
+            files.push(self.file(url, None, None));
         }
         for (index, file) in self.files.iter().flatten().enumerate() {
             if let Some(path) = &file.path {
@@ -110,10 +119,12 @@ impl Source {
     }
 }
 
+/// Reports an address that can't be one; whether a path leads to files is seen when it is read.
 fn check_path(context: &mut Context<'_>, field: &str, path: &str) {
-    if let Some((scheme, _)) = path.split_once("://") {
-        let message = format!("data behind {scheme}:// is not yet supported; local files are");
-        context.value(field, NOT_YET_SUPPORTED, message, LOCAL);
+    if Address::is_meant(path)
+        && let Err(error) = path.parse::<Address>()
+    {
+        context.value(field, INVALID_VALUE, error.to_string(), LOCAL);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `Model`: a model made elsewhere, to be imported into the registry.
 
-use crate::{HubReference, Name, Share, Task};
+use crate::{HubReference, Name, ObjectAddress, Share, Task};
 
 /// A validated `Model`.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,8 @@ pub enum ModelSource {
     Folder(String),
     /// A hub.
     Hub(HubReference),
+    /// A folder in an object store.
+    Objects(ObjectAddress),
 }
 
 /// Numbers that matrix products are computed with.

@@ -44,6 +44,15 @@ fn refuses(file: &str, content: &[u8]) -> Option<RefusalReason> {
 }
 
 #[test]
+fn weights_in_eight_bits_stand_for_the_others() {
+    let moved =
+        |to: &'static str| move |dir: &Path| fs::rename(dir.join("model.safetensors"), dir.join(to)).unwrap();
+    assert!(refusals(moved("model.int8.safetensors")).is_empty());
+    let missing = ("model.safetensors".to_owned(), RefusalReason::Missing);
+    assert_eq!(refusals(moved("model.fp8.safetensors")), [missing]);
+}
+
+#[test]
 fn refuses_pickles_by_name() {
     for file in
         ["pytorch_model.bin", "model.pt", "model.PTH", "a.pkl", "a.pickle", "a.ckpt", "a.joblib", "a.npz"]

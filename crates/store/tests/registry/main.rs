@@ -16,5 +16,6 @@ mod processes;
 mod properties;
 #[cfg(test)]
 mod registration;
+mod remote;
 #[cfg(test)]
 mod transfer;

@@ -159,6 +159,7 @@ fn wordpiece(vocabulary: &str, settings: &Settings) -> Result<Value, TokenizerEr
         },
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {"type": "BertProcessing", "sep": [sep.0, sep.1], "cls": [cls.0, cls.1]},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
         "model": {
             "type": "WordPiece",
             "unk_token": unknown,
@@ -198,6 +199,7 @@ fn byte_pairs(files: &Files, settings: &Settings) -> Result<Value, TokenizerErro
             {"type": "ByteLevel", "add_prefix_space": prefix_space, "trim_offsets": true, "use_regex": true},
         "post_processor": {"type": "RobertaProcessing", "sep": [sep.0, sep.1], "cls": [cls.0, cls.1],
             "trim_offsets": true, "add_prefix_space": prefix_space},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
         "model": {
             "type": "BPE",
             "dropout": null,
@@ -251,6 +253,7 @@ fn sentencepiece_model(bytes: &[u8], settings: &Settings) -> Result<Value, Token
             "pair": [special(cls), text("A"), special(sep), special(sep), text("B"), special(sep)],
             "special_tokens": specials,
         },
+        "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
         "model": {"type": "Unigram", "unk_id": 3, "vocab": pieces, "byte_fallback": false},
     }))
 }

@@ -45,6 +45,16 @@ impl Tokenizer {
         Ok(Self { inner, template, max_length: settings.max_length, fast })
     }
 
+    /// The content of the `tokenizer.json` that the tokenizer amounts to, without padding or truncation.
+    ///
+    /// # Errors
+    /// When a part of it can't be written as JSON.
+    pub fn to_json(&self) -> Result<String, TokenizerError> {
+        self.inner
+            .to_string(false)
+            .map_err(|error| TokenizerError::File { file: files::FAST, problem: error.to_string() })
+    }
+
     /// The most tokens that the model's files say it takes, special ones included.
     pub fn max_length(&self) -> Option<usize> {
         self.max_length
@@ -58,6 +68,20 @@ impl Tokenizer {
     /// The id of a token by its exact text.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
+    }
+
+    /// The exact text of a token.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The text that ids stand for; special tokens are left out where `skip_special` says so.
+    ///
+    /// # Errors
+    /// When the tokenizer can't put them together.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizerError> {
+        let decoded = self.inner.decode(ids, skip_special);
+        decoded.map_err(|error| TokenizerError::Text { problem: error.to_string() })
     }
 
     /// Number of special tokens around one text, or around a pair.

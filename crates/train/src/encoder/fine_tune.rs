@@ -33,6 +33,8 @@ const PATIENCE: usize = 3;
 /// The highest rate of an encoder as wide as [`RATE_WIDTH`]; wider ones learn slower.
 const RATE: f64 = 2e-4;
 const RATE_WIDTH: f64 = 384.0;
+/// The highest rate of any.
+const HIGHEST_RATE: f64 = 1e-3;
 const DROPOUT: f32 = 0.1;
 const CHECKPOINT_EVERY: usize = 500;
 /// Of the training rows of the split, one in so many tells when to stop.
@@ -94,7 +96,7 @@ impl FineTuneConfig {
         let head = HeadConfig::from_parameters(from).map_err(TrainError::from)?;
         let data = Data::new(run, head.backbone)?;
         let width = data.loaded.encoder.feature_size() as f64;
-        let rate = RATE * libm::pow(RATE_WIDTH / width, 1.5);
+        let rate = (RATE * libm::pow(RATE_WIDTH / width, 1.5)).min(HIGHEST_RATE);
         let mut parameters = from.clone();
         let solver = parameters.insert("solver".to_owned(), json!(SOLVER)).unwrap_or(Value::Null);
         parameters.insert("head".to_owned(), solver);

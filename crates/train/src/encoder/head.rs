@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use crate::linear::{ClassWeight, Dense, DenseFit, Dimension, Domain, LinearError, Parameters, Solver};
 use crate::problem::Problem;
 
-const SINGLE: &[&str] = &["head-softmax", "head-svm", "head-logistic"];
-const MULTI: &[&str] = &["head-logistic", "head-svm"];
+/// Solvers where a text has one label.
+pub(crate) const SINGLE: &[&str] = &["head-softmax", "head-svm", "head-logistic"];
+/// Solvers where a text has a set of labels.
+pub(crate) const MULTI: &[&str] = &["head-logistic", "head-svm"];
 const HEADS: &[&str] = &["head-softmax", "head-svm", "head-logistic"];
 const BACKBONES: [&[&str]; 9] = [
     &[],

@@ -1,7 +1,8 @@
 //! The encoder family: classifiers on the features of pretrained encoders.
 //!
 //! The features of a frozen backbone are computed once, by the engine that serves, and kept on disk; a trial is a linear
-//! classifier on them and costs seconds. The backbone of the best is then fine-tuned as a whole. The artifact holds the backbone with the classifier in the place of its head.
+//! classifier on them and costs seconds. The backbone of the best is then fine-tuned as a whole. The artifact holds the
+//! backbone with the classifier in the place of its head.
 
 mod backbone;
 mod export;
@@ -13,4 +14,4 @@ pub use backbone::Backbone;
 pub(crate) use export::export;
 pub(crate) use features::{Features, digest, prepare};
 pub(crate) use fine_tune::{FineTuneConfig, is_fine_tune, leaves_heads};
-pub(crate) use head::{HeadConfig, first_guesses, is_head, space};
+pub(crate) use head::{HeadConfig, MULTI, SINGLE, first_guesses, is_head, space};

@@ -71,6 +71,7 @@ pub(super) fn build(
             .expect("features ascend by hash and pruning keeps their order"),
         weights: WeightRows::quantise(classes, chosen.iter().map(|(f, weighted)| weighted.then(|| row(*f)))),
         bias: weights.bias[..classes].to_vec(),
+        background: weights.background.iter().take(classes).copied().collect(),
         calibration: Calibration::Temperature(1.0),
         weight: 1.0,
     })

@@ -37,6 +37,8 @@ pub(crate) enum Solver {
     Logistic { cost: f32, bayes_ratio: bool },
     /// Multinomial logistic regression.
     Softmax { cost: f32 },
+    /// Multinomial logistic regression drawn to a share of multinomial naive Bayes.
+    BayesSoftmax { cost: f32, smoothing: f32, share: f32 },
     /// Complement naive Bayes.
     ComplementBayes { smoothing: f32 },
     /// Multinomial naive Bayes.
@@ -94,6 +96,11 @@ impl LinearConfig {
             "logistic" => Solver::Logistic { cost: cost()?, bayes_ratio: false },
             "bayes-logistic" => Solver::Logistic { cost: cost()?, bayes_ratio: true },
             "softmax" => Solver::Softmax { cost: cost()? },
+            "bayes-softmax" => Solver::BayesSoftmax {
+                cost: cost()?,
+                smoothing: smoothing()?,
+                share: number("bayes-share")? as f32,
+            },
             "complement-bayes" => Solver::ComplementBayes { smoothing: smoothing()? },
             "multinomial-bayes" => Solver::MultinomialBayes { smoothing: smoothing()? },
             "embedding" => Solver::Embedding {

@@ -2,6 +2,7 @@
 
 use super::config::{ClassWeight, LinearError, Solver};
 use super::matrix::Matrix;
+use super::softmax::Start;
 use super::weights::Weights;
 use super::workspace::Workspace;
 use super::{logistic, softmax, svm};
@@ -46,7 +47,7 @@ impl Workspace<'_> {
         let mut weights = match dense.solver {
             Solver::Svm { cost, bayes_ratio: false } => svm::fit(&matrix, &rows, cost, None, seed),
             Solver::Logistic { cost, bayes_ratio: false } => logistic::fit(&matrix, &rows, cost, None, seed),
-            Solver::Softmax { cost } => softmax::fit(&matrix, &rows, cost, seed),
+            Solver::Softmax { cost } => softmax::fit(&matrix, &rows, cost, Start::zero(&matrix, &rows), seed),
             _ => return Err(LinearError::Parameter { name: "solver" }),
         };
         weights.values.resize(scale.means.len() * weights.stride, 0.0);
@@ -93,7 +94,8 @@ impl DenseFit {
 
     /// Weights `[classes, features]` and biases for features as they are.
     pub(crate) fn unscaled(&self) -> (Vec<f32>, Vec<f32>) {
-        let Weights { values, bias, classes, stride } = &self.weights;
+        // These solvers raise nothing by a background: only naive Bayes does.
+        let Weights { values, bias, classes, stride, background: _ } = &self.weights;
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
         for class in 0..*classes {
             let mut shift = 0.0;

@@ -24,5 +24,5 @@ mod workspace;
 pub(crate) use config::{ClassWeight, LinearConfig, LinearError, Parameters, Solver};
 pub(crate) use dense::{Dense, DenseFit};
 pub(crate) use random::Random;
-pub(crate) use space::{Dimension, Domain, first_guesses, space};
+pub(crate) use space::{Dimension, Domain, MULTI, SINGLE, first_guesses, space};
 pub(crate) use workspace::{Targets, Workspace};

@@ -23,13 +23,31 @@ pub(crate) struct Dimension {
     pub active_when: Option<(&'static str, &'static [&'static str])>,
 }
 
-const SINGLE: &[&str] =
-    &["svm", "softmax", "complement-bayes", "bayes-svm", "logistic", "multinomial-bayes", "embedding"];
-const MULTI: &[&str] = &["logistic", "svm", "bayes-logistic", "bayes-svm", "multinomial-bayes"];
-const WITH_COST: &[&str] = &["svm", "bayes-svm", "logistic", "bayes-logistic", "softmax"];
-const BAYES: &[&str] = &["complement-bayes", "multinomial-bayes"];
-const NOT_EMBEDDING: &[&str] =
-    &["svm", "softmax", "complement-bayes", "bayes-svm", "logistic", "bayes-logistic", "multinomial-bayes"];
+/// Solvers where a text has one label.
+pub(crate) const SINGLE: &[&str] = &[
+    "svm",
+    "softmax",
+    "complement-bayes",
+    "bayes-svm",
+    "logistic",
+    "multinomial-bayes",
+    "bayes-softmax",
+    "embedding",
+];
+/// Solvers where a text has a set of labels.
+pub(crate) const MULTI: &[&str] = &["logistic", "svm", "bayes-logistic", "bayes-svm", "multinomial-bayes"];
+const WITH_COST: &[&str] = &["svm", "bayes-svm", "logistic", "bayes-logistic", "softmax", "bayes-softmax"];
+const WITH_SMOOTHING: &[&str] = &["complement-bayes", "multinomial-bayes", "bayes-softmax"];
+const NOT_EMBEDDING: &[&str] = &[
+    "svm",
+    "softmax",
+    "complement-bayes",
+    "bayes-svm",
+    "logistic",
+    "bayes-logistic",
+    "multinomial-bayes",
+    "bayes-softmax",
+];
 const NGRAMS: &[&str] = &[
     "words2+characters2-5",
     "words1+characters1-5",
@@ -60,7 +78,8 @@ pub(crate) fn space(task: Task, multi_label: bool) -> Vec<Dimension> {
         choice("solver", if multi_label { MULTI } else { SINGLE }),
         choice("ngrams", ngrams),
         real("cost", 0.02, 50.0, WITH_COST),
-        real("smoothing", 0.003, 3.0, BAYES),
+        real("smoothing", 0.003, 3.0, WITH_SMOOTHING),
+        real("bayes-share", 0.1, 0.8, &["bayes-softmax"]),
         Dimension { active_when: Some(("solver", &["embedding"])), ..choice("dimensions", &["32", "64"]) },
         Dimension { active_when: Some(("solver", &["embedding"])), ..choice("epochs", &["10", "20", "40"]) },
         real("rate", 0.1, 2.0, &["embedding"]),
@@ -83,12 +102,18 @@ pub(crate) fn first_guesses(task: Task, classes: usize, rows: usize) -> Vec<Para
     let few = rows / classes.max(1) < 60 && rows < 5000;
     // A word seen once still names its language.
     let min_rows = if language || few { "1" } else { "2" };
+    // Which n-grams are common is what tells languages apart, so naive Bayes does without their rarity there.
+    let idf = |solver: &str| match solver {
+        "bayes-softmax" => "no",
+        "multinomial-bayes" if language => "no",
+        _ => "yes",
+    };
     let base = |solver: &str| {
         let mut parameters: Parameters = [
             ("solver", json!(solver)),
             ("ngrams", json!(ngrams)),
             ("term-frequency", json!("sublinear")),
-            ("idf", json!("yes")),
+            ("idf", json!(idf(solver))),
             ("min-rows", json!(min_rows)),
             ("case", json!("fold")),
         ]
@@ -96,15 +121,20 @@ pub(crate) fn first_guesses(task: Task, classes: usize, rows: usize) -> Vec<Para
         .into();
         let (name, value) = match solver {
             "svm" => ("cost", 0.4),
-            "bayes-svm" => ("cost", 0.1),
+            "bayes-svm" => ("cost", if language { 0.3 } else { 0.1 }),
             "softmax" => ("cost", 8.0),
             "logistic" => ("cost", 4.0),
             "bayes-logistic" => ("cost", 1.0),
+            "bayes-softmax" => ("cost", if language { 0.5 } else { 4.0 }),
             "complement-bayes" => ("smoothing", 0.1),
-            "multinomial-bayes" => ("smoothing", 0.03),
+            "multinomial-bayes" => ("smoothing", if language { 0.01 } else { 0.03 }),
             _ => ("rate", 0.5),
         };
         parameters.insert(name.to_owned(), json!(value));
+        if solver == "bayes-softmax" {
+            parameters.insert("smoothing".to_owned(), json!(if language { 0.005 } else { 0.05 }));
+            parameters.insert("bayes-share".to_owned(), json!(0.3));
+        }
         if solver == "embedding" {
             parameters.insert("dimensions".to_owned(), json!("64"));
             parameters.insert("epochs".to_owned(), json!("20"));

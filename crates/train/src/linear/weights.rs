@@ -11,6 +11,8 @@ use super::matrix::Matrix;
 pub(super) struct Weights {
     pub(super) values: Vec<f32>,
     pub(super) bias: Vec<f32>,
+    /// What every row of `values` is to be raised by, `stride` long. Empty: nothing.
+    pub(super) background: Vec<f32>,
     pub(super) classes: usize,
     pub(super) stride: usize,
 }
@@ -23,13 +25,25 @@ pub(super) fn stride(classes: usize) -> usize {
 impl Weights {
     pub(super) fn zero(features: usize, classes: usize) -> Self {
         let stride = stride(classes);
-        Self { values: vec![0.0; features * stride], bias: vec![0.0; stride], classes, stride }
+        Self {
+            values: vec![0.0; features * stride],
+            bias: vec![0.0; stride],
+            background: Vec::new(),
+            classes,
+            stride,
+        }
     }
 
     /// Margins of one row into `margins` (`stride` long).
     #[inline(always)]
     pub(super) fn margins_into(&self, row: &[(u32, f32)], margins: &mut [f32]) {
         margins.copy_from_slice(&self.bias);
+        if !self.background.is_empty() {
+            let length: f32 = row.iter().map(|(_, value)| value).sum();
+            for (margin, weight) in margins.iter_mut().zip(&self.background) {
+                *margin += length * weight;
+            }
+        }
         for &(feature, value) in row {
             let weights = &self.values[feature as usize * self.stride..][..self.stride];
             for (margin, weight) in margins.iter_mut().zip(weights) {

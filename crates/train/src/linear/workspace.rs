@@ -9,6 +9,7 @@ use super::corpus::Corpus;
 use super::embedding::Schedule;
 use super::matrix::{FeatureRequest, FoldFeatures, Matrix};
 use super::naive_bayes::Ratio;
+use super::softmax::Start;
 use super::weights::{Rows, Weights, stride};
 use super::{component, embedding, logistic, naive_bayes, softmax, svm};
 
@@ -170,12 +171,19 @@ impl<'t> Workspace<'t> {
             Solver::Logistic { cost, bayes_ratio } => {
                 logistic::fit(matrix, &rows, cost, ratio(bayes_ratio).as_ref(), seed)
             }
-            Solver::Softmax { cost } => softmax::fit(matrix, &rows, cost, seed),
+            Solver::Softmax { cost } => softmax::fit(matrix, &rows, cost, Start::zero(matrix, &rows), seed),
+            Solver::BayesSoftmax { cost, smoothing, share } => {
+                let start = naive_bayes::start(matrix, &rows, features.len(), smoothing, share);
+                softmax::fit(matrix, &rows, cost, start, seed)
+            }
             Solver::ComplementBayes { smoothing } => {
                 naive_bayes::complement(matrix, &rows, features.len(), smoothing)
             }
+            Solver::MultinomialBayes { smoothing } if self.targets.multi_label => {
+                naive_bayes::against_rest(matrix, &rows, features.len(), smoothing)
+            }
             Solver::MultinomialBayes { smoothing } => {
-                naive_bayes::multinomial(matrix, &rows, features.len(), smoothing, self.targets.multi_label)
+                naive_bayes::multinomial(matrix, &rows, features.len(), smoothing)
             }
             Solver::Embedding { dimensions, rate, epochs } => {
                 let schedule = Schedule { dimensions, rate, epochs };

@@ -35,6 +35,10 @@ fn run(place: &Place, training: &Training, data: &TableConfig) -> Result<Trained
     train(&Request { backbones, ..place.request(training, &table, &cancel) })
 }
 
+fn short(rows: usize) -> TableConfig {
+    TableConfig { rows, short: true, ..TableConfig::default() }
+}
+
 fn artifact(place: &Place) -> PathBuf {
     place.store.resolve(&"synthetic".parse::<ModelReference>().unwrap()).unwrap().path
 }
@@ -43,12 +47,15 @@ fn artifact(place: &Place) -> PathBuf {
 fn an_encoder_is_trained_registered_and_served() {
     let place = Place::new();
     let training = of_families(&[Family::Encoder], 8);
-    let trained = run(&place, &training, &TableConfig { rows: 400, ..TableConfig::default() }).unwrap();
+    let trained = run(&place, &training, &TableConfig { test: 200, ..short(400) }).unwrap();
     assert_eq!(trained.outcome, Outcome::Completed, "{:?}", trained.report.notes);
     let report = &trained.report;
     assert!(report.trials.iter().all(|trial| trial.family == "encoder"));
     assert_eq!(report.outer.folds.len(), 3);
     let score = report.test_score().unwrap().value;
+    // What is served answers as what the search scored.
+    let held_out = report.best_search.unwrap();
+    assert!((score - held_out).abs() < 0.12, "{score} where the search had {held_out}");
     assert!(score > 0.45 && score > report.baseline.unwrap() + 0.2, "{score}");
     assert!(report.calibration.ece.unwrap() < 0.3);
     assert!(report.pareto.is_empty(), "one family without constraints is no choice between prices");
@@ -69,7 +76,7 @@ fn an_encoder_is_trained_registered_and_served() {
 fn sets_of_labels_are_learned_on_features_too() {
     let place = Place::new();
     let training = of_families(&[Family::Encoder], 4);
-    let data = TableConfig { rows: 400, multi_label: true, ..TableConfig::default() };
+    let data = TableConfig { multi_label: true, ..short(400) };
     let trained = run(&place, &training, &data).unwrap();
     assert_eq!(trained.outcome, Outcome::Completed, "{:?}", trained.report.notes);
     let pipeline = Pipeline::load(&artifact(&place)).unwrap();
@@ -82,7 +89,7 @@ fn sets_of_labels_are_learned_on_features_too() {
 fn both_families_are_searched_and_the_runner_up_has_a_price() {
     let place = Place::new();
     let training = of_families(&[Family::Linear, Family::Encoder], 24);
-    let trained = run(&place, &training, &TableConfig { rows: 400, ..TableConfig::default() }).unwrap();
+    let trained = run(&place, &training, &short(400)).unwrap();
     let report = &trained.report;
     let families: std::collections::BTreeSet<&str> =
         report.trials.iter().map(|trial| trial.family.as_str()).collect();
@@ -101,7 +108,7 @@ fn constraints_decide_between_the_families() {
     training.metric = Metric::Accuracy;
     // Less than the backbone alone has.
     training.constraints = Constraints { artifact: Some(Bytes(28_000)), ..Constraints::default() };
-    let trained = run(&place, &training, &TableConfig { rows: 400, ..TableConfig::default() }).unwrap();
+    let trained = run(&place, &training, &short(400)).unwrap();
     assert_eq!(trained.outcome, Outcome::Completed, "{:?}", trained.report.notes);
     let rows = &trained.report.pareto;
     let chosen = rows.iter().find(|row| row.chosen).unwrap();
@@ -113,7 +120,7 @@ fn constraints_decide_between_the_families() {
 #[test]
 fn the_weights_depend_on_inputs_alone() {
     let training = of_families(&[Family::Encoder], 8);
-    let table = table(&TableConfig::default());
+    let table = table(&short(160));
     let run = |threads: usize, interruptions: &[i64]| {
         let place = Place::new();
         let backbones = vec![backbone(&place, "bert-embedding")];
@@ -143,7 +150,7 @@ fn the_weights_depend_on_inputs_alone() {
 fn the_best_backbone_is_fine_tuned_and_the_report_says_on_what_its_score_stands() {
     let place = Place::new();
     let training = of_families(&[Family::Encoder], 6);
-    let trained = run(&place, &training, &TableConfig { rows: 300, ..TableConfig::default() }).unwrap();
+    let trained = run(&place, &training, &short(300)).unwrap();
     let report = &trained.report;
     let tuned = report.trials.last().unwrap();
     assert_eq!(tuned.parameters["solver"], "fine-tune");
@@ -166,7 +173,7 @@ fn without_time_or_a_backward_pass_the_heads_remain() {
     let place = Place::new();
     let mut training = of_families(&[Family::Encoder], 4);
     training.backbones = vec![ModelSource::Folder("./modernbert-embedding".to_owned())];
-    let (table, cancel) = (table(&TableConfig::default()), Cancel::new());
+    let (table, cancel) = (table(&short(160)), Cancel::new());
     let backbone = backbone(&place, "modernbert-embedding");
     std::fs::write(backbone.folder.join("tokenizer.json"), tokenizer_json()).unwrap();
     let backbones = vec![backbone];
@@ -181,7 +188,7 @@ fn without_time_or_a_backward_pass_the_heads_remain() {
 fn backbones_must_be_those_of_the_resource() {
     let place = Place::new();
     let training = of_families(&[Family::Encoder], 4);
-    let (table, cancel) = (table(&TableConfig::default()), Cancel::new());
+    let (table, cancel) = (table(&short(160)), Cancel::new());
     let error = train(&place.request(&training, &table, &cancel)).unwrap_err();
     assert!(error.to_string().contains("names 1 backbones and 0 are there"), "{error}");
 }

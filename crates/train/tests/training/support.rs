@@ -37,6 +37,8 @@ pub(crate) struct TableConfig {
     pub(crate) test: usize,
     /// Labels say nothing about the texts.
     pub(crate) shuffled: bool,
+    /// Texts of a few words, nearly all of their topics: what a tiny random encoder tells apart.
+    pub(crate) short: bool,
     pub(crate) multi_label: bool,
     pub(crate) languages: usize,
     pub(crate) seed: u64,
@@ -44,7 +46,7 @@ pub(crate) struct TableConfig {
 
 impl Default for TableConfig {
     fn default() -> Self {
-        Self { rows: 160, test: 40, shuffled: false, multi_label: false, languages: 0, seed: 1 }
+        Self { rows: 160, test: 40, shuffled: false, short: false, multi_label: false, languages: 0, seed: 1 }
     }
 }
 
@@ -70,14 +72,20 @@ pub(crate) fn table(config: &TableConfig) -> Table {
 fn row(config: &TableConfig, number: usize, numbers: &mut Numbers) -> Row {
     let topic = numbers.below(4);
     let second = numbers.below(4);
-    let mut words: Vec<&str> = (0..5 + numbers.below(8)).map(|_| WORDS[numbers.below(WORDS.len())]).collect();
+    let others = if config.short { 1 } else { 5 + numbers.below(8) };
+    let mut words: Vec<&str> = (0..others).map(|_| WORDS[numbers.below(WORDS.len())]).collect();
     // One row in eight says nothing of its topic, so that nothing is perfect.
+    let each = if config.short { 2 + numbers.below(2) } else { 1 };
     if numbers.below(8) > 0 {
-        words.insert(numbers.below(words.len()), TOPICS[topic][numbers.below(5)]);
+        for _ in 0..each {
+            words.insert(numbers.below(words.len()), TOPICS[topic][numbers.below(5)]);
+        }
     }
     let mut labels = vec![topic as u32];
     if config.multi_label {
-        words.insert(numbers.below(words.len()), TOPICS[second][numbers.below(5)]);
+        for _ in 0..each {
+            words.insert(numbers.below(words.len()), TOPICS[second][numbers.below(5)]);
+        }
         labels.push(second as u32);
         labels.sort_unstable();
         labels.dedup();

@@ -17,6 +17,7 @@ use crate::host::App;
 use crate::problem::{NO_MODEL, Parts, Problem};
 
 /// What a method may know about the call that it answers.
+#[derive(Clone)]
 pub(crate) struct Context {
     /// What all routes share.
     pub(crate) app: Arc<App>,
@@ -26,6 +27,21 @@ pub(crate) struct Context {
     pub(crate) headers: HeaderMap,
     /// The time that header `grpc-timeout` allows.
     pub(crate) timeout: Option<Duration>,
+}
+
+impl Context {
+    /// What is known about `request`.
+    pub(crate) fn of(app: Arc<App>, request: &Request<Body>) -> Self {
+        let exchange = Exchange::of(request);
+        let headers = request.headers().clone();
+        let timeout = timeout(&headers);
+        Self { app, exchange, headers, timeout }
+    }
+
+    /// What is known about one message of a stream: its time counts from now.
+    pub(crate) fn part(&self) -> Self {
+        Self { exchange: self.exchange.part(), ..self.clone() }
+    }
 }
 
 /// The method of a unary call, ready to be called once.
@@ -66,10 +82,7 @@ where
 {
     let codec = ProstCodec::<A, Q>::default();
     let mut grpc = Grpc::new(codec).max_decoding_message_size(app.max_body);
-    let exchange = Exchange::of(&request);
-    let headers = request.headers().clone();
-    let timeout = timeout(&headers);
-    let method = Unary { context: Some(Context { app, exchange, headers, timeout }), work };
+    let method = Unary { context: Some(Context::of(app, &request)), work };
     grpc.unary(method, request).await.map(Body::new)
 }
 
@@ -94,7 +107,8 @@ pub(crate) fn refuse(problem: &Parts) -> Response<Body> {
     status(problem).into_http()
 }
 
-fn status(problem: &Parts) -> Status {
+/// A problem as a status.
+pub(crate) fn status(problem: &Parts) -> Status {
     Status::new(code(problem), problem.sentence())
 }
 

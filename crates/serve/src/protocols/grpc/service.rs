@@ -46,7 +46,8 @@ pub(crate) fn router(router: Router<Arc<App>>) -> Router<Arc<App>> {
     let router = method(router, "inference.GRPCInferenceService/ModelStatistics", model_statistics);
     let router = method(router, "inference.GRPCInferenceService/ModelInfer", infer);
     let router = method(router, "inference.GRPCInferenceService/RepositoryIndex", repository_index);
-    method(router, "inference.GRPCInferenceService/RepositoryModelLoad", repository_load)
+    let router = method(router, "inference.GRPCInferenceService/RepositoryModelLoad", repository_load);
+    method(router, "inference.GRPCInferenceService/RepositoryModelUnload", repository_unload)
 }
 
 /// Adds the unary method called `name`, as `package.Service/Method`.
@@ -169,6 +170,11 @@ async fn repository_index(
 }
 
 async fn repository_load(context: Context, request: RepositoryModelRequest) -> Result<Empty, Problem> {
-    context.app.table().host(&request.model_name)?.pipeline()?;
+    repository::load_model(&context.app, &context.exchange, &request.model_name)?;
+    Ok(Empty {})
+}
+
+async fn repository_unload(context: Context, request: RepositoryModelRequest) -> Result<Empty, Problem> {
+    repository::unload_model(&context.app, &context.exchange, &request.model_name)?;
     Ok(Empty {})
 }

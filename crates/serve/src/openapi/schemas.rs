@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::openapi_protocols;
+use super::{answers, requests};
 
 /// Schemas by name.
-pub(crate) fn schemas() -> Map<String, Value> {
+pub(super) fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
-    for group in [prediction(), operation(), open_inference(), inference(), openapi_protocols::schemas()] {
+    let own = [prediction(), operation(), open_inference(), inference(), resources()];
+    let others = [requests::requests(), answers::answers(), answers::errors()];
+    for group in own.into_iter().chain(others) {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -306,6 +308,39 @@ fn inference() -> Value {
                 }
             },
             "required": ["model_name", "model_version", "outputs"]
+        }
+    })
+}
+
+fn resources() -> Value {
+    json!({
+        "Resource": {
+            "description": "A resource in the Kubernetes shape; GET /apis answers its status too.",
+            "type": "object",
+            "properties": {
+                "apiVersion": { "const": loquat_spec::API_VERSION },
+                "kind": { "const": "Endpoint" },
+                "metadata": {
+                    "type": "object",
+                    "properties": { "name": { "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" } },
+                    "required": ["name"]
+                },
+                "spec": { "type": "object" }
+            },
+            "required": ["apiVersion", "kind", "metadata", "spec"]
+        },
+        "ResourceList": {
+            "type": "object",
+            "properties": { "items": { "type": "array", "items": { "$ref": "#/components/schemas/Resource" } } },
+            "required": ["apiVersion", "kind", "items"]
+        },
+        "Why": {
+            "type": "object",
+            "properties": {
+                "kind": { "enum": ["request", "endpoint"] },
+                "because": { "type": "array", "items": { "type": "string" } }
+            },
+            "required": ["kind", "because"]
         }
     })
 }

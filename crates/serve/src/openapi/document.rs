@@ -3,9 +3,8 @@
 use loquat_spec::{Entity, Explanation, LabelScore, PredictParameters};
 use serde_json::{Map, Value, json};
 
+use super::{operations, schemas};
 use crate::form::Form;
-use crate::openapi_protocols;
-use crate::openapi_schemas;
 
 /// The OpenAPI 3.1 document of every route of [`routes`](crate::routes).
 pub fn openapi() -> Value {
@@ -36,7 +35,7 @@ fn paths() -> Map<String, Value> {
     let mut paths = own_paths();
     paths.extend(operation_paths());
     paths.extend(open_inference_paths());
-    paths.extend(openapi_protocols::paths());
+    paths.extend(operations::paths());
     paths
 }
 
@@ -198,12 +197,12 @@ fn reference(schema: &str) -> Value {
 }
 
 /// A JSON request body.
-pub(crate) fn body(schema: &str) -> Value {
+pub(super) fn body(schema: &str) -> Value {
     json!({ "required": true, "content": { "application/json": { "schema": reference(schema) } } })
 }
 
 /// A JSON answer.
-pub(crate) fn answer(schema: &str, description: &str) -> Value {
+pub(super) fn answer(schema: &str, description: &str) -> Value {
     json!({
         "description": description,
         "headers": { "x-request-id": { "schema": { "type": "string" } } },
@@ -219,7 +218,7 @@ fn either_text(schema: &str, description: &str) -> Value {
 }
 
 /// A parameter of the path.
-pub(crate) fn parameter(name: &str, description: &str) -> Value {
+pub(super) fn parameter(name: &str, description: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "description": description, "schema": { "type": "string" } })
 }
 
@@ -234,7 +233,7 @@ fn request_id() -> Value {
 
 /// Adds the error responses of `codes`, by reference.
 fn errors(operation: &mut Value, form: Form, codes: &[&str]) {
-    let prefix = openapi_protocols::prefix(form);
+    let prefix = operations::prefix(form);
     for code in codes {
         operation["responses"][*code] = json!({ "$ref": format!("#/components/responses/{prefix}{code}") });
     }
@@ -249,8 +248,10 @@ fn components() -> Value {
             "400",
             "The body breaks off, is not UTF-8 or not JSON; on /v2, /v1 and the routes of MLflow and LibreTranslate also every broken rule.",
         ),
+        ("403", "The key of the request does not allow it."),
         ("404", "No such endpoint, model or version."),
         ("408", "The body did not arrive within the time that the endpoint allows."),
+        ("409", "The state of the resource forbids it."),
         ("413", "A limit on the body, the number of inputs or the length of one is exceeded."),
         ("415", "The body is not JSON, or is compressed."),
         ("422", "A member is missing, unknown or breaks a rule, and is named."),
@@ -268,7 +269,7 @@ fn components() -> Value {
             json!({})
         };
         for form in FORMS {
-            let (prefix, media) = (openapi_protocols::prefix(form), form.media());
+            let (prefix, media) = (operations::prefix(form), form.media());
             let schema = prefix;
             let own = match code {
                 "422" => matches!(form, Form::Problem | Form::Tei),
@@ -286,7 +287,7 @@ fn components() -> Value {
             responses.insert(format!("{prefix}{code}"), response);
         }
     }
-    let mut schemas = openapi_schemas::schemas();
+    let mut schemas = schemas::schemas();
     schemas.insert("PredictParameters".to_owned(), derived::<PredictParameters>());
     schemas.insert("Entity".to_owned(), derived::<Entity>());
     schemas.insert("LabelScore".to_owned(), derived::<LabelScore>());

@@ -1,0 +1,137 @@
+//! An endpoint written out as the resource that declares it: what is as when left out is left out.
+
+use std::time::Duration;
+
+use loquat_spec::{API_VERSION, Endpoint, Requests, Scaling, Task};
+use serde_json::{Map, Value, json};
+
+use super::condition::{Condition, timestamp};
+use super::declared::{Declaration, Manager};
+use crate::host::Host;
+
+/// The resource of an endpoint with how it fares; one that is not hosted yet is loading.
+pub(crate) fn object_of(declaration: &Declaration, host: Option<&Host>) -> Value {
+    let endpoint = &declaration.endpoint;
+    let mut metadata = json!({
+        "name": endpoint.name.as_str(),
+        "generation": declaration.generation,
+        "managedFields": [{ "manager": declaration.manager.as_str() }],
+    });
+    if declaration.manager != Manager::Store {
+        metadata["creationTimestamp"] = timestamp(declaration.created).into();
+    }
+    let mut object = json!({
+        "apiVersion": API_VERSION,
+        "kind": "Endpoint",
+        "metadata": metadata,
+        "spec": spec(endpoint),
+    });
+    object["status"] = match host {
+        Some(host) => status(host),
+        None => json!({ "observedGeneration": 0, "conditions": [Condition::loading().to_json(0)] }),
+    };
+    object
+}
+
+/// The declaration that stands for a registered model which no resource mentions.
+pub(super) fn implicit(host: &Host) -> Option<Declaration> {
+    let name = loquat_spec::Name::new(&host.name).ok().filter(|_| host.implicit)?;
+    let endpoint = Endpoint::new(name, host.reference.clone());
+    let created = std::time::SystemTime::UNIX_EPOCH;
+    Some(Declaration { endpoint, generation: host.generation, manager: Manager::Store, created })
+}
+
+fn status(host: &Host) -> Value {
+    let mut status = json!({
+        "observedGeneration": host.generation,
+        "conditions": [host.condition.to_json(host.generation)],
+    });
+    if let Some(pipeline) = &host.pipeline {
+        status["model"] = pipeline.model().into();
+        status["version"] = pipeline.version().into();
+    }
+    status
+}
+
+fn spec(endpoint: &Endpoint) -> Value {
+    let mut spec = Map::new();
+    let mut put = |name: &str, value: Value| spec.insert(name.to_owned(), value);
+    put("model", endpoint.model.to_string().into());
+    if endpoint.default {
+        put("default", true.into());
+    }
+    if let Some(zero_shot) = &endpoint.zero_shot {
+        put("task", Task::ZeroShotClassification.as_str().into());
+        if let Some(template) = &zero_shot.template {
+            put("template", template.as_str().into());
+        }
+        if !zero_shot.labels.is_empty() {
+            put("labels", zero_shot.labels.clone().into());
+        }
+    }
+    if !endpoint.traffic.is_empty() {
+        let share = |portion: &loquat_spec::Portion| json!({ "model": portion.model.to_string(), "percent": portion.percent });
+        put("traffic", endpoint.traffic.iter().map(share).collect());
+    }
+    if !endpoint.shadow.is_empty() {
+        put("shadow", endpoint.shadow.iter().map(ToString::to_string).collect());
+    }
+    if let Some(threads) = endpoint.threads {
+        put("resources", json!({ "threads": threads }));
+    }
+    for (name, members) in
+        [("scaling", scaling(&endpoint.scaling)), ("requests", requests(&endpoint.requests))]
+    {
+        if !members.is_empty() {
+            put(name, members.into());
+        }
+    }
+    spec.into()
+}
+
+fn scaling(scaling: &Scaling) -> Map<String, Value> {
+    let usual = Scaling::default();
+    let mut members = Map::new();
+    if scaling.keep_loaded != usual.keep_loaded {
+        members.insert("minReplicas".to_owned(), u32::from(scaling.keep_loaded).into());
+    }
+    if scaling.idle_timeout != usual.idle_timeout {
+        members.insert("idleTimeout".to_owned(), duration(scaling.idle_timeout).into());
+    }
+    members
+}
+
+fn requests(requests: &Requests) -> Map<String, Value> {
+    let usual = Requests::default();
+    let mut members = Map::new();
+    if requests.timeout != usual.timeout {
+        members.insert("timeout".to_owned(), duration(requests.timeout).into());
+    }
+    for (name, value, usual) in [
+        ("maxQueue", Some(requests.max_queue), Some(usual.max_queue)),
+        ("maxBatchTokens", Some(requests.max_batch_tokens), Some(usual.max_batch_tokens)),
+        ("maxLength", requests.max_length, usual.max_length),
+        ("maxInputs", Some(requests.max_inputs), Some(usual.max_inputs)),
+    ] {
+        if value != usual {
+            members.insert(name.to_owned(), value.into());
+        }
+    }
+    members
+}
+
+/// A duration in the largest unit that it is a whole number of.
+fn duration(duration: Duration) -> String {
+    let (seconds, milliseconds) = (duration.as_secs(), duration.as_millis());
+    match (seconds, duration.subsec_nanos()) {
+        (_, nanoseconds) if nanoseconds > 0 => match nanoseconds % 1_000_000 {
+            0 => format!("{milliseconds}ms"),
+            _ => format!("{}ms", duration.as_secs_f64() * 1e3),
+        },
+        (0, _) => "0s".to_owned(),
+        _ if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
+        _ if seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
+        _ if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
