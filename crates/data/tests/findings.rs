@@ -302,7 +302,7 @@ fn load_for_folds(rows: &[Value], folds: usize, adjust: impl FnOnce(&mut Dataset
     let mut dataset = dataset(Task::TextClassification, "a.jsonl");
     adjust(&mut dataset);
     let options = LoadOptions { base: folder.path().to_owned(), threads: 2, folds, ..LoadOptions::default() };
-    load(&dataset, &options).unwrap()
+    load(&dataset, &options).expect("the data can be read")
 }
 
 #[test]

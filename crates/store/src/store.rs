@@ -75,11 +75,6 @@ impl Store {
         self.remote.as_deref()
     }
 
-    /// The record of a version, whose artifact is not looked at.
-    pub fn record(&self, reference: &ModelReference) -> Result<VersionRecord, StoreError> {
-        self.record_of(reference)
-    }
-
     /// A folder to write an artifact into, for [`Store::register`].
     pub fn stage(&self) -> Result<Staging, StoreError> {
         let _lock = self.lock()?;

@@ -50,8 +50,8 @@ fn joint(by_class: &Weights, masses: &[f32], rows: &Rows, smoothing: f32) -> Wei
     let mut weights = Weights::zero(features, rows.classes);
     weights.background = vec![0.0; rows.stride];
     let never = ln(smoothing);
-    for c in 0..rows.classes {
-        weights.background[c] = never - ln(masses[c] + smoothing * features as f32);
+    for (c, mass) in masses.iter().enumerate() {
+        weights.background[c] = never - ln(mass + smoothing * features as f32);
         for f in 0..features {
             let sum = by_class.values[f * rows.stride + c];
             if sum > 0.0 {

@@ -143,8 +143,8 @@ impl Newton {
             let largest = self.direction(z, target, scale, p);
             let mut length = (LONGEST_STEP / largest).min(1.0);
             for halving in 0.. {
-                for c in 0..z.len() {
-                    self.next[c] = z[c] - length * self.step[c];
+                for ((next, z), step) in self.next.iter_mut().zip(z.iter()).zip(&self.step) {
+                    *next = z - length * step;
                 }
                 let reached = objective(&self.next, target, scale, p);
                 if reached <= value {
