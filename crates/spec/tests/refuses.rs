@@ -424,12 +424,12 @@ fn fields_of_a_training() {
         Case {
             name: "backbones that are none, and one twice",
             text: training(
-                "  search: { families: [encoder] }\n  backbones: [\"s3://a/b\", \"hf://a\", ./c, ./c]\n",
+                "  search: { families: [encoder] }\n  backbones: [\"ftp://a/b\", \"hf://a\", ./c, ./c]\n",
             ),
             found: &[
                 "12:15 not-yet-supported spec.backbones[0]",
-                "12:27 invalid-value spec.backbones[1]",
-                "12:42 invalid-value spec.backbones[3]",
+                "12:28 invalid-value spec.backbones[1]",
+                "12:43 invalid-value spec.backbones[3]",
             ],
             says: &["name a folder, or hf://owner/name", "write hf://owner/name", "twice"],
         },

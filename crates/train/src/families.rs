@@ -54,14 +54,14 @@ pub(crate) fn space(problem: &Problem<'_>) -> Vec<Dimension> {
     joined
 }
 
-/// The first round: one sound configuration for each solver of each family.
+/// The first round: one sound configuration for each solver of each family, the families in turn, so that few trials have
+/// seen them all.
 pub(crate) fn first_guesses(problem: &Problem<'_>) -> Vec<Parameters> {
-    let mut guesses = Vec::new();
-    for family in &problem.families {
-        guesses.extend(match family {
-            Family::Linear => linear::first_guesses(problem.table.task, problem.classes, problem.pool.len()),
-            Family::Encoder => encoder::first_guesses(problem.multi_label, problem.backbones),
-        });
-    }
-    guesses
+    let of = |family: &Family| match family {
+        Family::Linear => linear::first_guesses(problem.table.task, problem.classes, problem.pool.len()),
+        Family::Encoder => encoder::first_guesses(problem.multi_label, problem.backbones),
+    };
+    let mut families: Vec<_> = problem.families.iter().map(|family| of(family).into_iter()).collect();
+    let longest = families.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+    (0..longest).flat_map(|_| families.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
 }

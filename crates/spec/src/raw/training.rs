@@ -39,8 +39,8 @@ pub(crate) struct TrainingSpec {
     cross_validation: Option<CrossValidationSpec>,
     /// How models are searched for.
     search: Option<SearchSpec>,
-    /// What encoders may start from: folders in the Hugging Face layout and models of a hub. The search tells which is
-    /// best; each adds its time. Training from scratch, without a backbone, is not yet supported.
+    /// What encoders may start from: folders in the Hugging Face layout, here or in an object store, and models of a hub.
+    /// The search tells which is best; each adds its time. Training from scratch, without a backbone, is not yet supported.
     #[schemars(extend("examples" = [["hf://sentence-transformers/all-MiniLM-L6-v2", "./my-encoder"]]))]
     backbones: Option<Vec<String>>,
     /// A Dataset with text only, to adapt to before training. Not yet supported.

@@ -1,4 +1,5 @@
 //! Trainings that start from a tiny pretrained encoder.
+#![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
 use std::path::{Path, PathBuf};
 
