@@ -33,12 +33,15 @@ pub(crate) struct Plan<'a> {
 }
 
 /// A model's files, and what they are called.
-struct Source {
+pub(crate) struct Source {
+    /// Where they are.
+    #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "only trainings start from it"))]
+    pub(crate) folder: PathBuf,
     files: SourceFiles,
     /// Hash of the files, or the commit that fixes them.
-    digest: String,
+    pub(crate) digest: String,
     /// Where they come from: a path, or a model of a hub at a commit.
-    origin: String,
+    pub(crate) origin: String,
 }
 
 /// Imports what the plan says.
@@ -64,7 +67,7 @@ fn import_one(
     located: &Located<Model>,
 ) -> Result<(), Failure> {
     let model = &located.value;
-    let source = source(context, plan.folder, model)?;
+    let source = source(context, plan.folder, &model.source)?;
     let (texts, data_hash) = texts(context, plan, model)?;
     let inputs_hash = inputs_hash(model, &source, &data_hash);
     let (unchanged, reason) = decide(store, &model.name, &inputs_hash, &source)?;
@@ -108,25 +111,27 @@ fn import_one(
 }
 
 /// Finds the model's files, fetching them where they are on a hub.
-fn source(context: &Context, folder: &Path, model: &Model) -> Result<Source, Failure> {
+pub(crate) fn source(context: &Context, folder: &Path, model: &ModelSource) -> Result<Source, Failure> {
     let of_files = |path: &Path| -> Result<SourceFiles, Failure> {
         loquat_infer::source_files(path).map_err(|error| Failure::from_error(error.code(), &error))
     };
-    match &model.source {
+    match model {
         ModelSource::Folder(path) => {
-            let files = of_files(&place(folder, path))?;
+            let folder = place(folder, path);
+            let files = of_files(&folder)?;
             let digest = files.digest().map_err(|error| Failure::from_error(error.code(), &error))?;
-            Ok(Source { files, digest, origin: path.clone() })
+            Ok(Source { folder, files, digest, origin: path.clone() })
         }
         ModelSource::Hub(reference) => {
             let Snapshot { commit, path, .. } = hub::fetch(context, folder, reference)?;
             let origin = format!("hf://{}/{}@{commit}", reference.owner(), reference.name());
-            Ok(Source { files: of_files(&path)?, digest: commit, origin })
+            Ok(Source { files: of_files(&path)?, folder: path, digest: commit, origin })
         }
         ModelSource::Objects(address) => {
-            let files = of_files(&sources::of_folder(context, folder)?.folder(address)?)?;
+            let folder = sources::of_folder(context, folder)?.folder(address)?;
+            let files = of_files(&folder)?;
             let digest = files.digest().map_err(|error| Failure::from_error(error.code(), &error))?;
-            Ok(Source { files, digest, origin: address.to_string() })
+            Ok(Source { folder, files, digest, origin: address.to_string() })
         }
     }
 }

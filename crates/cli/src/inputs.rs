@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use loquat_spec::{Dataset, Located, SourceText, Training};
 use loquat_store::{Store, VersionRecord};
-use loquat_train::InputsHash;
+use loquat_train::{Backbone, InputsHash};
 
 use crate::failure::Failure;
 
@@ -50,7 +50,11 @@ fn body(text: &str) -> &str {
 }
 
 /// Holds the inputs against the newest version that was trained, not imported.
-pub(crate) fn decide(store: &Store, training: &Training, inputs: &InputsHash) -> Result<Decision, Failure> {
+pub(crate) fn decide(
+    store: &Store,
+    (training, backbones): (&Training, &[Backbone]),
+    inputs: &InputsHash,
+) -> Result<Decision, Failure> {
     if !store.names()?.contains(&training.name) {
         return Ok(Decision::First);
     }
@@ -59,7 +63,7 @@ pub(crate) fn decide(store: &Store, training: &Training, inputs: &InputsHash) ->
         return Ok(Decision::First);
     };
     if newest.inputs_hash != inputs.total {
-        return Ok(Decision::Changed(newest.version, changed(&newest, inputs)));
+        return Ok(Decision::Changed(newest.version, changed(&newest, backbones, inputs)));
     }
     if newest.outcome != COMPLETED {
         return Ok(Decision::Unfinished(newest.version));
@@ -68,15 +72,20 @@ pub(crate) fn decide(store: &Store, training: &Training, inputs: &InputsHash) ->
 }
 
 /// Names of the inputs that differ. Those of the old version follow from its record.
-fn changed(old: &VersionRecord, new: &InputsHash) -> Vec<String> {
+fn changed(old: &VersionRecord, backbones: &[Backbone], new: &InputsHash) -> Vec<String> {
     let parsed =
         loquat_spec::parse(&[SourceText { path: PathBuf::from("record.yaml"), text: old.resource.clone() }]);
     let training = parsed.ok().and_then(|resources| resources.trainings.into_iter().next());
     let Some(training) = training else {
         return vec!["the inputs".to_owned()];
     };
-    let old = loquat_train::inputs_hash(&training.value, &old.data_hash, &old.code_version);
+    // Which files the old version's backbones had is not recorded; where nothing else differs, it is they.
+    let old = loquat_train::inputs_hash(&training.value, backbones, &old.data_hash, &old.code_version);
     let differ = |(part, hash): &(&String, &String)| old.parts.get(*part) != Some(*hash);
     let parts: Vec<String> = new.parts.iter().filter(differ).map(|(part, _)| part.clone()).collect();
-    if parts.is_empty() { vec!["the inputs".to_owned()] } else { parts }
+    match (parts.is_empty(), backbones.is_empty()) {
+        (false, _) => parts,
+        (true, true) => vec!["the inputs".to_owned()],
+        (true, false) => vec!["backbones".to_owned()],
+    }
 }

@@ -7,6 +7,8 @@
 compile_error!("a loquat without the features `serve` and `train` has nothing to do: enable one");
 
 mod arguments;
+#[cfg(feature = "train")]
+mod backbones;
 mod bench;
 #[cfg(feature = "serve")]
 mod call;

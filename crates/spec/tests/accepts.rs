@@ -129,21 +129,24 @@ fn training_defaults_are_those_of_the_documentation() {
 #[test]
 fn reads_a_whole_training() {
     let read = training(
-        r"
+        r#"
   metric: log-loss
   crossValidation: { folds: 3 }
-  search: { families: [linear], trials: 7, timeout: 1.5m, seed: 9007199254740991 }
+  search: { families: [linear, encoder], trials: 7, timeout: 1.5m, seed: 9007199254740991 }
   constraints: { artifact: 20MB, memory: 200MiB, latency: 5ms }
   calibration: false
   trimVocabulary: false
-  backbones: []
+  backbones: [./mine, "hf://owner/name@v1"]
   resources: { threads: 2, gpu: 0 }
   promote: never
-",
+"#,
     );
     assert_eq!(read.metric, Metric::LogLoss);
     assert_eq!((read.folds, read.search.trials, read.search.seed), (3, 7, 9_007_199_254_740_991));
     assert_eq!(read.search.timeout, Some(Duration::from_secs(90)));
+    assert_eq!(read.search.families, [Family::Linear, Family::Encoder]);
+    let hub = ModelSource::Hub("hf://owner/name@v1".parse().unwrap());
+    assert_eq!(read.backbones, [ModelSource::Folder("./mine".to_owned()), hub]);
     assert_eq!(read.constraints.artifact, Some(Bytes(20_000_000)));
     assert_eq!(read.constraints.memory, Some(Bytes(200 << 20)));
     assert_eq!(read.constraints.latency, Some(Duration::from_millis(5)));

@@ -405,16 +405,33 @@ fn fields_of_a_training() {
         Case {
             name: "parts that do not exist yet",
             text: training(
-                "  search: { families: [linear, encoder] }\n  backbones: [./a]\n  unlabelled: raw\n  teacher: big@champion\n  trimVocabulary: true\n",
+                "  search: { families: [linear, encoder] }\n  unlabelled: raw\n  teacher: big@champion\n  trimVocabulary: true\n",
             ),
             found: &[
-                "11:32 not-yet-supported spec.search.families[1]",
-                "12:3 not-yet-supported spec.backbones",
-                "13:3 not-yet-supported spec.unlabelled",
-                "14:3 not-yet-supported spec.teacher",
-                "15:3 not-yet-supported spec.trimVocabulary",
+                "9:1 not-yet-supported spec.backbones",
+                "12:3 not-yet-supported spec.unlabelled",
+                "13:3 not-yet-supported spec.teacher",
+                "14:3 not-yet-supported spec.trimVocabulary",
             ],
-            says: &["supported: linear"],
+            says: &["training encoders from scratch", "name what they start from"],
+        },
+        Case {
+            name: "backbones that nothing starts from",
+            text: training("  backbones: [./a]\n"),
+            found: &["11:3 invalid-value spec.backbones"],
+            says: &["add encoder to spec.search.families"],
+        },
+        Case {
+            name: "backbones that are none, and one twice",
+            text: training(
+                "  search: { families: [encoder] }\n  backbones: [\"ftp://a/b\", \"hf://a\", ./c, ./c]\n",
+            ),
+            found: &[
+                "12:15 not-yet-supported spec.backbones[0]",
+                "12:28 invalid-value spec.backbones[1]",
+                "12:43 invalid-value spec.backbones[3]",
+            ],
+            says: &["name a folder, or hf://owner/name", "write hf://owner/name", "twice"],
         },
         Case {
             name: "no such family, and one twice",
@@ -705,7 +722,7 @@ spec:
     assert!(findings.iter().all(|finding| finding.check == "not-yet-supported"), "{findings:#?}");
     assert!(findings.iter().all(|finding| finding.resource.as_deref() == Some("tickets")));
     let places: Vec<String> = findings.iter().map(brief).collect();
-    assert_eq!(places[0], "17:32 not-yet-supported spec.search.families[1]");
+    assert_eq!(places[0], "13:1 not-yet-supported spec.backbones");
     assert_eq!(places.len(), 3);
 }
 

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
+use loquat_infer::Pipeline;
 use loquat_models::{Golden, Manifest, Model};
-use loquat_spec::Constraints;
+use loquat_spec::{Constraints, Family};
 use loquat_store::Staging;
 use serde_json::json;
 
+use crate::encoder;
 use crate::error::{Halt, TrainError};
+use crate::families;
 use crate::metrics::utility;
 use crate::random::mix;
 use crate::recipe::Recipe;
@@ -47,8 +50,8 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
         if fixed.is_some_and(|fixed| fixed != place) {
             continue;
         }
-        if chosen.is_some() && (!constrained || place >= CANDIDATES) {
-            break;
+        if chosen.is_some() && (!constrained || place >= CANDIDATES) && !is_runner_up(recipe, &pareto) {
+            continue;
         }
         if run.request.cancel.level() > 1 {
             return Err(Halt::Cancelled);
@@ -59,6 +62,7 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
         let exceeds = exceeded(constraints, &cost);
         let takes = chosen.is_none() && (exceeds.is_empty() || fixed.is_some());
         pareto.push(ParetoRow {
+            family: families::word(recipe.family()).to_owned(),
             trials: recipe.ingredients.iter().map(|part| part.trial).collect(),
             score: utility(run.problem.metric, recipe.utility),
             cost,
@@ -72,7 +76,17 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
     }
     mark_dominated(&mut pareto, run.problem.metric.lower_is_better());
     let Some((place, staging, cost)) = chosen else { return Err(Halt::NoModel(nothing_fits(&pareto))) };
-    Ok(Built { staging, cost, place, pareto: if constrained { pareto } else { Vec::new() } })
+    Ok(Built {
+        staging,
+        cost,
+        place,
+        pareto: if constrained || pareto.len() > 1 { pareto } else { Vec::new() },
+    })
+}
+
+/// Whether `recipe` is the best of its family when none of that family was built, so that its price is not known yet.
+fn is_runner_up(recipe: &Recipe, built: &[ParetoRow]) -> bool {
+    built.iter().all(|row| row.family != families::word(recipe.family()))
 }
 
 fn nothing_fits(pareto: &[ParetoRow]) -> String {
@@ -87,11 +101,29 @@ fn nothing_fits(pareto: &[ParetoRow]) -> String {
 }
 
 /// Fits `recipe` on all training rows and writes the artifact into `folder`.
-pub(crate) fn build(run: &Run<'_>, recipe: &Recipe, folder: &Path) -> Result<(), TrainError> {
+pub(crate) fn build(run: &Run<'_>, recipe: &Recipe, folder: &Path) -> Result<(), Halt> {
+    let manifest = manifest(run, recipe);
+    match (recipe.family(), recipe.ingredients.first()) {
+        (Family::Encoder, Some(part)) => encoder::export(run, part, manifest, folder)?.save(folder)?,
+        _ => {
+            let limit = run.request.training.constraints.artifact;
+            let most = limit.map(|limit| limit.0.saturating_sub(BESIDES_WEIGHTS).max(limit.0 / 2));
+            let components = recipe.components(run, &run.problem.pool, most)?;
+            Model::new(manifest, components).save(folder)?;
+        }
+    }
+    // Golden outputs come from the artifact as it is read back, so that they prove what serving will load.
+    let saved = Pipeline::load(folder)?;
+    let inputs = golden_inputs(run);
+    let texts: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let scores = saved.probabilities(&texts, 1)?;
+    let golden = inputs.into_iter().zip(scores).map(|(input, scores)| Golden::new(input, scores)).collect();
+    Ok(Manifest { golden, ..saved.manifest().clone() }.save(folder)?)
+}
+
+/// The manifest without golden examples.
+fn manifest(run: &Run<'_>, recipe: &Recipe) -> Manifest {
     let problem = &run.problem;
-    let limit = run.request.training.constraints.artifact;
-    let most = limit.map(|limit| limit.0.saturating_sub(BESIDES_WEIGHTS).max(limit.0 / 2));
-    let components = recipe.components(run, &problem.pool, most)?;
     let languages: BTreeSet<u32> =
         problem.pool.iter().filter_map(|row| problem.table.rows[*row].language).collect();
     let languages =
@@ -106,15 +138,11 @@ pub(crate) fn build(run: &Run<'_>, recipe: &Recipe, folder: &Path) -> Result<(),
         "seed": run.seed(),
         "trials": recipe.ingredients.iter().map(|part| &part.parameters).collect::<Vec<_>>(),
     });
-    Model::new(manifest, components).save(folder)?;
-    // Golden outputs come from the artifact as it is read back, so that they prove what serving will load.
-    let mut saved = Model::load(folder)?;
-    let inputs = golden_inputs(run);
-    let texts: Vec<&str> = inputs.iter().map(String::as_str).collect();
-    let scores = saved.probabilities(&texts, 1);
-    saved.manifest_mut().golden =
-        inputs.into_iter().zip(scores).map(|(input, scores)| Golden::new(input, scores)).collect();
-    Ok(saved.save(folder)?)
+    if recipe.family() == Family::Encoder {
+        let backbones: Vec<&str> = run.request.backbones.iter().map(|one| one.name.as_str()).collect();
+        manifest.provenance["backbones"] = json!(backbones);
+    }
+    manifest
 }
 
 /// Short training texts, of different labels as far as possible.
@@ -142,21 +170,18 @@ fn golden_inputs(run: &Run<'_>) -> Vec<String> {
 /// Size, memory and speed of the artifact in `folder`, on one thread.
 fn measure(run: &Run<'_>, folder: &Path) -> Result<Cost, TrainError> {
     let problem = &run.problem;
-    let model = Model::load(folder)?;
+    let model = Pipeline::load(folder)?;
     let texts: Vec<&str> =
         problem.pool.iter().take(TIMED_TOGETHER).map(|row| problem.table.rows[*row].text()).collect();
     let start = Instant::now();
-    model.probabilities(&texts, 1);
+    model.probabilities(&texts, 1)?;
     let together = start.elapsed().as_secs_f64() * 1e6 / texts.len().max(1) as f64;
-    let mut singly: Vec<f64> = texts
-        .iter()
-        .take(TIMED_SINGLY)
-        .map(|text| {
-            let start = Instant::now();
-            model.probabilities(&[text], 1);
-            start.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
+    let mut singly = Vec::new();
+    for text in texts.iter().take(TIMED_SINGLY) {
+        let start = Instant::now();
+        model.probabilities(&[text], 1)?;
+        singly.push(start.elapsed().as_secs_f64() * 1e6);
+    }
     singly.sort_by(f64::total_cmp);
     let slow = singly.get(singly.len() * 95 / 100).copied().unwrap_or(together);
     Ok(Cost {
@@ -170,8 +195,9 @@ fn measure(run: &Run<'_>, folder: &Path) -> Result<Cost, TrainError> {
 fn folder_bytes(folder: &Path) -> Result<u64, TrainError> {
     let mut sum = 0;
     for entry in std::fs::read_dir(folder).map_err(TrainError::file("list", folder))? {
-        let entry = entry.map_err(TrainError::file("list", folder))?;
-        sum += entry.metadata().map_err(TrainError::file("read", &entry.path()))?.len();
+        let path = entry.map_err(TrainError::file("list", folder))?.path();
+        let metadata = path.metadata().map_err(TrainError::file("read", &path))?;
+        sum += if metadata.is_dir() { folder_bytes(&path)? } else { metadata.len() };
     }
     Ok(sum)
 }
@@ -219,7 +245,15 @@ mod tests {
             microseconds_per_text: microseconds,
             single_microseconds: microseconds,
         };
-        ParetoRow { trials: vec![0], score, cost, exceeds: vec![], dominated: false, chosen: false }
+        ParetoRow {
+            family: String::new(),
+            trials: vec![0],
+            score,
+            cost,
+            exceeds: vec![],
+            dominated: false,
+            chosen: false,
+        }
     }
 
     #[test]

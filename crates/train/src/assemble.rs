@@ -8,6 +8,7 @@ use loquat_spec::Finding;
 use crate::baselines;
 use crate::cuts::Cuts;
 use crate::evaluate::Measured;
+use crate::families;
 use crate::languages::Comparison;
 use crate::metrics::{Answers, row_loss, utility};
 use crate::nested::Outer;
@@ -110,7 +111,7 @@ fn trial_report(problem: &Problem<'_>, trial: &Trial) -> TrialReport {
     };
     TrialReport {
         number: trial.number,
-        family: "linear".to_owned(),
+        family: families::word(families::family(&trial.parameters)).to_owned(),
         parameters: trial.parameters.clone(),
         score: trial.mean().map(|mean| utility(problem.metric, mean)),
         folds: trial.met().len(),

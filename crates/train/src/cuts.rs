@@ -34,6 +34,9 @@ pub struct Cuts {
     /// Rounds of each outer fold's search.
     #[serde(default)]
     pub outer_rounds: Vec<usize>,
+    /// The fine-tune that was tried, as its trial's parameters say it; its epochs follow from the time that was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fine_tune: Option<Parameters>,
     /// Set when the user ended the search: the configuration refitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,

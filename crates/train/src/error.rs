@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use loquat_nn::NnError;
 use loquat_spec::{ErrorCode, Task};
 
 /// A training that can't go on. A training that ends without a model is no error but an
@@ -16,9 +17,20 @@ pub enum TrainError {
         /// Those that can be trained.
         supported: &'static str,
     },
-    /// The search names no family that exists yet.
-    #[error("no model family of the search can be trained yet; set spec.search.families to [linear]")]
-    Family,
+    /// The tokenizer of a backbone refuses a text.
+    #[error("a text can't be cut into tokens: {source}; use another backbone")]
+    Tokenizer {
+        /// The cause.
+        source: loquat_text::TokenizerError,
+    },
+    /// The folders of the request are not those that the resource names.
+    #[error("the resource names {named} backbones and {given} are there; fetch each and give them in order")]
+    Backbones {
+        /// In the resource.
+        named: usize,
+        /// In the request.
+        given: usize,
+    },
     /// Too few rows or groups to hold anything out.
     #[error(
         "{rows} training rows in {groups} groups leave fewer than two folds of {folds} with rows, because classes smaller than the number of folds stay in \
@@ -71,6 +83,9 @@ pub enum TrainError {
     /// A configuration that fitted in the search did not fit again.
     #[error("the chosen configuration can't be fitted again: {0}")]
     Fit(#[from] crate::linear::LinearError),
+    /// A backbone can't be fine-tuned.
+    #[error(transparent)]
+    Nn(#[from] loquat_nn::NnError),
     /// The artifact can't be written or read back.
     #[error(transparent)]
     Model(#[from] loquat_models::ModelError),
@@ -86,12 +101,23 @@ impl TrainError {
     /// The kind of this failure.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Task { .. } | Self::Family => ErrorCode::Unsupported,
-            Self::TooFewRows { .. } | Self::Replay { .. } | Self::NothingToCompare => ErrorCode::Invalid,
+            Self::Task { .. } => ErrorCode::Unsupported,
+            Self::TooFewRows { .. }
+            | Self::Replay { .. }
+            | Self::NothingToCompare
+            | Self::Tokenizer { .. }
+            | Self::Backbones { .. } => ErrorCode::Invalid,
             Self::Busy { .. } => ErrorCode::Conflict,
             Self::File { .. } | Self::Threads { .. } => ErrorCode::Unavailable,
             Self::Json(_) => ErrorCode::Internal,
             Self::Fit(_) => ErrorCode::Failed,
+            Self::Nn(error) => match error {
+                NnError::Architecture { .. } | NnError::Pooling => ErrorCode::Unsupported,
+                NnError::Tensor { .. } => ErrorCode::Invalid,
+                NnError::Model(error) => error.code(),
+                NnError::Diverged { .. } => ErrorCode::Failed,
+                NnError::File { .. } => ErrorCode::Unavailable,
+            },
             Self::Model(error) => error.code(),
             Self::Infer(error) => error.code(),
             Self::Store(error) => error.code(),

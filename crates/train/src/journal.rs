@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cuts::Plan;
 use crate::error::TrainError;
+use crate::linear::Parameters;
 
 /// Format of the journal. 1.0: the first. Journals of another format are started over.
 const FORMAT: &str = "1.0";
@@ -34,6 +35,8 @@ pub(crate) enum Record {
     Cut { search: u32, rounds: usize, timeout: bool, elapsed: f64 },
     /// An outer fold is done: what was answered for its rows.
     Outer { fold: usize, answers: OuterAnswers, elapsed: f64 },
+    /// What is fine-tuned, and for how long; nothing where there was no time.
+    FineTune { parameters: Option<Parameters>, elapsed: f64 },
     /// The test split was looked at.
     TestLook { rows: usize, metric: String, value: f64, elapsed: f64 },
     /// The run ended normally; the next one starts over.
@@ -77,6 +80,8 @@ pub(crate) struct Past {
     pub(crate) folds: BTreeMap<(u32, usize, usize), FoldRecord>,
     pub(crate) cuts: BTreeMap<u32, (usize, bool)>,
     pub(crate) outer: BTreeMap<usize, OuterAnswers>,
+    /// The fine-tune that was planned, where its turn came.
+    pub(crate) fine_tune: Option<Option<Parameters>>,
     finished: bool,
 }
 
@@ -165,6 +170,10 @@ impl Past {
             }
             Record::Outer { fold, answers, elapsed } => {
                 self.outer.insert(fold, answers);
+                elapsed
+            }
+            Record::FineTune { parameters, elapsed } => {
+                self.fine_tune = Some(parameters);
                 elapsed
             }
             Record::TestLook { elapsed, .. } => elapsed,

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::error::Halt;
-use crate::linear::LinearConfig;
 use crate::random::mix;
 use crate::recipe::Ingredient;
 use crate::run::Run;
@@ -36,7 +35,6 @@ pub(crate) fn compare(
         return Ok(BTreeMap::new());
     };
     let rows: Vec<usize> = all.iter().flat_map(|fold| folds.eval(*fold)).copied().collect();
-    let config = LinearConfig::from_parameters(&part.parameters).map_err(crate::TrainError::from)?;
     let fit = |(wanted, fold): (u32, usize)| {
         let only = |rows: &[usize]| -> Vec<usize> {
             rows.iter().copied().filter(|row| language(*row) == Some(wanted)).collect()
@@ -48,7 +46,7 @@ pub(crate) fn compare(
         }
         let seed = mix(run.seed(), &[SEPARATE, u64::from(wanted), fold as u64]);
         // A language that this configuration can't be fitted on has no separate model to compare with.
-        let margins = problem.workspace.margins(&config, &train, &eval, seed).ok();
+        let margins = problem.margins(&part.parameters, (&train, &eval), seed).ok();
         problem.workspace.release(&train);
         margins
     };

@@ -1,15 +1,17 @@
 //! The data of one training, seen as rows, labels, groups and a metric.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use loquat_data::{Part, Row, Table};
 use loquat_models::Calibration;
-use loquat_spec::{Metric, Task, Training};
+use loquat_spec::{Family, Metric, Task, Training};
 
 use crate::calibrate::{self, Margins};
+use crate::encoder::{Features, HeadConfig, is_head};
 use crate::error::TrainError;
 use crate::folds::{FoldInput, Folds};
-use crate::linear::{Targets, Workspace};
+use crate::linear::{LinearConfig, LinearError, Parameters, Targets, Workspace};
 use crate::metrics::{Answers, row_loss, utility};
 use crate::thresholds::{self, Probabilities};
 
@@ -28,6 +30,12 @@ pub(crate) struct Problem<'a> {
     /// Group of each row of the table: its group, else its text.
     pub(crate) groups: Vec<u32>,
     pub(crate) workspace: Workspace<'a>,
+    /// Families of the search, in the resource's order.
+    pub(crate) families: Vec<Family>,
+    /// Number of backbones that encoders may start from.
+    pub(crate) backbones: usize,
+    /// Features under each backbone, once they are computed.
+    pub(crate) features: OnceLock<Vec<Features>>,
 }
 
 /// How margins become answers.
@@ -44,9 +52,6 @@ impl<'a> Problem<'a> {
             [Task::TextClassification, Task::MultiLabelClassification, Task::LanguageIdentification];
         if !supported.contains(&table.task) {
             return Err(TrainError::Task { task: table.task, supported: SUPPORTED });
-        }
-        if !training.search.families.contains(&loquat_spec::Family::Linear) {
-            return Err(TrainError::Family);
         }
         let multi_label = table.task == Task::MultiLabelClassification;
         let targets = Targets {
@@ -65,7 +70,32 @@ impl<'a> Problem<'a> {
             test: table.indices(Part::Test),
             groups: group_numbers(&table.rows),
             workspace: Workspace::new(table.rows.iter().map(Row::text).collect(), targets),
+            families: training.search.families.clone(),
+            backbones: training.backbones.len(),
+            features: OnceLock::new(),
         })
+    }
+
+    /// Features of the rows that are trained on, under the backbone at `place` of the resource's list.
+    pub(crate) fn features(&self, place: usize) -> Result<&Features, LinearError> {
+        let found = self.features.get().and_then(|all| all.get(place));
+        found.ok_or(LinearError::Parameter { name: "backbone" })
+    }
+
+    /// Fits what `parameters` describe on the rows `train` and gives the margins of the rows `eval`, `[eval, classes]`.
+    ///
+    /// Runs on the caller's thread; the result depends on the arguments alone.
+    pub(crate) fn margins(
+        &self,
+        parameters: &Parameters,
+        (train, eval): (&[usize], &[usize]),
+        seed: u64,
+    ) -> Result<Vec<f32>, LinearError> {
+        if is_head(parameters) {
+            return HeadConfig::from_parameters(parameters)?.margins(self, (train, eval), seed);
+        }
+        let config = LinearConfig::from_parameters(parameters)?;
+        self.workspace.margins(&config, train, eval, seed)
     }
 
     /// Whether a development split was trained on too.

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use loquat_models::{Calibration, Component};
+use loquat_spec::Family;
 use rayon::prelude::*;
 
+use crate::encoder::is_fine_tune;
 use crate::error::{Halt, TrainError};
+use crate::families::family;
 use crate::linear::{LinearConfig, LinearError, Parameters};
 use crate::metrics::utility;
 use crate::problem::Problem;
@@ -40,6 +43,16 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
+    /// The family that it belongs to.
+    pub(crate) fn family(&self) -> Family {
+        self.ingredients.first().map_or(Family::Linear, |part| family(&part.parameters))
+    }
+
+    /// Whether it is a fine-tune, which nothing but the one split was held out from.
+    pub(crate) fn is_fine_tune(&self) -> bool {
+        self.ingredients.iter().any(|part| is_fine_tune(&part.parameters))
+    }
+
     /// Probabilities `[eval, classes]` of the recipe fitted on `train`.
     pub(crate) fn predict(
         &self,
@@ -48,8 +61,7 @@ impl Recipe {
         eval: &[usize],
     ) -> Result<Vec<f32>, LinearError> {
         let fit = |ingredient: &Ingredient| {
-            let config = LinearConfig::from_parameters(&ingredient.parameters)?;
-            let margins = run.problem.workspace.margins(&config, train, eval, ingredient.seed)?;
+            let margins = run.problem.margins(&ingredient.parameters, (train, eval), ingredient.seed)?;
             Ok((ingredient.weight, run.problem.probabilities(&ingredient.calibration, &margins)))
         };
         let fitted: Result<Vec<(f32, Vec<f32>)>, LinearError> =
@@ -113,11 +125,14 @@ pub(crate) fn recipes(
             },
         ))
     };
+    // The artifact of an encoder holds one model, so only members of the linear family are averaged.
+    let mixable = |recipe: &Recipe| recipe.family() == Family::Linear;
     let singles: Vec<Recipe> = run.pool.install(|| trials.par_iter().filter_map(single).collect());
     let best = singles.iter().map(|recipe| recipe.utility).fold(f64::NEG_INFINITY, f64::max);
-    let mixable = singles.len().min(FINALISTS);
+    let mixed: Vec<usize> =
+        (0..singles.len().min(FINALISTS)).filter(|place| mixable(&singles[*place])).collect();
     let pairs: Vec<(usize, usize)> =
-        (0..mixable).flat_map(|a| (a + 1..mixable).map(move |b| (a, b))).collect();
+        mixed.iter().flat_map(|a| mixed.iter().map(move |b| (*a, *b))).filter(|(a, b)| a < b).collect();
     let pair = |(a, b): &(usize, usize)| {
         finish(search, problem, folds, blend(problem, &margins, [&singles[*a], &singles[*b]]))
     };

@@ -68,7 +68,7 @@ pub struct Report {
     pub label_noise_rows: usize,
     /// What the artifact costs.
     pub cost: Option<Cost>,
-    /// With constraints: the candidates that were built, and which are best in nothing.
+    /// With constraints or several families: the candidates that were built, and which are best in nothing.
     pub pareto: Vec<ParetoRow>,
     /// Seconds spent, earlier attempts included.
     pub seconds: f64,
@@ -313,6 +313,9 @@ pub struct Cost {
 /// A candidate that was built because of constraints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ParetoRow {
+    /// Its family.
+    #[serde(default)]
+    pub family: String,
     /// Its trials.
     pub trials: Vec<usize>,
     /// The search score.

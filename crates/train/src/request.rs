@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::cancel::Cancel;
+use crate::encoder::{Backbone, digest};
 use crate::progress::Progress;
 use crate::report::Report;
 
@@ -22,6 +23,10 @@ pub struct Request<'a> {
     pub table: &'a loquat_data::Table,
     /// Folder of the journal and the reports (`.loquat/runs/NAME`); created when missing.
     pub run_dir: PathBuf,
+    /// The backbones that the resource names, in its order, on this machine.
+    pub backbones: Vec<Backbone>,
+    /// Folder of what may be deleted at any time, such as features of backbones; nothing is kept without one.
+    pub cache_dir: Option<PathBuf>,
     /// Where the model is registered.
     pub store: &'a Store,
     /// Threads to use; the weights don't depend on it.
@@ -85,7 +90,12 @@ pub struct InputsHash {
 }
 
 /// What the weights and the report of `training` depend on. Threads and promotion are no part of it.
-pub fn inputs_hash(training: &Training, table_hash: &str, code_version: &str) -> InputsHash {
+pub fn inputs_hash(
+    training: &Training,
+    backbones: &[Backbone],
+    table_hash: &str,
+    code_version: &str,
+) -> InputsHash {
     let search = &training.search;
     let families = search.families.iter().map(json);
     let limits = &training.constraints;
@@ -104,8 +114,12 @@ pub fn inputs_hash(training: &Training, table_hash: &str, code_version: &str) ->
         ("constraints.memory", json(&limits.memory.map(|bytes| bytes.0))),
         ("constraints.latency", json(&limits.latency.map(|latency| latency.as_nanos().to_string()))),
     ];
-    let parts: BTreeMap<String, String> =
-        values.into_iter().map(|(name, value)| (name.to_owned(), sha256(value.as_bytes()))).collect();
+    let backbones = (!backbones.is_empty()).then(|| ("backbones", digest(backbones)));
+    let parts: BTreeMap<String, String> = values
+        .into_iter()
+        .chain(backbones)
+        .map(|(name, value)| (name.to_owned(), sha256(value.as_bytes())))
+        .collect();
     let whole: String = parts.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
     InputsHash { total: sha256(whole.as_bytes()), parts }
 }
@@ -134,6 +148,7 @@ mod tests {
                 timeout: None,
                 seed: 17,
             },
+            backbones: Vec::new(),
             constraints: Default::default(),
             calibration: true,
             threads: None,
@@ -143,10 +158,10 @@ mod tests {
 
     #[test]
     fn names_the_part_that_changed() {
-        let before = inputs_hash(&training(), "abc", "1");
+        let before = inputs_hash(&training(), &[], "abc", "1");
         let mut changed = training();
         changed.search.seed = 18;
-        let after = inputs_hash(&changed, "abc", "1");
+        let after = inputs_hash(&changed, &[], "abc", "1");
         assert_ne!(before.total, after.total);
         let differing: Vec<&String> = before
             .parts
@@ -162,6 +177,6 @@ mod tests {
         let mut changed = training();
         changed.threads = Some(3);
         changed.promote = loquat_spec::Promote::Never;
-        assert_eq!(inputs_hash(&training(), "abc", "1"), inputs_hash(&changed, "abc", "1"));
+        assert_eq!(inputs_hash(&training(), &[], "abc", "1"), inputs_hash(&changed, &[], "abc", "1"));
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Run<'r> {
     pub(crate) pool: ThreadPool,
     /// Decisions of the run to repeat, when one is.
     pub(crate) replay: Option<Cuts>,
+    /// Hash of everything that the model depends on.
+    pub(crate) inputs: String,
     started: Instant,
 }
 
@@ -31,9 +33,20 @@ impl<'r> Run<'r> {
         let started = Instant::now();
         let problem = Problem::new(request.training, request.table)?;
         std::fs::create_dir_all(&request.run_dir).map_err(TrainError::file("create", &request.run_dir))?;
-        let inputs = inputs_hash(request.training, &request.table.hash, request.code_version).total;
+        let inputs =
+            inputs_hash(request.training, &request.backbones, &request.table.hash, request.code_version)
+                .total;
         let (journal, past) = Journal::open(&request.run_dir.join(JOURNAL), &inputs)?;
-        Ok(Self { request, problem, journal, past, pool: pool(request.threads)?, replay: None, started })
+        Ok(Self {
+            request,
+            problem,
+            journal,
+            past,
+            pool: pool(request.threads)?,
+            replay: None,
+            inputs,
+            started,
+        })
     }
 
     /// A run that repeats `cuts` and keeps no journal.
@@ -45,6 +58,13 @@ impl<'r> Run<'r> {
             past: Past::default(),
             pool: pool(request.threads)?,
             replay: Some(cuts),
+            inputs: inputs_hash(
+                request.training,
+                &request.backbones,
+                &request.table.hash,
+                request.code_version,
+            )
+            .total,
             started: Instant::now(),
         })
     }

@@ -10,11 +10,13 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use crate::encoder::is_head;
 use crate::error::{Halt, TrainError};
+use crate::families::{first_guesses, space};
 use crate::folds::Folds;
 use crate::halving;
 use crate::journal::{FoldRecord, Record};
-use crate::linear::{LinearConfig, LinearError, Parameters, Random, first_guesses, space};
+use crate::linear::{LinearError, Parameters, Random};
 use crate::random::mix;
 use crate::run::Run;
 use crate::tpe::{self, Observation};
@@ -29,7 +31,7 @@ const PLACES: [Proposal; ROUND] = {
 };
 /// Best trials from which steps are made.
 const STEPPED_FROM: usize = 3;
-/// Best trials, of different kinds, solvers or n-grams, whose held-out margins are kept.
+/// Best trials, of different kinds, solvers, n-grams or backbones, whose held-out margins are kept.
 pub(crate) const FINALISTS: usize = 5;
 /// Tries to propose a configuration that was not there before.
 const TRIES: u64 = 8;
@@ -81,22 +83,26 @@ impl Trial {
         match self.solver() {
             "complement-bayes" | "multinomial-bayes" => SolverKind::Generative,
             "embedding" => SolverKind::Embedding,
+            _ if is_head(&self.parameters) => SolverKind::Head,
             _ => SolverKind::Discriminative,
         }
     }
 
-    /// Names of its kinds of n-gram.
-    fn ngrams(&self) -> &str {
-        self.parameters.get("ngrams").and_then(|ngrams| ngrams.as_str()).unwrap_or_default()
+    /// What it sees of a text: its kinds of n-gram, or its backbone.
+    fn view(&self) -> &str {
+        let name = if self.kind() == SolverKind::Head { "backbone" } else { "ngrams" };
+        self.parameters.get(name).and_then(|name| name.as_str()).unwrap_or_default()
     }
 }
 
-/// What a solver models: the classes' words, the borders between classes, or words as vectors.
+/// What a solver models: the classes' words, the borders between classes, words as vectors, or the borders between classes
+/// of an encoder's vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SolverKind {
     Generative,
     Discriminative,
     Embedding,
+    Head,
 }
 
 /// Where a search searches.
@@ -219,11 +225,11 @@ impl<'r> Search<'r> {
         let left = self.config.trials.saturating_sub(self.trials.len());
         let problem = &self.run.problem;
         if self.rounds == 0 {
-            let mut guesses = first_guesses(problem.table.task, problem.classes, problem.pool.len());
+            let mut guesses = first_guesses(problem);
             guesses.truncate(left);
             return guesses;
         }
-        let space = space(problem.table.task, problem.multi_label);
+        let space = space(problem);
         let utilities = self.comparable();
         let observations: Vec<Observation<'_>> = self
             .trials
@@ -283,7 +289,7 @@ impl<'r> Search<'r> {
     }
 
     /// The best complete trial; the best of each other kind of solver; then in order of merit trials that differ from
-    /// all before in solver or n-grams, where no solver has more than two. Their averages gain where they err
+    /// all before in solver, n-grams or backbone, where no solver has more than two. Their averages gain where they err
     /// differently, so merit alone would not do.
     pub(crate) fn finalists(&self) -> Vec<usize> {
         let Some(best) = self.ranking(true).first().copied() else { return Vec::new() };
@@ -300,7 +306,7 @@ impl<'r> Search<'r> {
             let known = || finalists.iter().map(|known| &self.trials[*known]);
             let of_solver = known().filter(|known| known.solver() == trial.solver()).count();
             let is_new =
-                known().all(|known| known.solver() != trial.solver() || known.ngrams() != trial.ngrams());
+                known().all(|known| known.solver() != trial.solver() || known.view() != trial.view());
             if finalists.len() < FINALISTS && of_solver < 2 && is_new {
                 finalists.push(number);
             }
@@ -376,9 +382,8 @@ impl<'r> Search<'r> {
     }
 
     fn margins_of(&self, trial: usize, fold: usize) -> Result<Vec<f32>, LinearError> {
-        let config = LinearConfig::from_parameters(&self.trials[trial].parameters)?;
-        let (train, eval) = (self.config.folds.train(fold), self.config.folds.eval(fold));
-        self.run.problem.workspace.margins(&config, train, eval, self.fit_seed(trial, fold as u64))
+        let rows = (self.config.folds.train(fold), self.config.folds.eval(fold));
+        self.run.problem.margins(&self.trials[trial].parameters, rows, self.fit_seed(trial, fold as u64))
     }
 
     /// Held-out margins of `trials` on `folds`, row after row and fold after fold. What is no longer kept is

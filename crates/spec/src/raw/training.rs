@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::{Document, read_name};
+use super::model::read_source;
 use crate::problem::{Context, INVALID_VALUE, NOT_YET_SUPPORTED, UNKNOWN_RESOURCE, nearest, suggestion};
 use crate::resource::training::{Constraints, Family, Promote, Search, Training};
-use crate::{Bytes, Metric, Name, Span, Task};
+use crate::{Bytes, Metric, ModelSource, Name, Span, Task};
 
 const TRAINED: &str = "supported: text-classification, multi-label-classification, language-identification";
 
@@ -17,6 +18,9 @@ const TRAINED: &str = "supported: text-classification, multi-label-classificatio
 const TRIALS_UNTIMED: usize = 40;
 /// The same where a timeout ends the search: more than any search of this kind has use for.
 const TRIALS_UNDER_A_TIMEOUT: usize = 1000;
+
+/// Most backbones that one search tells apart.
+const MOST_BACKBONES: usize = 8;
 
 /// Longest duration taken: far enough for any run, near enough for clocks to count to.
 const LONGEST: Duration = Duration::from_secs(3650 * 86400);
@@ -35,7 +39,9 @@ pub(crate) struct TrainingSpec {
     cross_validation: Option<CrossValidationSpec>,
     /// How models are searched for.
     search: Option<SearchSpec>,
-    /// What encoders may start from; none: from scratch. Not yet supported.
+    /// What encoders may start from: folders in the Hugging Face layout, here or in an object store, and models of a hub.
+    /// The search tells which is best; each adds its time. Training from scratch, without a backbone, is not yet supported.
+    #[schemars(extend("examples" = [["hf://sentence-transformers/all-MiniLM-L6-v2", "./my-encoder"]]))]
     backbones: Option<Vec<String>>,
     /// A Dataset with text only, to adapt to before training. Not yet supported.
     unlabelled: Option<String>,
@@ -159,6 +165,7 @@ pub(crate) fn validate(
     let metric = task.and_then(|task| spec.metric(context, task));
     spec.refuse_later(context);
     let search = spec.search.clone().unwrap_or_default().validate(context);
+    let backbones = spec.backbones(context, &search);
     let constraints = spec.constraints.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
     Some(Training {
         name: name?,
@@ -166,6 +173,7 @@ pub(crate) fn validate(
         metric: metric?,
         folds: spec.cross_validation.as_ref().map_or_else(five, |raw| raw.folds),
         search,
+        backbones,
         constraints,
         calibration: spec.calibration,
         threads: spec.resources.as_ref().and_then(|raw| raw.threads),
@@ -198,14 +206,13 @@ impl TrainingSpec {
 
     fn refuse_later(&self, context: &mut Context<'_>) {
         let fields = [
-            ("spec.backbones", self.backbones.as_ref().is_some_and(|list| !list.is_empty())),
             ("spec.unlabelled", self.unlabelled.is_some()),
             ("spec.teacher", self.teacher.is_some()),
             ("spec.trimVocabulary", self.trim_vocabulary == Some(true)),
         ];
         for (field, present) in fields {
             if present {
-                context.later_field(field, "remove it; the family linear trains on the data set alone");
+                context.later_field(field, "remove it; training learns from the data set alone");
             }
         }
         if let Some(gpu) = self.resources.as_ref().and_then(|raw| raw.gpu)
@@ -220,13 +227,43 @@ impl TrainingSpec {
     }
 }
 
+impl TrainingSpec {
+    /// What encoders start from. Where the search has no encoders, there is nothing that could start.
+    fn backbones(&self, context: &mut Context<'_>, search: &Search) -> Vec<ModelSource> {
+        const FIELD: &str = "spec.backbones";
+        let named = self.backbones.as_deref().unwrap_or_default();
+        let wanted = search.families.contains(&Family::Encoder);
+        if wanted && named.is_empty() {
+            let message = "training encoders from scratch is not yet supported";
+            let remedy =
+                "name what they start from: backbones: [\"hf://sentence-transformers/all-MiniLM-L6-v2\"]";
+            context.key(FIELD, NOT_YET_SUPPORTED, message, remedy);
+        }
+        if !wanted && !named.is_empty() {
+            let remedy = "add encoder to spec.search.families, or remove the field";
+            context.key(FIELD, INVALID_VALUE, "no family of the search starts from a backbone", remedy);
+        }
+        if named.len() > MOST_BACKBONES {
+            let message = format!("found {} backbones; allowed: at most {MOST_BACKBONES}", named.len());
+            context.key(FIELD, INVALID_VALUE, message, "keep those that fit the languages of the data");
+        }
+        let mut sources = Vec::new();
+        for (index, text) in named.iter().enumerate() {
+            let field = format!("{FIELD}[{index}]");
+            if named[..index].contains(text) {
+                context.value(&field, INVALID_VALUE, "a backbone is listed twice", "keep one of the two");
+            }
+            sources.extend(read_source(context, &field, text));
+        }
+        sources
+    }
+}
+
 impl SearchSpec {
     fn validate(self, context: &mut Context<'_>) -> Search {
         for (index, family) in self.families.iter().enumerate() {
             let field = format!("spec.search.families[{index}]");
-            if *family == Family::Encoder {
-                context.later_value(&field, "encoder", "supported: linear");
-            } else if self.families[..index].contains(family) {
+            if self.families[..index].contains(family) {
                 context.value(&field, INVALID_VALUE, "a family is listed twice", "keep one of the two");
             }
         }

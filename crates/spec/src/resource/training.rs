@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Bytes, Metric, Name};
+use crate::{Bytes, Metric, ModelSource, Name};
 
 /// A validated `Training`.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Training {
     pub folds: usize,
     /// How to search.
     pub search: Search,
+    /// What encoders start from; not empty where the search has encoders.
+    pub backbones: Vec<ModelSource>,
     /// What a candidate must not exceed on this machine.
     pub constraints: Constraints,
     /// Whether probabilities are calibrated.

@@ -58,6 +58,17 @@ pub(crate) enum ClassWeight {
     Balanced,
 }
 
+impl ClassWeight {
+    /// By the word of the search.
+    pub(crate) fn of(word: Option<&str>) -> Self {
+        match word {
+            Some("balanced") => Self::Balanced,
+            Some("root") => Self::Root,
+            _ => Self::None,
+        }
+    }
+}
+
 /// One trial of the linear family.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LinearConfig {
@@ -106,11 +117,7 @@ impl LinearConfig {
             "binary" => TermFrequency::Binary,
             _ => TermFrequency::Sublinear,
         };
-        let class_weight = match parameters.get("class-weight").and_then(|v| v.as_str()) {
-            Some("balanced") => ClassWeight::Balanced,
-            Some("root") => ClassWeight::Root,
-            _ => ClassWeight::None,
-        };
+        let class_weight = ClassWeight::of(parameters.get("class-weight").and_then(|v| v.as_str()));
         let norm = if matches!(solver, Solver::Embedding { .. }) { Norm::L1 } else { Norm::L2 };
         Ok(Self {
             features: FeatureConfig {

@@ -17,6 +17,16 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
+    /// A matrix of rows of which every feature is there.
+    pub(super) fn dense<R: Iterator<Item = f32>>(rows: impl Iterator<Item = R>) -> Self {
+        let mut matrix = Self { starts: vec![0], entries: Vec::new() };
+        for row in rows {
+            matrix.entries.extend((0..).zip(row));
+            matrix.starts.push(matrix.entries.len());
+        }
+        matrix
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }

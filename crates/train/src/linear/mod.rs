@@ -7,6 +7,7 @@
 mod component;
 mod config;
 mod corpus;
+mod dense;
 mod embedding;
 mod logistic;
 mod matrix;
@@ -20,7 +21,8 @@ mod tests;
 mod weights;
 mod workspace;
 
-pub(crate) use config::{LinearConfig, LinearError, Parameters};
+pub(crate) use config::{ClassWeight, LinearConfig, LinearError, Parameters, Solver};
+pub(crate) use dense::{Dense, DenseFit};
 pub(crate) use random::Random;
-pub(crate) use space::{Dimension, Domain, first_guesses, space};
+pub(crate) use space::{Dimension, Domain, MULTI, SINGLE, first_guesses, space};
 pub(crate) use workspace::{Targets, Workspace};

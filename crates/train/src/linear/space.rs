@@ -23,7 +23,8 @@ pub(crate) struct Dimension {
     pub active_when: Option<(&'static str, &'static [&'static str])>,
 }
 
-const SINGLE: &[&str] = &[
+/// Solvers where a text has one label.
+pub(crate) const SINGLE: &[&str] = &[
     "svm",
     "softmax",
     "complement-bayes",
@@ -33,7 +34,8 @@ const SINGLE: &[&str] = &[
     "bayes-softmax",
     "embedding",
 ];
-const MULTI: &[&str] = &["logistic", "svm", "bayes-logistic", "bayes-svm", "multinomial-bayes"];
+/// Solvers where a text has a set of labels.
+pub(crate) const MULTI: &[&str] = &["logistic", "svm", "bayes-logistic", "bayes-svm", "multinomial-bayes"];
 const WITH_COST: &[&str] = &["svm", "bayes-svm", "logistic", "bayes-logistic", "softmax", "bayes-softmax"];
 const WITH_SMOOTHING: &[&str] = &["complement-bayes", "multinomial-bayes", "bayes-softmax"];
 const NOT_EMBEDDING: &[&str] = &[

@@ -138,7 +138,7 @@ impl<'t> Workspace<'t> {
         }
     }
 
-    fn rows(&self, config: &LinearConfig, train: &[usize]) -> Rows {
+    pub(super) fn rows(&self, class_weight: ClassWeight, train: &[usize]) -> Rows {
         let classes = self.targets.classes;
         let stride = stride(classes);
         let mut truth = vec![0.0; train.len() * stride];
@@ -151,7 +151,7 @@ impl<'t> Workspace<'t> {
         }
         let present = sizes.iter().filter(|s| **s > 0.0).count().max(1) as f32;
         let mean = train.len() as f32 / present;
-        let factor = |row: usize| match (config.class_weight, self.targets.labels[row].first()) {
+        let factor = |row: usize| match (class_weight, self.targets.labels[row].first()) {
             (ClassWeight::Balanced, Some(label)) => mean / sizes[*label as usize],
             (ClassWeight::Root, Some(label)) => (mean / sizes[*label as usize]).sqrt(),
             _ => 1.0,
@@ -161,7 +161,7 @@ impl<'t> Workspace<'t> {
     }
 
     fn fit(&self, config: &LinearConfig, features: &FoldFeatures, train: &[usize], seed: u64) -> Weights {
-        let rows = self.rows(config, train);
+        let rows = self.rows(config.class_weight, train);
         let matrix: &Matrix = &features.matrix;
         let ratio = |wanted: bool| wanted.then(|| Ratio::new(matrix, &rows, features.len()));
         let mut weights = match config.solver {

@@ -37,6 +37,8 @@ pub(crate) struct TableConfig {
     pub(crate) test: usize,
     /// Labels say nothing about the texts.
     pub(crate) shuffled: bool,
+    /// Texts of a few words, nearly all of their topics: what a tiny random encoder tells apart.
+    pub(crate) short: bool,
     pub(crate) multi_label: bool,
     pub(crate) languages: usize,
     pub(crate) seed: u64,
@@ -44,7 +46,7 @@ pub(crate) struct TableConfig {
 
 impl Default for TableConfig {
     fn default() -> Self {
-        Self { rows: 160, test: 40, shuffled: false, multi_label: false, languages: 0, seed: 1 }
+        Self { rows: 160, test: 40, shuffled: false, short: false, multi_label: false, languages: 0, seed: 1 }
     }
 }
 
@@ -70,14 +72,20 @@ pub(crate) fn table(config: &TableConfig) -> Table {
 fn row(config: &TableConfig, number: usize, numbers: &mut Numbers) -> Row {
     let topic = numbers.below(4);
     let second = numbers.below(4);
-    let mut words: Vec<&str> = (0..5 + numbers.below(8)).map(|_| WORDS[numbers.below(WORDS.len())]).collect();
+    let others = if config.short { 1 } else { 5 + numbers.below(8) };
+    let mut words: Vec<&str> = (0..others).map(|_| WORDS[numbers.below(WORDS.len())]).collect();
     // One row in eight says nothing of its topic, so that nothing is perfect.
+    let each = if config.short { 2 + numbers.below(2) } else { 1 };
     if numbers.below(8) > 0 {
-        words.insert(numbers.below(words.len()), TOPICS[topic][numbers.below(5)]);
+        for _ in 0..each {
+            words.insert(numbers.below(words.len()), TOPICS[topic][numbers.below(5)]);
+        }
     }
     let mut labels = vec![topic as u32];
     if config.multi_label {
-        words.insert(numbers.below(words.len()), TOPICS[second][numbers.below(5)]);
+        for _ in 0..each {
+            words.insert(numbers.below(words.len()), TOPICS[second][numbers.below(5)]);
+        }
         labels.push(second as u32);
         labels.sort_unstable();
         labels.dedup();
@@ -109,6 +117,7 @@ pub(crate) fn training(trials: usize) -> Training {
         metric: Metric::MacroF1,
         folds: 3,
         search: Search { families: vec![Family::Linear], trials, timeout: None, seed: 17 },
+        backbones: Vec::new(),
         constraints: Constraints::default(),
         calibration: true,
         threads: None,
@@ -148,6 +157,8 @@ impl Place {
             resource: "kind: Training\n",
             table,
             run_dir: self.run_dir(),
+            backbones: Vec::new(),
+            cache_dir: Some(self.folder.path().join("cache")),
             store: &self.store,
             threads: 2,
             cancel,
@@ -199,4 +210,31 @@ impl Progress for StopAfter<'_> {
     }
 
     fn note(&self, _text: &str) {}
+}
+
+/// A vocabulary of `size` tokens: special ones, the words of the topics, and as many others as fit.
+pub(crate) fn vocabulary(size: usize) -> String {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+    let words = special.iter().chain(TOPICS.into_iter().flatten()).chain(&WORDS).take(size);
+    words.map(|word| format!("{word}\n")).collect()
+}
+
+/// The same words as a `tokenizer.json`.
+pub(crate) fn tokenizer_json() -> String {
+    let words = vocabulary(61);
+    let ids: serde_json::Map<String, serde_json::Value> =
+        words.lines().zip(0..).map(|(word, id)| (word.to_owned(), id.into())).collect();
+    let special = |id: u32, token: &str| {
+        serde_json::json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true})
+    };
+    serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]")],
+        "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+        "decoder": null,
+        "model": {"type": "WordLevel", "vocab": ids, "unk_token": "[UNK]"},
+    })
+    .to_string()
 }

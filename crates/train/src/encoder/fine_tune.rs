@@ -1,0 +1,301 @@
+//! Full fine-tuning of a backbone, started from the best head that the search found on its features.
+//!
+//! It is too dear for every fold: it is trained once on the training side of the first fold and scored on its held-out rows,
+//! then trained on all rows, for as many epochs as were best, if it wins.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use loquat_infer::Kernels;
+use loquat_models::{Checkpoint, Manifest, PooledClassifier};
+use loquat_nn::{
+    AdamW, Example, FineTune, Interrupt, NnError, Outcome, Schedule, Targets, TextClassifier, Watch,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::backbone::Loaded;
+use super::export::calibrate;
+use super::head::HeadConfig;
+use crate::error::{Halt, TrainError};
+use crate::linear::{LinearError, Parameters};
+use crate::random::mix;
+use crate::recipe::Ingredient;
+use crate::run::Run;
+
+/// The solver's word.
+const SOLVER: &str = "fine-tune";
+const BATCH: usize = 32;
+const MOST_EPOCHS: usize = 10;
+/// Fewest epochs worth beginning.
+const LEAST_EPOCHS: usize = 2;
+const PATIENCE: usize = 3;
+/// The highest rate of an encoder as wide as [`RATE_WIDTH`]; wider ones learn slower.
+const RATE: f64 = 2e-4;
+const RATE_WIDTH: f64 = 384.0;
+/// The highest rate of any.
+const HIGHEST_RATE: f64 = 1e-3;
+const DROPOUT: f32 = 0.1;
+const CHECKPOINT_EVERY: usize = 500;
+/// Of the training rows of the split, one in so many tells when to stop.
+const WATCHED: u64 = 10;
+/// Steps timed to tell what an epoch costs.
+const TIMED: usize = 4;
+/// Share of the time left that fine-tuning plans with.
+const PLANNED: f64 = 0.85;
+/// Indices that name random choices.
+const WATCHED_ROWS: u64 = 0x3A7C;
+const ORDER: u64 = 0xF17E;
+
+/// A fine-tune as parameters of a trial say it.
+#[derive(Debug, Clone)]
+pub(crate) struct FineTuneConfig {
+    pub(crate) head: HeadConfig,
+    rate: f64,
+    epochs: usize,
+    seed: u64,
+}
+
+/// What the fine-tune on the split gave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tuned {
+    key: String,
+    /// Margins of the split's held-out rows, `[rows, classes]`.
+    pub(crate) margins: Vec<f32>,
+    /// Epochs after which training was best.
+    pub(crate) taken: usize,
+    pub(crate) seconds: f64,
+}
+
+/// Whether parameters are those of a fine-tune.
+pub(crate) fn is_fine_tune(parameters: &Parameters) -> bool {
+    parameters.get("solver").and_then(Value::as_str) == Some(SOLVER)
+}
+
+/// A text as tokens with its labels, for each row trained on.
+struct Data {
+    loaded: Loaded,
+    checkpoint: Checkpoint,
+    examples: Vec<Option<Example>>,
+}
+
+impl FineTuneConfig {
+    /// Reads the parameters that [`FineTuneConfig::plan`] writes.
+    pub(crate) fn from_parameters(parameters: &Parameters, seed: u64) -> Result<Self, LinearError> {
+        let number = |name: &'static str| {
+            parameters.get(name).and_then(Value::as_f64).ok_or(LinearError::Parameter { name })
+        };
+        let mut of_head = parameters.clone();
+        of_head.insert("solver".to_owned(), parameters.get("head").cloned().unwrap_or(Value::Null));
+        let head = HeadConfig::from_parameters(&of_head)?;
+        Ok(Self { head, rate: number("rate")?, epochs: number("epochs")? as usize, seed })
+    }
+
+    /// A fine-tune that starts from the head `from`, as long as there is time for; `None` where there is too little.
+    pub(crate) fn plan(run: &Run<'_>, from: &Parameters, seconds: f64) -> Result<Option<Parameters>, Halt> {
+        let head = HeadConfig::from_parameters(from).map_err(TrainError::from)?;
+        let data = Data::new(run, head.backbone)?;
+        let width = data.loaded.encoder.feature_size() as f64;
+        let rate = (RATE * libm::pow(RATE_WIDTH / width, 1.5)).min(HIGHEST_RATE);
+        let mut parameters = from.clone();
+        let solver = parameters.insert("solver".to_owned(), json!(SOLVER)).unwrap_or(Value::Null);
+        parameters.insert("head".to_owned(), solver);
+        parameters.insert("rate".to_owned(), json!(rate));
+        parameters.insert("epochs".to_owned(), json!(MOST_EPOCHS));
+        let config = Self::from_parameters(&parameters, 0).map_err(TrainError::from)?;
+        // What can't be fine-tuned is refused here.
+        let model = config.model(run, &data, &run.problem.pool)?;
+        if seconds.is_finite() {
+            // Two trainings: on the split, and on all rows.
+            let both = 2.0 * config.seconds_per_epoch(run, &data, model)?;
+            let epochs = ((PLANNED * seconds / both) as usize).min(MOST_EPOCHS);
+            parameters.insert("epochs".to_owned(), json!(epochs));
+            return Ok((epochs >= LEAST_EPOCHS).then_some(parameters));
+        }
+        Ok(Some(parameters))
+    }
+
+    fn seconds_per_epoch(&self, run: &Run<'_>, data: &Data, mut model: TextClassifier) -> Result<f64, Halt> {
+        let rows = &run.problem.pool;
+        let steps = rows.len().div_ceil(BATCH);
+        let timed = TIMED.min(steps);
+        // Rows spread over all of them, so that their lengths are usual.
+        let step = (rows.len() / (timed * BATCH).max(1)).max(1);
+        let some: Vec<usize> = rows.iter().copied().step_by(step).take(timed * BATCH).collect();
+        let start = Instant::now();
+        let plan = self.plan_of(1);
+        let watch = Watching { run, rows: &[], data, ends: 2 };
+        let examples = data.of(&some);
+        run.pool
+            .install(|| plan.train(&mut model, &examples, (None, ""), &watch))
+            .map_err(TrainError::from)?;
+        Ok(start.elapsed().as_secs_f64() * rows.len() as f64 / some.len().max(1) as f64)
+    }
+
+    fn plan_of(&self, run: usize) -> FineTune {
+        FineTune {
+            epochs: self.epochs,
+            run,
+            batch: BATCH,
+            schedule: Schedule { rate: self.rate as f32, warm_up: 0.1 },
+            optimiser: AdamW::default(),
+            dropout: DROPOUT,
+            patience: PATIENCE,
+            seed: self.seed,
+            checkpoint_every: CHECKPOINT_EVERY,
+        }
+    }
+
+    /// The backbone with the head fitted on the rows `train`, from which training starts.
+    fn model(&self, run: &Run<'_>, data: &Data, train: &[usize]) -> Result<TextClassifier, TrainError> {
+        let seed = mix(self.seed, &[ORDER]);
+        let head = self.head.fit(&run.problem, train, seed)?.unscaled();
+        let targets = if run.problem.multi_label { Targets::MultiLabel } else { Targets::SingleLabel };
+        let pooling = data.loaded.encoder.feature_pooling();
+        Ok(TextClassifier::new(Kernels::detect(), &data.checkpoint, pooling, targets, head)?)
+    }
+
+    /// Trains on the rows `train` but those that tell when to stop, and gives the margins of `eval`.
+    pub(crate) fn on_split(&self, run: &Run<'_>, (train, eval): (&[usize], &[usize])) -> Result<Tuned, Halt> {
+        let (key, result) = (self.key(run, "split"), place(run, "split.json"));
+        if let Some(known) = read(&result, &key) {
+            return Ok(known);
+        }
+        let start = Instant::now();
+        let data = Data::new(run, self.head.backbone)?;
+        let is_watched = |row: &usize| {
+            let group = u64::from(run.problem.groups[*row]);
+            mix(run.seed(), &[WATCHED_ROWS, group]).is_multiple_of(WATCHED)
+        };
+        let (watched, learned): (Vec<usize>, Vec<usize>) = train.iter().copied().partition(is_watched);
+        let mut model = self.model(run, &data, &learned)?;
+        run.request.progress.stage("fine-tuning", Some((self.epochs * learned.len().div_ceil(BATCH)) as u64));
+        let outcome =
+            self.train(run, &mut model, (&data, &learned, &watched), (&key, "split", self.epochs))?;
+        let examples = data.of(eval);
+        let margins = run.pool.install(|| model.logits(&examples));
+        if !margins.iter().all(|margin| margin.is_finite()) {
+            let step = outcome.epochs.len() * learned.len().div_ceil(BATCH);
+            return Err(TrainError::Nn(NnError::Diverged { step, what: "answer" }).into());
+        }
+        let tuned = Tuned { key, margins, taken: outcome.taken, seconds: start.elapsed().as_secs_f64() };
+        let text = serde_json::to_string(&tuned).map_err(TrainError::from)?;
+        std::fs::write(&result, text).map_err(TrainError::file("write", &result))?;
+        Ok(tuned)
+    }
+
+    fn train(
+        &self,
+        run: &Run<'_>,
+        model: &mut TextClassifier,
+        (data, learned, watched): (&Data, &[usize], &[usize]),
+        (key, name, epochs): (&str, &str, usize),
+    ) -> Result<Outcome, Halt> {
+        let folder = place(run, name);
+        let parent = folder.parent().unwrap_or(&folder);
+        std::fs::create_dir_all(parent).map_err(TrainError::file("create", parent))?;
+        // Without rows to watch it is the last training, which a first request lets finish.
+        let watch = Watching { run, rows: watched, data, ends: if watched.is_empty() { 2 } else { 1 } };
+        let examples = data.of(learned);
+        let plan = self.plan_of(epochs);
+        let ended = run.pool.install(|| plan.train(model, &examples, (Some(&folder), key), &watch));
+        ended.map_err(TrainError::from)?.ok_or(Halt::Cancelled)
+    }
+
+    /// Trains on all rows for `taken` epochs and writes the model into `folder`.
+    pub(crate) fn export(
+        &self,
+        run: &Run<'_>,
+        part: &Ingredient,
+        manifest: Manifest,
+        folder: &std::path::Path,
+    ) -> Result<Manifest, Halt> {
+        let problem = &run.problem;
+        let taken =
+            part.parameters.get("taken").and_then(Value::as_u64).unwrap_or(self.epochs as u64) as usize;
+        let data = Data::new(run, self.head.backbone)?;
+        let mut model = self.model(run, &data, &problem.pool)?;
+        run.request.progress.stage("refit", Some((taken * problem.pool.len().div_ceil(BATCH)) as u64));
+        let key = self.key(run, &format!("final {taken}"));
+        self.train(run, &mut model, (&data, &problem.pool, &[]), (&key, "final", taken))?;
+        let (weights, bias) = model.head();
+        let (mut weights, mut bias) = (weights.to_vec(), bias.to_vec());
+        calibrate(&part.calibration, &mut weights, &mut bias);
+        let (labels, multi_label) = (manifest.labels.clone(), problem.multi_label);
+        let classifier = PooledClassifier { labels, multi_label, weights, bias };
+        let tuned = data.checkpoint.with_tensors(model.trunk_tensors());
+        tuned.save_classifier(&classifier, folder).map_err(TrainError::from)?;
+        let precision = Some(loquat_spec::Precision::F32);
+        Ok(Manifest { max_tokens: Some(data.loaded.max_tokens), precision, ..manifest })
+    }
+
+    /// What identifies a training, so that the checkpoint of another is not believed.
+    fn key(&self, run: &Run<'_>, name: &str) -> String {
+        format!("{} {name} {:?}", run.inputs, self)
+    }
+}
+
+impl Data {
+    fn new(run: &Run<'_>, backbone: usize) -> Result<Self, TrainError> {
+        let given = run.request.backbones.len();
+        let named = run.request.training.backbones.len();
+        let backbone = run.request.backbones.get(backbone).ok_or(TrainError::Backbones { named, given })?;
+        let loaded = backbone.load(Kernels::detect())?;
+        let problem = &run.problem;
+        let texts: Vec<(&str, Option<&str>)> =
+            problem.pool.iter().map(|row| (problem.table.rows[*row].text(), None)).collect();
+        let threads = run.pool.current_num_threads();
+        let encoded = loaded.tokenizer.encode_batch(&texts, Some(loaded.max_tokens), threads);
+        let encodings = encoded.map_err(|source| TrainError::Tokenizer { source })?;
+        let mut examples = vec![None; problem.table.rows.len()];
+        for (row, encoding) in problem.pool.iter().zip(encodings) {
+            let (labels, weight) = (problem.labels()[*row].clone(), problem.table.rows[*row].weight);
+            let (ids, type_ids) = (encoding.ids, encoding.type_ids);
+            examples[*row] = Some(Example { ids, type_ids, labels, weight });
+        }
+        Ok(Self { checkpoint: Checkpoint::open(&backbone.folder)?, loaded, examples })
+    }
+
+    /// The examples of rows that are trained on.
+    fn of(&self, rows: &[usize]) -> Vec<Example> {
+        rows.iter().filter_map(|row| self.examples[*row].clone()).collect()
+    }
+}
+
+struct Watching<'w, 'r> {
+    run: &'w Run<'r>,
+    /// Rows that tell when to stop; none: the last weights are taken.
+    rows: &'w [usize],
+    data: &'w Data,
+    /// Requests to stop that end the training.
+    ends: u8,
+}
+
+impl Watch for Watching<'_, '_> {
+    fn step(&self) -> Result<(), Interrupt> {
+        self.run.request.progress.advance(1);
+        if self.run.request.cancel.level() >= self.ends { Err(Interrupt) } else { Ok(()) }
+    }
+
+    fn score(&self, model: &TextClassifier) -> Option<f64> {
+        let margins = || model.logits(&self.data.of(self.rows));
+        (!self.rows.is_empty()).then(|| self.run.problem.fold_utility(self.rows, &margins()))
+    }
+}
+
+fn place(run: &Run<'_>, name: &str) -> PathBuf {
+    run.request.run_dir.join("fine-tune").join(name)
+}
+
+fn read(path: &std::path::Path, key: &str) -> Option<Tuned> {
+    let tuned: Tuned = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    (tuned.key == key).then_some(tuned)
+}
+
+/// Whether an error means that this backbone can't be fine-tuned, and the search's heads remain.
+pub(crate) fn leaves_heads(error: &TrainError) -> bool {
+    matches!(
+        error,
+        TrainError::Nn(NnError::Architecture { .. } | NnError::Pooling | NnError::Diverged { .. })
+    )
+}

@@ -1,0 +1,17 @@
+//! The encoder family: classifiers on the features of pretrained encoders.
+//!
+//! The features of a frozen backbone are computed once, by the engine that serves, and kept on disk; a trial is a linear
+//! classifier on them and costs seconds. The backbone of the best is then fine-tuned as a whole. The artifact holds the
+//! backbone with the classifier in the place of its head.
+
+mod backbone;
+mod export;
+mod features;
+mod fine_tune;
+mod head;
+
+pub use backbone::Backbone;
+pub(crate) use export::export;
+pub(crate) use features::{Features, digest, prepare};
+pub(crate) use fine_tune::{FineTuneConfig, is_fine_tune, leaves_heads};
+pub(crate) use head::{HeadConfig, MULTI, SINGLE, first_guesses, is_head, space};
