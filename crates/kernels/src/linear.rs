@@ -1,6 +1,6 @@
 //! Linear layers: the product with packed weights and what follows it, in one pass over the result.
 
-use crate::activation::{Activation, activate};
+use crate::activation::{Activation, activate, coarse_gelu};
 use crate::aligned::Aligned;
 use crate::kernels::Kernels;
 use crate::matrix::Matrix;
@@ -223,6 +223,8 @@ trait Sums<S: Simd>: Copy {
     fn row(self, simd: S, row: usize) -> Self::Row;
     /// One vector of a row, with its bias; `vector` counts within the tile.
     fn get(simd: S, row: Self::Row, vector: usize, column: Self::Column, bias: S::F32) -> S::F32;
+    /// The activation, as precise as the sums are.
+    fn activate(simd: S, activation: Activation, value: S::F32) -> S::F32;
 }
 
 #[derive(Clone, Copy)]
@@ -246,6 +248,11 @@ impl<'a, S: Simd> Sums<S> for FloatSums<'a> {
     #[inline(always)]
     fn get(simd: S, row: Self::Row, vector: usize, (): (), bias: S::F32) -> S::F32 {
         simd.add(simd.load(&row[vector * S::LANES..][..S::LANES]), bias)
+    }
+
+    #[inline(always)]
+    fn activate(simd: S, activation: Activation, value: S::F32) -> S::F32 {
+        activate(simd, activation, value)
     }
 }
 
@@ -288,6 +295,14 @@ impl<'a, S: Simd> Sums<S> for ByteSums<'a> {
         let products = simd.to_f32(unsafe { simd.load_i32_at(products.as_ptr()) });
         simd.mul_add(products, simd.mul(scale, scales), simd.mul_add(shift, sums, bias))
     }
+
+    #[inline(always)]
+    fn activate(simd: S, activation: Activation, value: S::F32) -> S::F32 {
+        match activation {
+            Activation::Gelu => coarse_gelu(simd, value),
+            other => activate(simd, other, value),
+        }
+    }
 }
 
 impl After<'_> {
@@ -314,13 +329,12 @@ impl After<'_> {
         let Place { panel, first, rows } = place;
         for vector in 0..panel.vectors {
             let column = panel.first + vector * S::LANES;
-            let (shared, bias) =
-                (sums.column(simd, column), simd.load(&self.bias[column..][..S::LANES]));
+            let (shared, bias) = (sums.column(simd, column), simd.load(&self.bias[column..][..S::LANES]));
             let columns = S::LANES.min(self.outputs - column);
             for row in 0..rows {
                 let start = (first + row) * self.outputs + column;
                 let value = T::get(simd, sums.row(simd, row), vector, shared, bias);
-                let value = activate(simd, activation, value);
+                let value = T::activate(simd, activation, value);
                 // The usual length stands as a constant, which spares its stores the choice.
                 if columns == S::LANES {
                     self.store_vector(simd, value, &mut out[start..][..S::LANES], start);
