@@ -1,6 +1,7 @@
 //! Growing buffers that begin at a cache line, so that a vector never straddles two.
 
 use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 
 /// One cache line.
 #[derive(Debug, Clone, Copy)]
@@ -8,15 +9,16 @@ use std::marker::PhantomData;
 struct Line([u8; 64]);
 
 /// Types of which every bit pattern is a value and that need no dropping.
-pub(crate) trait Plain: Copy {}
+pub trait Plain: Copy {}
 impl Plain for f32 {}
 impl Plain for i8 {}
 impl Plain for u8 {}
 impl Plain for i32 {}
 
-/// A buffer of `T` whose first element lies at a multiple of 64 bytes.
+/// A growing buffer of numbers whose first one lies at a multiple of 64 bytes. States between layers are best kept in one:
+/// a store that straddles two cache lines takes twice as long.
 #[derive(Debug, Clone)]
-pub(crate) struct Aligned<T> {
+pub struct Aligned<T> {
     lines: Vec<Line>,
     length: usize,
     of: PhantomData<T>,
@@ -38,7 +40,7 @@ impl<T: Plain> Aligned<T> {
     }
 
     /// The first `length` elements, whatever they hold from earlier use; memory grows and never shrinks.
-    pub(crate) fn sized(&mut self, length: usize) -> &mut [T] {
+    pub fn sized(&mut self, length: usize) -> &mut [T] {
         let lines = (length * size_of::<T>()).div_ceil(size_of::<Line>());
         if self.lines.len() < lines {
             self.lines.resize(lines, Line([0; 64]));
@@ -58,6 +60,20 @@ impl<T: Plain> Aligned<T> {
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: as for `as_slice`, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
+    }
+}
+
+impl<T: Plain> Deref for Aligned<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.as_slice()
+    }
+}
+
+impl<T: Plain> DerefMut for Aligned<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.as_mut_slice()
     }
 }
 

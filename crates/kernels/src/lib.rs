@@ -36,6 +36,7 @@ mod tile;
 mod weights;
 
 pub use activation::Activation;
+pub use aligned::Aligned;
 pub use attention::{Attention, ScoreBias, ScorePlace, Span};
 pub use kernels::{Kernels, KernelsError, Path};
 pub use linear::{Epilogue, Linear};

@@ -1,6 +1,6 @@
 //! Linear layers: the product with packed weights and what follows it, in one pass over the result.
 
-use crate::activation::{Activation, activate};
+use crate::activation::{Activation, activate, coarse_gelu};
 use crate::aligned::Aligned;
 use crate::kernels::Kernels;
 use crate::matrix::Matrix;
@@ -215,11 +215,16 @@ struct Place {
 /// A tile of products as numbers.
 trait Sums<S: Simd>: Copy {
     /// What the rows of a vector of columns share.
-    type Shared: Copy;
+    type Column: Copy;
+    /// What the columns of a row share.
+    type Row: Copy;
 
-    fn shared(self, simd: S, column: usize) -> Self::Shared;
-    /// One vector of a row; `vector` counts within the tile.
-    fn get(self, simd: S, shared: Self::Shared, row: usize, vector: usize) -> S::F32;
+    fn column(self, simd: S, column: usize) -> Self::Column;
+    fn row(self, simd: S, row: usize) -> Self::Row;
+    /// One vector of a row, with its bias; `vector` counts within the tile.
+    fn get(simd: S, row: Self::Row, vector: usize, column: Self::Column, bias: S::F32) -> S::F32;
+    /// The activation, as precise as the sums are.
+    fn activate(simd: S, activation: Activation, value: S::F32) -> S::F32;
 }
 
 #[derive(Clone, Copy)]
@@ -227,15 +232,27 @@ struct FloatSums<'a> {
     tile: &'a Tile<f32>,
 }
 
-impl<S: Simd> Sums<S> for FloatSums<'_> {
-    type Shared = ();
+impl<'a, S: Simd> Sums<S> for FloatSums<'a> {
+    type Column = ();
+    /// The sums.
+    type Row = &'a [f32; TILE_WIDTH];
 
     #[inline(always)]
-    fn shared(self, _: S, _: usize) {}
+    fn column(self, _: S, _: usize) {}
 
     #[inline(always)]
-    fn get(self, simd: S, (): (), row: usize, vector: usize) -> S::F32 {
-        simd.load(&self.tile.0[row * TILE_WIDTH + vector * S::LANES..][..S::LANES])
+    fn row(self, _: S, row: usize) -> Self::Row {
+        self.tile.row(row)
+    }
+
+    #[inline(always)]
+    fn get(simd: S, row: Self::Row, vector: usize, (): (), bias: S::F32) -> S::F32 {
+        simd.add(simd.load(&row[vector * S::LANES..][..S::LANES]), bias)
+    }
+
+    #[inline(always)]
+    fn activate(simd: S, activation: Activation, value: S::F32) -> S::F32 {
+        activate(simd, activation, value)
     }
 }
 
@@ -247,24 +264,44 @@ struct ByteSums<'a> {
     rows: &'a [RowScale],
 }
 
-impl<S: Simd> Sums<S> for ByteSums<'_> {
-    /// The sums of the weights, and their scales.
-    type Shared = (S::F32, S::F32);
+impl<'a, S: Simd> Sums<S> for ByteSums<'a> {
+    /// What the sums of the weights stand for, and the scales of the weights.
+    type Column = (S::F32, S::F32);
+    /// The sums of products, and the row's scale and shift.
+    type Row = (&'a [i32; TILE_WIDTH], S::F32, S::F32);
 
     #[inline(always)]
-    fn shared(self, simd: S, column: usize) -> Self::Shared {
+    fn column(self, simd: S, column: usize) -> Self::Column {
         let vector = |numbers: &[f32]| simd.load(&numbers[column..][..S::LANES]);
         (vector(self.weights.sums.as_slice()), vector(self.weights.scales.as_slice()))
     }
 
     #[inline(always)]
-    fn get(self, simd: S, (sums, scales): Self::Shared, row: usize, vector: usize) -> S::F32 {
+    fn row(self, simd: S, row: usize) -> Self::Row {
         let RowScale { scale, shift } = self.rows[row];
-        let products = &self.tile.0[row * TILE_WIDTH + vector * S::LANES..][..S::LANES];
+        (self.tile.row(row), simd.splat(scale), simd.splat(shift))
+    }
+
+    #[inline(always)]
+    fn get(
+        simd: S,
+        (products, scale, shift): Self::Row,
+        vector: usize,
+        (sums, scales): Self::Column,
+        bias: S::F32,
+    ) -> S::F32 {
+        let products = &products[vector * S::LANES..][..S::LANES];
         // SAFETY: the slice is a vector long.
         let products = simd.to_f32(unsafe { simd.load_i32_at(products.as_ptr()) });
-        let products = simd.mul_add(simd.splat(shift), sums, products);
-        simd.mul(products, simd.mul(simd.splat(scale), scales))
+        simd.mul_add(products, simd.mul(scale, scales), simd.mul_add(shift, sums, bias))
+    }
+
+    #[inline(always)]
+    fn activate(simd: S, activation: Activation, value: S::F32) -> S::F32 {
+        match activation {
+            Activation::Gelu => coarse_gelu(simd, value),
+            other => activate(simd, other, value),
+        }
     }
 }
 
@@ -292,12 +329,12 @@ impl After<'_> {
         let Place { panel, first, rows } = place;
         for vector in 0..panel.vectors {
             let column = panel.first + vector * S::LANES;
-            let shared = (sums.shared(simd, column), simd.load(&self.bias[column..][..S::LANES]));
+            let (shared, bias) = (sums.column(simd, column), simd.load(&self.bias[column..][..S::LANES]));
             let columns = S::LANES.min(self.outputs - column);
             for row in 0..rows {
                 let start = (first + row) * self.outputs + column;
-                let value = simd.add(sums.get(simd, shared.0, row, vector), shared.1);
-                let value = activate(simd, activation, value);
+                let value = T::get(simd, sums.row(simd, row), vector, shared, bias);
+                let value = T::activate(simd, activation, value);
                 // The usual length stands as a constant, which spares its stores the choice.
                 if columns == S::LANES {
                     self.store_vector(simd, value, &mut out[start..][..S::LANES], start);
@@ -340,15 +377,7 @@ fn quantise<S: Simd>(simd: S, block: Matrix<'_>, scratch: &mut Scratch) {
 
 #[inline(always)]
 fn quantise_row<S: Simd>(simd: S, row: &[f32], bytes: &mut [u8]) -> RowScale {
-    let (whole, rest) = row.split_at(row.len() - row.len() % S::LANES);
-    // Lanes beyond the row's end load as zero, which is in the range anyway.
-    let (mut low, mut high) = (simd.load(rest), simd.load(rest));
-    for numbers in whole.chunks_exact(S::LANES) {
-        let numbers = simd.load(numbers);
-        low = simd.min(low, numbers);
-        high = simd.max(high, numbers);
-    }
-    let (low, high) = (simd.smallest(low).min(0.0), simd.largest(high).max(0.0));
+    let (low, high) = range(simd, row);
     // A range too small for the inverse of its step to be a number is no range.
     let scale = if high - low > 1e-30 { (high - low) / 254.0 } else { 1.0 };
     let zero = (1.0 - low / scale).round_ties_even();
@@ -358,12 +387,39 @@ fn quantise_row<S: Simd>(simd: S, row: &[f32], bytes: &mut [u8]) -> RowScale {
         let value = simd.add(simd.mul(simd.load(numbers), factor), shift);
         simd.max(value, simd.splat(1.0))
     };
-    let (whole_bytes, rest_bytes) = bytes.split_at_mut(whole.len());
-    for (numbers, bytes) in whole.chunks_exact(S::LANES).zip(whole_bytes.chunks_exact_mut(S::LANES)) {
+    // Bytes may be a few more than numbers, so both are cut by the numbers.
+    let whole = row.len() - row.len() % (4 * S::LANES);
+    let ((row, rest), (bytes, rest_bytes)) = (row.split_at(whole), bytes.split_at_mut(whole));
+    for (numbers, bytes) in row.chunks_exact(4 * S::LANES).zip(bytes.chunks_exact_mut(4 * S::LANES)) {
+        for (numbers, bytes) in numbers.chunks_exact(S::LANES).zip(bytes.chunks_exact_mut(S::LANES)) {
+            simd.store_bytes(byte(numbers), bytes);
+        }
+    }
+    for (numbers, bytes) in rest.chunks(S::LANES).zip(rest_bytes.chunks_mut(S::LANES)) {
         simd.store_bytes(byte(numbers), bytes);
     }
-    if !rest.is_empty() {
-        simd.store_bytes(byte(rest), rest_bytes);
+    RowScale { scale, shift: scale * (S::ACTIVATION_OFFSET as f32 - zero) }
+}
+
+/// The smallest and the largest of the numbers and zero; over four vectors side by side, for one would wait for itself.
+#[inline(always)]
+fn range<S: Simd>(simd: S, row: &[f32]) -> (f32, f32) {
+    let (mut low, mut high) = ([simd.splat(0.0); 4], [simd.splat(0.0); 4]);
+    let mut fours = row.chunks_exact(4 * S::LANES);
+    for four in fours.by_ref() {
+        for (index, numbers) in four.chunks_exact(S::LANES).enumerate() {
+            let numbers = simd.load(numbers);
+            low[index] = simd.min(low[index], numbers);
+            high[index] = simd.max(high[index], numbers);
+        }
     }
-    RowScale { scale, shift: S::ACTIVATION_OFFSET as f32 - zero }
+    for numbers in fours.remainder().chunks(S::LANES) {
+        // Lanes beyond the row's end load as zero, which is in the range anyway.
+        let numbers = simd.load(numbers);
+        low[0] = simd.min(low[0], numbers);
+        high[0] = simd.max(high[0], numbers);
+    }
+    let low = simd.min(simd.min(low[0], low[1]), simd.min(low[2], low[3]));
+    let high = simd.max(simd.max(high[0], high[1]), simd.max(high[2], high[3]));
+    (simd.smallest(low), simd.largest(high))
 }

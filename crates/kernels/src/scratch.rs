@@ -24,10 +24,9 @@ impl Scratch {
     }
 }
 
-/// How a quantised row stands for numbers: `x = scale * (q + shift)`, where `q` is what the path's product multiplies.
+/// How a quantised row stands for numbers: `x = scale * q + shift`, where `q` is what the path's product multiplies.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RowScale {
     pub(crate) scale: f32,
-    /// A whole number.
     pub(crate) shift: f32,
 }

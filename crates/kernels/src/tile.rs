@@ -17,6 +17,12 @@ impl<T: Plain + Default> Tile<T> {
     pub(crate) fn zeros() -> Self {
         Self([T::default(); MOST_ROWS * TILE_WIDTH])
     }
+
+    /// The sums of a row.
+    #[inline(always)]
+    pub(crate) fn row(&self, row: usize) -> &[T; TILE_WIDTH] {
+        &self.0.as_chunks().0[row]
+    }
 }
 
 /// Rows of A and columns of B as pointers, `rows x depth` times `depth x vectors * LANES`, and where the sums go.

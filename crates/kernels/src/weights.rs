@@ -26,7 +26,7 @@ pub struct PackedI8 {
     pub(crate) panels: Aligned<i8>,
     /// What one step of each output's weights stands for, `[out rounded up to whole vectors]`.
     pub(crate) scales: Aligned<f32>,
-    /// Sum of each output's quantised weights, `[out rounded up to whole vectors]`, less than 2^24 and so exact.
+    /// What the sum of each output's quantised weights stands for, `[out rounded up to whole vectors]`.
     pub(crate) sums: Aligned<f32>,
 }
 
@@ -174,7 +174,7 @@ impl Packing {
             step[column * GROUP..][..group.len()].copy_from_slice(group);
         }
         self.scales.push(scale);
-        self.sums.push(row.iter().map(|weight| i32::from(*weight)).sum::<i32>() as f32);
+        self.sums.push(row.iter().map(|weight| i32::from(*weight)).sum::<i32>() as f32 * scale);
     }
 
     fn finish(self) -> PackedI8 {

@@ -3,7 +3,7 @@
 //! What a query says to the distance of a key, and a key to that of a query, are products with tables that depend on the
 //! weights alone. Each head's products with all distances are taken at once; a score then looks up two of them.
 
-use loquat_kernels::{
+use loquat_kernels::{Aligned, 
     Attention, Epilogue, Kernels, LayerNorm, Linear, Matrix, PackedF32, ScoreBias, ScorePlace, Scratch,
     Weights,
 };
@@ -219,7 +219,7 @@ impl Shape {
         kernels: Kernels,
         tables: &[Linear],
         rows: Matrix<'_>,
-        out: &'b mut Vec<f32>,
+        out: &'b mut Aligned<f32>,
         scratch: &mut Scratch,
     ) -> &'b [f32] {
         let length = rows.row_count() * self.distances;

@@ -3,7 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use loquat_kernels::{Kernels, Pooling, Scratch};
+use loquat_kernels::{Aligned, Kernels, Pooling, Scratch};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -185,7 +185,7 @@ impl Pooled {
         kernels: Kernels,
         (states, hidden): (&[f32], usize),
         lengths: &[usize],
-        (between, scratch): (&mut Vec<f32>, &mut Scratch),
+        (between, scratch): (&mut Aligned<f32>, &mut Scratch),
         out: &mut [f32],
     ) {
         match &self.dense {

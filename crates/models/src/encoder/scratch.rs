@@ -1,39 +1,39 @@
 //! Buffers of a forward pass.
 
-use loquat_kernels::Scratch;
+use loquat_kernels::{Aligned, Scratch};
 
 /// Buffers of a forward pass. One for each thread; they grow to the largest batch and are kept.
 #[derive(Debug, Clone, Default)]
 pub struct EncoderScratch {
     /// States, `[tokens, hidden]`.
-    pub(super) hidden: Vec<f32>,
+    pub(super) hidden: Aligned<f32>,
     /// The next states before their norm, `[tokens, hidden]`.
-    pub(super) branch: Vec<f32>,
+    pub(super) branch: Aligned<f32>,
     /// Queries, keys and values side by side, `[tokens, 3 * hidden]`.
-    pub(super) joint: Vec<f32>,
+    pub(super) joint: Aligned<f32>,
     /// What attention gathered, `[tokens, hidden]`.
-    pub(super) context: Vec<f32>,
+    pub(super) context: Aligned<f32>,
     /// Inside the feed-forward part, `[tokens, intermediate]` or twice that.
-    pub(super) inner: Vec<f32>,
+    pub(super) inner: Aligned<f32>,
     /// The gated half of `inner`, `[tokens, intermediate]`.
-    pub(super) gated: Vec<f32>,
+    pub(super) gated: Aligned<f32>,
     /// What one architecture needs beyond the others.
-    pub(super) extra: [Vec<f32>; 2],
+    pub(super) extra: [Aligned<f32>; 2],
     /// Ids of one table, `[tokens]`.
     pub(super) ids: Vec<u32>,
     /// Pooled states, `[sequences, hidden]`.
-    pub(super) pooled: Vec<f32>,
+    pub(super) pooled: Aligned<f32>,
     /// Inside the head.
-    pub(super) head: Vec<f32>,
+    pub(super) head: Aligned<f32>,
     /// What the head answers.
-    pub(super) output: Vec<f32>,
+    pub(super) output: Aligned<f32>,
     pub(super) kernels: Scratch,
 }
 
 /// The first `length` numbers of a buffer that grows and never shrinks.
-pub(super) fn sized(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
+pub(super) fn sized(buffer: &mut Aligned<f32>, length: usize) -> &mut [f32] {
     if buffer.len() < length {
-        buffer.resize(length, 0.0);
+        buffer.sized(length);
     }
     &mut buffer[..length]
 }
