@@ -24,6 +24,7 @@ mod log;
 mod mending;
 mod open;
 mod parquet;
+mod parquet_file;
 mod parquet_pages;
 mod reader;
 mod reading;

@@ -11,6 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::DataError;
 use crate::class_names::ClassNames;
+use crate::parquet_file::ParquetFile;
 use crate::parquet_pages::examine;
 
 /// Longest reason kept of a decoder's message, which may quote whole values.
@@ -21,9 +22,9 @@ type Numbered = (u64, Map<String, Value>);
 
 /// A reader of rows.
 pub(crate) struct Parquet {
-    reader: SerializedFileReader<File>,
+    reader: SerializedFileReader<ParquetFile>,
     /// The bytes of `reader`, whose pages are examined first.
-    opened: Arc<File>,
+    opened: Arc<ParquetFile>,
     file: String,
     classes: ClassNames,
     group: usize,
@@ -35,6 +36,7 @@ impl Parquet {
     /// Reads the metadata of `opened`, called `file` in messages.
     pub(crate) fn new(opened: File, file: &str) -> Result<Self, DataError> {
         let (reader, opened) = guarded(|| {
+            let opened = ParquetFile::new(opened);
             let own = opened.try_clone()?;
             Ok((SerializedFileReader::new(opened)?, Arc::new(own)))
         })

@@ -4,7 +4,6 @@
 //! against what the page and its column can contain. The values themselves, and every other flaw, are left to the
 //! decoder, which reports them. Layout: <https://parquet.apache.org/docs/file-format/data-pages/encodings/>.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding, Type};
@@ -14,12 +13,14 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::RowGroupReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use crate::parquet_file::ParquetFile;
+
 /// Most values of a block of deltas; writers use 128 or a few times that. Together with the blocks, of two bytes or
 /// more, it bounds the values that a page of equal lengths can state.
 const MOST_OF_BLOCK: u64 = 1 << 16;
 
 /// Refuses a row group of `file` with a page that states more values than it can contain.
-pub(crate) fn examine(file: &Arc<File>, group: &dyn RowGroupReader) -> Result<()> {
+pub(crate) fn examine(file: &Arc<ParquetFile>, group: &dyn RowGroupReader) -> Result<()> {
     (0..group.num_columns()).try_for_each(|number| Column::open(file, group, number)?.examine())
 }
 
@@ -28,11 +29,11 @@ struct Column<'a> {
     metadata: &'a ColumnChunkMetaData,
     pages: Box<dyn PageReader>,
     /// The pages as stored, which tells their encoding without decompressing them.
-    stored: SerializedPageReader<File>,
+    stored: SerializedPageReader<ParquetFile>,
 }
 
 impl<'a> Column<'a> {
-    fn open(file: &Arc<File>, group: &'a dyn RowGroupReader, number: usize) -> Result<Self> {
+    fn open(file: &Arc<ParquetFile>, group: &'a dyn RowGroupReader, number: usize) -> Result<Self> {
         let metadata = group.metadata().column(number);
         let pages = group.get_column_page_reader(number)?;
         let plain = metadata.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
