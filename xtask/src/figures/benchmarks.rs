@@ -17,6 +17,9 @@ Written by `cargo xtask benchmarks` from the records in `docs/figures`; do not e
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ";
 
+/// The engine that the others are held against.
+const REFERENCE: &str = "ort-f32";
+
 /// Writes the page.
 pub(crate) fn write(workspace: &Workspace) -> Result<()> {
     let mut paths = std::fs::read_dir(workspace.path(STORED))
@@ -42,11 +45,37 @@ fn render(records: &[Record]) -> Result<String> {
     for record in records {
         writeln!(page, "{}", row(record))?;
     }
+    page.push_str(&engines(records)?);
     let mut machines: Vec<&str> = records.iter().map(|record| record.cpu.as_str()).collect();
     machines.sort_unstable();
     machines.dedup();
     writeln!(page, "\nMeasured on: {}.", machines.join("; "))?;
     Ok(page)
+}
+
+/// Every engine that ran a batch beside Loquat's, as the details of the first record of each batch say.
+fn engines(records: &[Record]) -> Result<String> {
+    let mut tables = String::new();
+    let mut told: Vec<&str> = Vec::new();
+    for record in records {
+        let Some((batch, _)) = record.figure.rsplit_once('/') else { continue };
+        let Some(medians) = record.detail["medians"].as_object() else { continue };
+        if told.contains(&batch) {
+            continue;
+        }
+        told.push(batch);
+        let mut medians: Vec<(&str, f64)> =
+            medians.iter().filter_map(|(name, median)| Some((name.as_str(), median.as_f64()?))).collect();
+        medians.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let reference =
+            medians.iter().find(|(name, _)| *name == REFERENCE).map_or(f64::NAN, |(_, median)| *median);
+        writeln!(tables, "\n## {batch}\n\n| engine | ms | times {REFERENCE} |\n| --- | --- | --- |")?;
+        for (name, median) in medians {
+            let own = if ["int8", "f32"].contains(&name) { "Loquat " } else { "" };
+            writeln!(tables, "| {own}{name} | {} | {:.2} |", number(median), reference / median)?;
+        }
+    }
+    Ok(tables)
 }
 
 fn row(record: &Record) -> String {

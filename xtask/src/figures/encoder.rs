@@ -46,6 +46,7 @@ const ORT_INT8: &[&str] = &["ort-int8", "ort-int8-fused"];
 /// MiniLM on batches of equal length: time against ONNX Runtime, cosine to f32, and two threads against one.
 pub(crate) fn measure_minilm(bench: &Bench) -> Result<Vec<Record>> {
     let mut programs = Programs::start(bench)?;
+    programs.add_rust_peers(bench)?;
     let tokens = programs.tokens()?;
     let mut records = Vec::new();
     for shape in SHAPES {
@@ -96,6 +97,8 @@ fn demands(shape: &Shape) -> Vec<Demand> {
 struct Programs {
     engine: LineProgram,
     peers: LineProgram,
+    /// Those that are given token ids alone.
+    rust_peers: Option<LineProgram>,
 }
 
 impl Programs {
@@ -111,7 +114,35 @@ impl Programs {
         let model = peers.greeting["model"].as_str().context("the peers name their model")?;
         let binary = bench.workspace.target().join("release/examples/encoder_engine");
         let engine = LineProgram::start(Command::new(binary).arg(model))?;
-        Ok(Self { engine, peers })
+        Ok(Self { engine, peers, rust_peers: None })
+    }
+
+    /// Starts the engines in Rust, which lie outside the workspace, for nothing else needs them.
+    fn add_rust_peers(&mut self, bench: &Bench) -> Result<()> {
+        let manifest = bench.workspace.path("xtask/figures/rust_peers/Cargo.toml");
+        let target = bench.workspace.target().join("rust-peers");
+        let mut build = bench.workspace.cargo(&["build", "--release", "--locked", "--manifest-path"]);
+        process::run_aside(build.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
+        let mut command = Command::new(target.join("release/encoder-rust-peers"));
+        command.arg(environment::cache_folder()?.join("encoder-peers"));
+        command.arg(self.peers.greeting["model"].as_str().context("the peers name their model")?);
+        self.rust_peers = Some(LineProgram::start(&mut command)?);
+        Ok(())
+    }
+
+    /// The programs of the peers.
+    fn all_peers(&mut self) -> impl Iterator<Item = &mut LineProgram> {
+        std::iter::once(&mut self.peers).chain(&mut self.rust_peers)
+    }
+
+    /// The program that runs a variant.
+    fn of(&mut self, variant: &str) -> &mut LineProgram {
+        let has = |peers: &LineProgram| peers.greeting["variants"].get(variant).is_some();
+        match &mut self.rust_peers {
+            Some(peers) if has(peers) => peers,
+            _ if has(&self.peers) => &mut self.peers,
+            _ => &mut self.engine,
+        }
     }
 
     /// Token ids of real text, without special tokens, enough for every shape.
@@ -131,19 +162,19 @@ impl Programs {
 
     /// Puts all questions to every variant in turns; a run is the sum over the questions of each median of repeats.
     fn compare_all(&mut self, questions: &[Value], rounds: usize) -> Result<Measured> {
-        let versions = self.peers.greeting["variants"].as_object().cloned().unwrap_or_default();
         let own = ["f32", "int8"].map(|name| (name.to_owned(), None));
-        let others = versions
-            .iter()
-            .map(|(name, version)| (name.clone(), Some(version.as_str().unwrap_or_default().to_owned())));
+        let versions = self
+            .all_peers()
+            .flat_map(|peers| peers.greeting["variants"].as_object().cloned().unwrap_or_default());
+        let others =
+            versions.map(|(name, version)| (name, Some(version.as_str().unwrap_or_default().to_owned())));
         let variants: Vec<(String, Option<String>)> = own.into_iter().chain(others).collect();
         let mut measured =
             Measured { missing: self.peers.greeting["missing"].clone(), ..Measured::default() };
         // The first round warms caches and is dropped.
         for round in 0..=rounds {
-            for (name, version) in &variants {
-                let program = if version.is_some() { &mut self.peers } else { &mut self.engine };
-                let (milliseconds, vectors) = ask_all(program, name, questions)?;
+            for (name, _) in &variants {
+                let (milliseconds, vectors) = ask_all(self.of(name), name, questions)?;
                 if round > 0 {
                     measured.milliseconds.entry(name.clone()).or_default().push(milliseconds);
                 }

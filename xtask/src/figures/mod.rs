@@ -8,6 +8,7 @@ mod check_memory;
 mod cold_build;
 mod cold_start;
 mod encoder;
+mod encoder_profile;
 mod encoder_throughput;
 mod evaluation;
 mod http_latency;

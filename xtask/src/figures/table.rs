@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    alias_moves, artifact_size, bulk_predict, check_memory, cold_build, cold_start, encoder,
+    alias_moves, artifact_size, bulk_predict, check_memory, cold_build, cold_start, encoder, encoder_profile,
     encoder_throughput, evaluation, http_latency, kill, label_noise, many_models, near_duplicates, overload,
     server_overhead, sklearn_search, ungrouped,
 };
@@ -85,6 +85,11 @@ const FIGURES: &[Figure] = &[
         name: "encoder-mixed",
         measures: "time of MiniLM on tweets of mixed length, tokenising included",
         measure: encoder::measure_mixed,
+    },
+    Figure {
+        name: "encoder-profile",
+        measures: "share of the processor's peak in the encoder engine, and where the rest goes",
+        measure: encoder_profile::measure,
     },
     Figure {
         name: "encoder-massive",

@@ -3,9 +3,9 @@
 //! What a query says to the distance of a key, and a key to that of a query, are products with tables that depend on the
 //! weights alone. Each head's products with all distances are taken at once; a score then looks up two of them.
 
-use loquat_kernels::{Aligned, 
-    Attention, Epilogue, Kernels, LayerNorm, Linear, Matrix, PackedF32, ScoreBias, ScorePlace, Scratch,
-    Weights,
+use loquat_kernels::{
+    Aligned, Attention, Epilogue, Kernels, LayerNorm, Linear, Matrix, PackedF32, ScoreBias, ScorePlace,
+    Scratch, Weights,
 };
 
 use super::architecture::{Limits, Trunk};
