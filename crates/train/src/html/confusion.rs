@@ -10,6 +10,8 @@ use crate::report::Report;
 
 /// More labels than this are ordered by name: clustering takes the cube of their number.
 const MOST_CLUSTERED: usize = 400;
+/// Width of half a page.
+const BESIDE: f64 = 480.0;
 /// With at most so many labels the pairs stand beside the matrix.
 const FEW: usize = 12;
 /// Pairs that are listed.
@@ -52,14 +54,17 @@ fn matrix(report: &Report, cells: &[(u32, u32, u32)]) -> String {
     let order = ordered(report.per_class.len(), cells);
     let mut place = vec![0usize; order.len()];
     order.iter().enumerate().for_each(|(at, label)| place[*label] = at);
-    let side = (860.0 / order.len() as f64).clamp(10.0, 44.0);
+    let labels = order.len() as f64;
+    let side = (860.0 / labels).clamp(10.0, 44.0);
     let font = (side * 0.72).clamp(7.5, 12.0);
     let longest =
         report.per_class.iter().map(|class| class.label.chars().count().min(LABEL)).max().unwrap_or(0);
     let margin = longest as f64 * font * 0.58 + 14.0;
+    // Few labels stand beside their table, and fit.
+    let side = if order.len() <= FEW { side.min((BESIDE - margin) / labels) } else { side };
     let most = cells.iter().map(|cell| cell.2).max().unwrap_or(1);
     let shade = |rows: u32| 0.14 + 0.86 * libm::log1p(f64::from(rows)) / libm::log1p(f64::from(most));
-    let across = side * order.len() as f64;
+    let across = side * labels;
     let mut body = format!(
         "<rect class=\"field\" x=\"{margin:.1}\" y=\"{margin:.1}\" width=\"{across:.1}\" height=\"{across:.1}\"/>"
     );
