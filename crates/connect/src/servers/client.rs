@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -29,10 +29,18 @@ pub(super) struct TextInput {
     shape: Vec<i64>,
 }
 
-#[derive(Deserialize)]
-struct Metadata {
+/// What a server says of its model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Described {
     #[serde(default)]
     inputs: Vec<TextInput>,
+    #[serde(default)]
+    outputs: Vec<Named>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Named {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -67,8 +75,8 @@ impl Client {
         self.get("/v2/health/live").is_ok()
     }
 
-    /// The inputs of the model, once the server says that it is ready; else why it is not.
-    pub(super) fn look(&self) -> Result<Vec<TextInput>, String> {
+    /// What the server says of its model, once it is ready; else why it is not.
+    pub(super) fn look(&self) -> Result<Described, String> {
         let model = format!("/v2/models/{}", self.model);
         for path in ["/v2/health/ready".to_owned(), format!("{model}/ready")] {
             let (status, body) = self.get(&path)?;
@@ -79,25 +87,27 @@ impl Client {
         }
         // A server need not describe its models.
         let (status, body) = self.get(&model)?;
-        let described = serde_json::from_value::<Metadata>(body).ok().filter(|_| status == 200);
-        let mut inputs = described.map_or_else(Vec::new, |metadata| metadata.inputs);
-        inputs.retain(|input| input.datatype == "BYTES");
-        if inputs.is_empty() {
-            inputs = USUAL.map(TextInput::named).to_vec();
+        let described = serde_json::from_value::<Described>(body).ok().filter(|_| status == 200);
+        let mut described = described.unwrap_or_default();
+        described.inputs.retain(|input| input.datatype == "BYTES");
+        if described.inputs.is_empty() {
+            described.inputs = USUAL.map(TextInput::named).to_vec();
         }
-        Ok(inputs)
+        Ok(described)
     }
 
-    /// The tensors that the server gives for texts, a column for each of its inputs.
+    /// The tensors that the server gives for texts, a column for each of its inputs: all that it describes, as some are only
+    /// given when they are asked for.
     pub(super) fn infer(
         &self,
-        inputs: &[TextInput],
+        described: &Described,
         columns: &[Vec<&str>],
     ) -> Result<Vec<Tensor>, ServerError> {
         let protocol = |problem: String| {
             let (model, url) = self.named();
             ServerError::Protocol { model, url, problem }
         };
+        let Described { inputs, outputs } = described;
         if inputs.len() < columns.len() {
             return Err(protocol("it has one input of type BYTES, and pairs of texts need two".to_owned()));
         }
@@ -105,8 +115,11 @@ impl Client {
         let tensors: Vec<Value> = inputs.iter().zip(columns).map(tensor).collect();
         let path = format!("{}/v2/models/{}/infer", self.url, self.model);
         let request = self.agent.post(&path).config().timeout_global(Some(ANSWER)).build();
-        let body = json!({ "inputs": tensors }).to_string();
-        let sent = request.content_type("application/json").send(body.as_bytes());
+        let mut body = json!({ "inputs": tensors });
+        if !outputs.is_empty() {
+            body["outputs"] = json!(outputs);
+        }
+        let sent = request.content_type("application/json").send(body.to_string().as_bytes());
         let mut response = sent.map_err(|error| self.down(error.to_string()))?;
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(LARGEST).read_to_vec();

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::client::{Client, TextInput};
+use super::client::{Client, Described};
 use super::process::Process;
 use super::registry::ServerConfig;
 use super::tensor::Tensor;
@@ -25,7 +25,7 @@ const HUNG: Duration = Duration::from_secs(30);
 /// How a server fares.
 #[derive(Debug, Clone)]
 enum State {
-    Up(Vec<TextInput>),
+    Up(Described),
     Down(String),
 }
 
@@ -54,7 +54,7 @@ impl Supervised {
     pub(super) fn infer(&self, columns: &[Vec<&str>]) -> Result<Vec<Tensor>, ServerError> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match state {
-            State::Up(inputs) => self.client.infer(&inputs, columns),
+            State::Up(described) => self.client.infer(&described, columns),
             State::Down(reason) => Err(self.client.down(reason)),
         }
     }
@@ -106,9 +106,9 @@ impl Supervised {
                 return Ended::Process(reason);
             }
             let pause = match self.client.look() {
-                Ok(inputs) => {
+                Ok(described) => {
                     ready = Some(Instant::now());
-                    self.set(State::Up(inputs));
+                    self.set(State::Up(described));
                     CALM_LOOK
                 }
                 Err(reason) => {
