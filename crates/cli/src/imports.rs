@@ -1,5 +1,6 @@
 //! `Model` resources: imported into the registry where they changed since their newest version.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use loquat_connect::hub::Snapshot;
@@ -12,6 +13,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::{hub, output, sources, stores, table};
 
+/// Stands for the hash of files where a server answers.
+const SERVER: &str = "server";
 /// Outcome of a version that was imported.
 const IMPORTED: &str = "imported";
 /// The alias that an import moves: the resource says that this is the model.
@@ -37,7 +40,8 @@ pub(crate) struct Source {
     /// Where they are.
     #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "only trainings start from it"))]
     pub(crate) folder: PathBuf,
-    files: SourceFiles,
+    /// None where a server answers.
+    files: Option<SourceFiles>,
     /// Hash of the files, or the commit that fixes them.
     pub(crate) digest: String,
     /// Where they come from: a path, or a model of a hub at a commit.
@@ -86,18 +90,18 @@ fn import_one(
         return Ok(());
     }
     let staging = store.stage()?;
-    let request = Import {
-        model,
-        files: &source.files,
-        source: &source.origin,
-        texts: &texts,
-        kernels: context.kernels,
-        threads: context.threads(),
+    let (metrics, summary) = match &source.files {
+        None => (BTreeMap::new(), loquat_infer::import_server(model, staging.path())?),
+        Some(files) => {
+            let (kernels, threads) = (context.kernels, context.threads());
+            let request = Import { model, files, source: &source.origin, texts: &texts, kernels, threads };
+            let imported = loquat_infer::import(&request, staging.path())?;
+            (imported.metrics, imported.summary)
+        }
     };
-    let imported = loquat_infer::import(&request, staging.path())?;
     let new = NewVersion {
         outcome: IMPORTED.to_owned(),
-        metrics: imported.metrics,
+        metrics,
         data_hash: source.digest,
         resource: resource_text(plan.resources, located),
         inputs_hash,
@@ -107,7 +111,7 @@ fn import_one(
     };
     let record = store.register(&model.name, staging, new)?;
     store.set_alias(&model.name, &Name::new(CHAMPION)?, record.version)?;
-    output::answer(&format!("{}:{} is the champion: {}", record.name, record.version, imported.summary))
+    output::answer(&format!("{}:{} is the champion: {}", record.name, record.version, summary))
 }
 
 /// Finds the model's files, fetching them where they are on a hub.
@@ -120,19 +124,25 @@ pub(crate) fn source(context: &Context, folder: &Path, model: &ModelSource) -> R
             let folder = place(folder, path);
             let files = of_files(&folder)?;
             let digest = files.digest().map_err(|error| Failure::from_error(error.code(), &error))?;
-            Ok(Source { folder, files, digest, origin: path.clone() })
+            Ok(Source { folder, files: Some(files), digest, origin: path.clone() })
         }
         ModelSource::Hub(reference) => {
             let Snapshot { commit, path, .. } = hub::fetch(context, folder, reference)?;
             let origin = format!("hf://{}/{}@{commit}", reference.owner(), reference.name());
-            Ok(Source { files: of_files(&path)?, folder: path, digest: commit, origin })
+            Ok(Source { files: Some(of_files(&path)?), folder: path, digest: commit, origin })
         }
         ModelSource::Objects(address) => {
             let folder = sources::of_folder(context, folder)?.folder(address)?;
             let files = of_files(&folder)?;
             let digest = files.digest().map_err(|error| Failure::from_error(error.code(), &error))?;
-            Ok(Source { folder, files, digest, origin: address.to_string() })
+            Ok(Source { folder, files: Some(files), digest, origin: address.to_string() })
         }
+        ModelSource::Server(server) => Ok(Source {
+            folder: folder.to_owned(),
+            files: None,
+            digest: SERVER.to_owned(),
+            origin: server.url.clone(),
+        }),
     }
 }
 

@@ -6,6 +6,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "serve")]
+use loquat_infer::ModelServers;
 use loquat_spec::ErrorCode;
 #[cfg(feature = "train")]
 use loquat_train::Cancel;
@@ -28,10 +30,10 @@ enum Stage {
     #[cfg(feature = "train")]
     Training(Arc<Cancel>),
     #[cfg(feature = "serve")]
-    Serving(Arc<Notify>),
-    /// It was asked before; a signal ends the process.
+    Serving(Arc<Notify>, ModelServers),
+    /// It was asked before; a signal ends the process, and the servers of models that it started.
     #[cfg(feature = "serve")]
-    Draining,
+    Draining(ModelServers),
 }
 
 /// Watches for signals until the process ends.
@@ -70,11 +72,11 @@ impl Interrupt {
         self.enter(Stage::Training(cancel));
     }
 
-    /// From now on a signal notifies the value returned.
+    /// From now on a signal notifies the value returned, and a second one ends the process with `servers`.
     #[cfg(feature = "serve")]
-    pub(crate) fn serving(&self) -> Arc<Notify> {
+    pub(crate) fn serving(&self, servers: ModelServers) -> Arc<Notify> {
         let notify = Arc::new(Notify::new());
-        self.enter(Stage::Serving(Arc::clone(&notify)));
+        self.enter(Stage::Serving(Arc::clone(&notify), servers));
         notify
     }
 
@@ -116,13 +118,17 @@ async fn watch_task(
                 );
             }
             #[cfg(feature = "serve")]
-            Stage::Serving(notify) => {
-                *stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Draining;
+            Stage::Serving(notify, servers) => {
+                *stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Draining(servers);
                 output::say("draining: answering what was accepted; interrupt again to end at once");
                 notify.notify_one();
             }
             #[cfg(feature = "serve")]
-            Stage::Draining => end(),
+            Stage::Draining(servers) => {
+                // Ending some starts none, which is all that can fail.
+                let _ = servers.declare(Vec::new());
+                end()
+            }
         }
     }
 }

@@ -29,6 +29,8 @@ mod reading;
 mod remote;
 mod resources;
 mod rows;
+#[cfg(feature = "serve")]
+mod servers;
 mod sources;
 mod starters;
 mod stores;

@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use loquat_infer::ModelServers;
 use loquat_spec::{Endpoint, ErrorCode, Resources};
 use tokio::sync::watch;
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::{findings, imports, output, resources};
+use crate::{findings, imports, output, resources, servers};
 
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(400);
@@ -43,8 +44,13 @@ impl Watched {
         Self { folder: folder.to_owned(), work, seen: stamps(folder) }
     }
 
-    /// Follows the folder until the process ends; the receiver gets its endpoints after each change.
-    pub(crate) fn follow(mut self, context: &Context) -> Result<watch::Receiver<Vec<Endpoint>>, Failure> {
+    /// Follows the folder until the process ends; after each change `running` are the servers of its models, and the receiver
+    /// gets its endpoints.
+    pub(crate) fn follow(
+        mut self,
+        context: &Context,
+        running: ModelServers,
+    ) -> Result<watch::Receiver<Vec<Endpoint>>, Failure> {
         let (tell, told) = watch::channel(Vec::new());
         let context = context.clone();
         let follow = move || {
@@ -54,7 +60,7 @@ impl Watched {
                 if !self.changed() {
                     continue;
                 }
-                match self.read(&context) {
+                match self.read(&context, &running) {
                     Ok(endpoints) => {
                         output::say(&format!("{}: resources taken over", self.folder.display()));
                         tell.send_replace(endpoints);
@@ -91,12 +97,13 @@ impl Watched {
         true
     }
 
-    fn read(&self, context: &Context) -> Result<Vec<Endpoint>, Failure> {
+    fn read(&self, context: &Context, running: &ModelServers) -> Result<Vec<Endpoint>, Failure> {
         let read = resources::read(&self.folder)?.map_err(|found| {
             findings::say(&found, context.style.stderr);
             Failure::silent(ErrorCode::Invalid)
         })?;
         self.prepare(context, &read)?;
+        servers::declare(running, servers::of(&self.folder, &read))?;
         Ok(read.endpoints.into_iter().map(|located| located.value).collect())
     }
 

@@ -6,15 +6,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use loquat_models::{
-    Encoder, EncoderScratch, Head, Manifest, ModelError, PackedBatch, Problem, load_tokenizer, math,
-};
+use loquat_models::{Head, Manifest, ModelError, PackedBatch, Problem, load_tokenizer, math};
 use loquat_spec::{Entity, Task};
 use loquat_text::{Encoding, Pieces, Tokenizer, TokenizerError};
 
 use crate::error::InferError;
 use crate::input::Input;
 use crate::kernels::Kernels;
+use crate::network::{Network, NetworkScratch};
 use crate::tags::Tags;
 use crate::windows;
 
@@ -32,7 +31,7 @@ type Rows = Vec<Vec<f32>>;
 #[derive(Debug)]
 pub(crate) struct EncoderEngine {
     manifest: Manifest,
-    encoder: Encoder,
+    network: Network,
     tokenizer: Tokenizer,
     tags: Tags,
     max_tokens: usize,
@@ -44,26 +43,23 @@ pub(crate) struct EncoderEngine {
 #[derive(Debug, Default)]
 struct Buffers {
     batch: PackedBatch,
-    scratch: EncoderScratch,
+    scratch: NetworkScratch,
 }
 
 impl EncoderEngine {
     /// Loads the encoder in `folder`, whose manifest says what it is for.
     pub(crate) fn load(folder: &Path, manifest: Manifest, kernels: Kernels) -> Result<Self, InferError> {
-        let encoder = Encoder::load(folder, kernels, manifest.precision.unwrap_or_default())?;
+        let network = Network::load(folder, &manifest, head_of(manifest.task), kernels)?;
         let tokenizer = load_tokenizer(folder)?;
-        let wanted = head_of(manifest.task);
-        if encoder.head() != wanted {
-            return Err(InferError::Model(ModelError::Head { asked: wanted, found: encoder.head() }));
-        }
-        let limits = [Some(encoder.max_tokens()), tokenizer.max_length(), manifest.max_tokens];
-        let max_tokens = limits.into_iter().flatten().min().unwrap_or(encoder.max_tokens());
+        let limits = [network.max_tokens(), tokenizer.max_length(), manifest.max_tokens];
+        let max_tokens = limits.into_iter().flatten().min();
+        let max_tokens = max_tokens.ok_or_else(|| InferError::NoLimit { folder: folder.to_owned() })?;
         Ok(Self {
             tags: Tags::new(&manifest.labels),
             file_bytes: weight_bytes(folder),
             buffers: Mutex::default(),
             manifest,
-            encoder,
+            network,
             tokenizer,
             max_tokens,
         })
@@ -84,7 +80,7 @@ impl EncoderEngine {
 
     /// Labels in the order of the logits, as the model's own configuration names them.
     pub(crate) fn own_labels(&self) -> &[String] {
-        self.encoder.labels()
+        self.network.labels()
     }
 
     /// The most tokens of an input, special ones included.
@@ -94,7 +90,12 @@ impl EncoderEngine {
 
     /// Name of the architecture.
     pub(crate) fn architecture(&self) -> String {
-        format!("{:?}", self.encoder.architecture())
+        self.network.architecture()
+    }
+
+    /// The network itself.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Bytes of the weights on disk.
@@ -160,7 +161,7 @@ impl EncoderEngine {
 
     /// A vector for each text, which the model's prompt precedes.
     fn embedded<'t>(&self, texts: &[&'t str], threads: usize) -> Result<Rows, InferError> {
-        let prompt = self.encoder.prompt();
+        let prompt = self.network.prompt();
         let with_prompt = |text: &&'t str| match prompt {
             "" => Cow::Borrowed(*text),
             prompt => Cow::Owned(format!("{prompt}{text}")),
@@ -194,7 +195,7 @@ impl EncoderEngine {
             for encoding in &encodings[pass] {
                 batch.push(&encoding.ids, &encoding.type_ids);
             }
-            let states = self.encoder.states(&batch, &mut scratch)?;
+            let states = self.network.states(&batch, &mut scratch)?;
             let width = states.len() / batch.tokens().max(1);
             let rows: Rows = states.chunks_exact(width.max(1)).map(<[f32]>::to_vec).collect();
             all.extend(batch.ranges().map(|range| rows[range].to_vec()));
@@ -244,7 +245,7 @@ impl EncoderEngine {
     fn probabilities(&self, logits: &mut [f32], task: Task) {
         let each = task == Task::MultiLabelClassification
             || logits.len() == 1
-            || self.encoder.problem() == Problem::MultiLabel;
+            || self.network.problem() == Problem::MultiLabel;
         if each {
             logits.iter_mut().for_each(|logit| *logit = math::sigmoid32(*logit));
         } else {
@@ -288,22 +289,18 @@ impl EncoderEngine {
         for encoding in encodings {
             batch.push(&encoding.ids, &encoding.type_ids);
         }
-        let flat = match self.encoder.head() {
-            Head::Tokens => {
-                let width = self.encoder.labels().len();
-                let mut rest = self.encoder.token_logits(batch, scratch)?;
-                let cut = |encoding: &Encoding| {
-                    let (own, after) = rest.split_at(encoding.len() * width);
-                    rest = after;
-                    own.to_vec()
-                };
-                return Ok(encodings.iter().map(cut).collect());
-            }
-            Head::Embedding => self.encoder.embeddings(batch, scratch)?,
-            Head::Sequence | Head::States => self.encoder.logits(batch, scratch)?,
-        };
-        let width = flat.len() / encodings.len().max(1);
-        Ok(flat.chunks_exact(width.max(1)).map(<[f32]>::to_vec).collect())
+        let mut rest = self.network.answer(batch, scratch)?;
+        if self.network.head() == Head::Tokens {
+            let width = self.network.labels().len();
+            let cut = |encoding: &Encoding| {
+                let (own, after) = rest.split_at(encoding.len() * width);
+                rest = after;
+                own.to_vec()
+            };
+            return Ok(encodings.iter().map(cut).collect());
+        }
+        let width = rest.len() / encodings.len().max(1);
+        Ok(rest.chunks_exact(width.max(1)).map(<[f32]>::to_vec).collect())
     }
 
     fn take_buffers(&self) -> Buffers {
@@ -354,8 +351,9 @@ fn next_of<'p>(next: &AtomicUsize, passes: &'p [Range<usize>]) -> Option<(usize,
 /// Bytes of the weights on disk; 0 where they can't be told.
 fn weight_bytes(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let weights =
-        entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "safetensors"));
+    let is_weights = |name: &str| ["safetensors", "onnx", "onnx_data", "data"].contains(&name);
+    let weights = entries
+        .filter(|entry| entry.path().extension().and_then(|ending| ending.to_str()).is_some_and(is_weights));
     weights.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use loquat_models::{Manifest, Model};
+use loquat_connect::servers::{ModelServers, ServerError};
+use loquat_models::{Manifest, Model, OnnxModel};
 use loquat_spec::{Explanation, Task};
 use serde::Deserialize;
 
@@ -10,6 +11,7 @@ use crate::encoder::EncoderEngine;
 use crate::error::InferError;
 use crate::input::Input;
 use crate::kernels::Kernels;
+use crate::remote::RemoteEngine;
 
 /// The `model_type` of artifacts of the linear family.
 const LINEAR: &str = "loquat-linear";
@@ -21,6 +23,7 @@ const EXPLAINED: usize = 10;
 pub(crate) enum Engine {
     Linear(Box<Model>),
     Encoder(Box<EncoderEngine>),
+    Remote(Box<RemoteEngine>),
 }
 
 #[derive(Deserialize)]
@@ -31,6 +34,9 @@ struct Architecture {
 impl Engine {
     /// Loads the artifact in `folder`.
     pub(crate) fn load(folder: &Path, kernels: Kernels) -> Result<Self, InferError> {
+        if RemoteEngine::is_in(folder) {
+            return Err(InferError::NeedsServer);
+        }
         if is_linear(folder) {
             return Ok(Self::Linear(Box::new(Model::load(folder)?)));
         }
@@ -38,10 +44,31 @@ impl Engine {
         Ok(Self::Encoder(Box::new(encoder)))
     }
 
+    /// [`Engine::load`], where the artifact called `model` may have its server among `servers`.
+    pub(crate) fn load_with(
+        folder: &Path,
+        kernels: Kernels,
+        (model, servers): (&str, &ModelServers),
+    ) -> Result<Self, InferError> {
+        if RemoteEngine::is_in(folder) {
+            return Ok(Self::Remote(Box::new(RemoteEngine::load(folder, model, servers)?)));
+        }
+        Self::load(folder, kernels)
+    }
+
+    /// Why it can't answer now, where it can't: a server is down.
+    pub(crate) fn down(&self) -> Option<ServerError> {
+        match self {
+            Self::Remote(remote) => remote.down(),
+            Self::Linear(_) | Self::Encoder(_) => None,
+        }
+    }
+
     pub(crate) fn manifest(&self) -> &Manifest {
         match self {
             Self::Linear(model) => model.manifest(),
             Self::Encoder(encoder) => encoder.manifest(),
+            Self::Remote(remote) => remote.manifest(),
         }
     }
 
@@ -49,6 +76,7 @@ impl Engine {
         match self {
             Self::Linear(model) => model.resident_bytes(),
             Self::Encoder(encoder) => encoder.resident_bytes(),
+            Self::Remote(_) => 0,
         }
     }
 
@@ -61,6 +89,7 @@ impl Engine {
         match self {
             Self::Linear(_) => classifies,
             Self::Encoder(_) => task != Task::Translation,
+            Self::Remote(_) => !matches!(task, Task::Translation | Task::TokenClassification),
         }
     }
 
@@ -78,6 +107,21 @@ impl Engine {
                 Ok(model.probabilities(&texts, threads))
             }
             Self::Encoder(encoder) => encoder.outputs(inputs, threads),
+            Self::Remote(remote) => remote.outputs(inputs),
+        }
+    }
+
+    /// The logits of every input with every second text, `[inputs * seconds][labels]`; of engines that read pairs.
+    pub(crate) fn pair_logits(
+        &self,
+        inputs: &[Input],
+        seconds: &[String],
+        threads: usize,
+    ) -> Result<Vec<Vec<f32>>, InferError> {
+        match self {
+            Self::Encoder(encoder) => encoder.pair_logits(inputs, seconds, threads),
+            Self::Remote(remote) => remote.pair_logits(inputs, seconds),
+            Self::Linear(_) => Ok(Vec::new()),
         }
     }
 
@@ -85,7 +129,7 @@ impl Engine {
     pub(crate) fn explain(&self, text: &str, label: usize) -> Vec<Explanation> {
         match self {
             Self::Linear(model) => model.explain(text, label, EXPLAINED),
-            Self::Encoder(_) => Vec::new(),
+            Self::Encoder(_) | Self::Remote(_) => Vec::new(),
         }
     }
 }
@@ -93,6 +137,9 @@ impl Engine {
 /// Whether the artifact's configuration is that of the linear family. One that does not read is left to the family's
 /// own reader, which says what is wrong with it.
 fn is_linear(folder: &Path) -> bool {
+    if OnnxModel::is_in(folder) {
+        return false;
+    }
     let config = std::fs::read(folder.join("config.json")).ok();
     let architecture = config.and_then(|text| serde_json::from_slice::<Architecture>(&text).ok());
     architecture.is_none_or(|architecture| architecture.model_type == LINEAR)

@@ -1,5 +1,8 @@
 //! What can go wrong with a pipeline, and with what is sent to it.
 
+use std::path::PathBuf;
+
+use loquat_connect::servers::ServerError;
 use loquat_models::ModelError;
 use loquat_spec::{ErrorCode, Task};
 use loquat_store::StoreError;
@@ -72,6 +75,23 @@ pub enum InferError {
         /// The cause.
         source: TokenizerError,
     },
+    /// Nothing says how long an input may be.
+    #[error(
+        "{folder}: neither configuration nor tokenizer says how many tokens the model reads; give maxLength in its Model",
+        folder = folder.display()
+    )]
+    NoLimit {
+        /// The model's folder.
+        folder: PathBuf,
+    },
+    /// The model's server has no answer.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A server answers for the model, and nothing here knows it.
+    #[error(
+        "a server answers for the model, which `loquat serve` of the folder with its Model starts and fronts; ask that"
+    )]
+    NeedsServer,
     /// A folder can't be imported.
     #[error(transparent)]
     Import(#[from] crate::import::ImportError),
@@ -139,8 +159,10 @@ impl InferError {
                 ErrorCode::Failed
             }
             Self::UnsupportedTask { .. } => ErrorCode::Unsupported,
-            Self::NoEntailment { .. } => ErrorCode::Invalid,
+            Self::NoEntailment { .. } | Self::NoLimit { .. } => ErrorCode::Invalid,
             Self::Tokenizer { source, .. } => source.code(),
+            Self::Server(error) => error.code(),
+            Self::NeedsServer => ErrorCode::Unsupported,
             Self::Import(error) => error.code(),
         }
     }

@@ -24,6 +24,11 @@ impl Input {
         Self { text: text.into(), second: None }
     }
 
+    /// Its texts.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.text.as_str()).chain(self.second.as_deref())
+    }
+
     /// An input of two texts.
     pub fn pair(text: impl Into<String>, second: impl Into<String>) -> Self {
         Self { text: text.into(), second: Some(second.into()) }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use loquat_connect::servers::{ModelServers, ServerError};
 use loquat_models::Manifest;
 use loquat_spec::{ModelReference, PredictParameters, Prediction, Task, ZeroShot};
 use loquat_store::Store;
@@ -55,10 +56,20 @@ impl Pipeline {
         reference: &ModelReference,
         kernels: Kernels,
     ) -> Result<Self, InferError> {
+        Self::from_store_with(store, reference, kernels, &ModelServers::default())
+    }
+
+    /// [`Pipeline::from_store_on`], where models that a server answers for find it among `servers`.
+    pub fn from_store_with(
+        store: &Store,
+        reference: &ModelReference,
+        kernels: Kernels,
+        servers: &ModelServers,
+    ) -> Result<Self, InferError> {
         let resolved = store.verify(reference)?;
         let record = resolved.record;
         let shown = format!("{}:{}", record.name, record.version);
-        let engine = Engine::load(&resolved.path, kernels)?;
+        let engine = Engine::load_with(&resolved.path, kernels, (&record.name, servers))?;
         Self::of(engine, &shown, (record.name, record.version, record.digest))
     }
 
@@ -153,9 +164,21 @@ impl Pipeline {
     /// Number of sequences that predicting `inputs` inputs puts through an encoder; `None` for models that take microseconds an
     /// input.
     pub fn sequences(&self, inputs: usize, parameters: &PredictParameters) -> Option<usize> {
-        let Engine::Encoder(_) = &*self.engine else { return None };
+        if matches!(*self.engine, Engine::Linear(_)) {
+            return None;
+        }
         let labels = parameters.labels.as_deref().unwrap_or(&self.zero_shot.labels).len();
         Some(if self.task == Task::ZeroShotClassification { inputs * labels } else { inputs })
+    }
+
+    /// Why it can't answer now, where it can't: its server is down.
+    pub fn down(&self) -> Option<ServerError> {
+        self.engine.down()
+    }
+
+    /// Whether a server answers for it, so that answering is waiting.
+    pub fn is_remote(&self) -> bool {
+        matches!(*self.engine, Engine::Remote(_))
     }
 
     /// One prediction per input, in order. With one thread, on the caller's own; with more, on threads of its own or the
@@ -171,14 +194,14 @@ impl Pipeline {
     ) -> Result<Vec<Prediction>, InferError> {
         self.check_parameters(parameters)?;
         match (&*self.engine, self.task) {
-            (Engine::Encoder(encoder), Task::ZeroShotClassification) => {
+            (engine @ (Engine::Encoder(_) | Engine::Remote(_)), Task::ZeroShotClassification) => {
                 let labels = parameters.labels.as_deref().unwrap_or(&self.zero_shot.labels);
                 let templates = [&parameters.template, &self.zero_shot.template, &self.manifest().template];
                 let template =
                     templates.into_iter().flatten().next().map_or(zero_shot::TEMPLATE, String::as_str);
                 let hypotheses: Vec<String> =
                     labels.iter().map(|label| zero_shot::hypothesis(template, label)).collect();
-                let logits = encoder.pair_logits(inputs, &hypotheses, threads)?;
+                let logits = engine.pair_logits(inputs, &hypotheses, threads)?;
                 self.refuse_unsound(&logits, labels.len())?;
                 Ok(logits
                     .chunks(labels.len())
@@ -194,6 +217,15 @@ impl Pipeline {
                 let (vectors, owners) = encoder.vectors(inputs, threads)?;
                 self.refuse_unsound(&vectors, 1)?;
                 Ok(owners.into_iter().map(|owned| vector_prediction(&vectors[owned])).collect())
+            }
+            (Engine::Remote(remote), Task::Embedding) => {
+                let texts = |input: &Input| 1 + usize::from(input.second.is_some());
+                let all: Vec<&str> = inputs.iter().flat_map(Input::texts).collect();
+                let vectors = remote.vectors(&all)?;
+                self.refuse_unsound(&vectors, 1)?;
+                let mut rest = &vectors[..];
+                let mut own = |input| rest.split_off(..texts(input)).unwrap_or_default();
+                Ok(inputs.iter().map(|input| vector_prediction(own(input))).collect())
             }
             _ => self.classify(inputs, parameters, threads),
         }
@@ -220,7 +252,7 @@ impl Pipeline {
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
         match &*self.engine {
             Engine::Encoder(encoder) => Some(encoder.tokenizer()),
-            Engine::Linear(_) => None,
+            Engine::Linear(_) | Engine::Remote(_) => None,
         }
     }
 

@@ -6,6 +6,7 @@ use loquat_spec::ErrorCode;
 use loquat_text::TokenizerError;
 
 use crate::encoder::Head;
+use crate::onnx::OnnxProblem;
 
 /// A model artifact that can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,14 @@ pub enum ModelError {
         /// The cause.
         source: TokenizerError,
     },
+    /// An ONNX file can't be used.
+    #[error("{path}: {problem}", path = path.display())]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: OnnxProblem,
+    },
     /// The model does not answer what it was asked for.
     #[error("the model answers {found}, not {asked}; {remedy}", remedy = asked.remedy())]
     Head {
@@ -147,7 +156,9 @@ impl ModelError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::File { .. } => ErrorCode::Unavailable,
-            Self::Unsupported { .. } | Self::Pickle { .. } | Self::Head { .. } => ErrorCode::Unsupported,
+            Self::Unsupported { .. } | Self::Pickle { .. } | Self::Head { .. } | Self::Onnx { .. } => {
+                ErrorCode::Unsupported
+            }
             Self::Json { .. }
             | Self::Weights { .. }
             | Self::Tensor { .. }

@@ -4,7 +4,7 @@
 //! [`Manifest`]: task, labels in order, thresholds, golden examples, provenance). This crate knows nothing of training.
 //!
 //! An [`Encoder`] is such a folder in the layout of Hugging Face's `transformers`, whose `loquat.json` is its importer's
-//! concern; [`Checkpoint`] opens and writes them.
+//! concern; [`Checkpoint`] opens and writes them. An [`OnnxModel`] is a folder with an ONNX file in the place of weights.
 
 mod artifact;
 mod checkpoint;
@@ -14,6 +14,7 @@ mod features;
 mod linear;
 mod manifest;
 pub mod math;
+mod onnx;
 mod tensor;
 mod tokenizer;
 mod vocabulary;
@@ -28,6 +29,7 @@ pub use error::{BatchProblem, ModelError};
 pub use features::{FeatureConfig, FeatureCounter, Norm, TermFrequency, normalise_group};
 pub use linear::{Calibration, Component, Scratch};
 pub use manifest::{Golden, Manifest};
+pub use onnx::{OnnxModel, OnnxProblem, OnnxScratch};
 pub use tensor::Tensor;
 pub use tokenizer::load_tokenizer;
 pub use vocabulary::Vocabulary;

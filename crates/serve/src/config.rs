@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use loquat_infer::Kernels;
+use loquat_infer::{Kernels, ModelServers};
 use loquat_store::Store;
 use tokio::sync::watch;
 
@@ -15,10 +15,10 @@ use crate::tls::TlsFiles;
 pub struct ServeConfig {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Root folder of the model store.
-    pub store: PathBuf,
-    /// The model store, where the caller has opened it; `store` is its folder then.
-    pub registry: Option<Store>,
+    /// The model store.
+    pub store: Store,
+    /// The servers that answer for models without weights.
+    pub servers: ModelServers,
     /// A second address, for clients of gRPC that want one of their own; it answers what the first answers.
     pub grpc_listen: Option<SocketAddr>,
     /// Endpoints declared in resources. A registered model that no endpoint shadows is hosted under its own name.
@@ -52,12 +52,12 @@ pub struct ServeConfig {
 
 impl ServeConfig {
     /// Serves the models of `store` on `listen`: no declared endpoints, no keys, plain connections, usual limits.
-    pub fn new(listen: SocketAddr, store: PathBuf) -> Self {
+    pub fn new(listen: SocketAddr, store: Store) -> Self {
         Self {
             listen,
             store,
             grpc_listen: None,
-            registry: None,
+            servers: ModelServers::default(),
             endpoints: Vec::new(),
             changes: None,
             threads: 1,

@@ -1,7 +1,6 @@
 //! What keeps a server from starting or running.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use loquat_spec::ErrorCode;
 
@@ -26,15 +25,6 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
-    /// The store can't be opened.
-    #[error("can't open the store at {}: {source}", root.display())]
-    Store {
-        /// Root folder of the store.
-        root: PathBuf,
-        /// What the store said.
-        #[source]
-        source: Box<loquat_store::StoreError>,
-    },
     /// The keys can't be used.
     #[error(transparent)]
     Keys(#[from] crate::keys::KeyError),
@@ -58,7 +48,6 @@ impl ServeError {
             Self::Bind { .. } => ErrorCode::Unavailable,
             Self::Keys(error) => error.code(),
             Self::Tls(_) => ErrorCode::Invalid,
-            Self::Store { source, .. } => source.code(),
             Self::Thread { .. } => ErrorCode::Internal,
         }
     }

@@ -112,7 +112,10 @@ pub(crate) async fn answer(
     let total = tokens.iter().sum();
     exchange.note.answering(host, &job.pipeline, total, start.elapsed());
     let shadowed = (!host.shadows.is_empty()).then(|| job.clone());
-    let cheap = is_measured(host, &job) && host.gate.batcher.alone(total).is_some_and(|time| time <= INLINE);
+    let waits = job.pipeline.is_remote();
+    let cheap = !waits
+        && is_measured(host, &job)
+        && host.gate.batcher.alone(total).is_some_and(|time| time <= INLINE);
     let done = if cheap {
         inline(&job)
     } else {

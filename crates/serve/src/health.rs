@@ -1,5 +1,6 @@
 //! Health, readiness, the list of endpoints, metrics and the OpenAPI document.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
@@ -19,7 +20,7 @@ struct EndpointState<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
+    detail: Option<Cow<'a, str>>,
 }
 
 /// One endpoint in the answer of `/models`.
@@ -114,7 +115,10 @@ fn state(host: &Host) -> EndpointState<'_> {
         ready: host.is_ready(),
         model: host.reference.to_string(),
         version: host.pipeline.as_ref().map(|pipeline| pipeline.version()),
-        detail: host.failure.as_ref().map(|failure| failure.message.as_str()),
+        detail: match host.down() {
+            Some(reason) => Some(Cow::Owned(reason)),
+            None => host.failure.as_ref().map(|failure| Cow::Borrowed(failure.message.as_str())),
+        },
     }
 }
 
@@ -131,7 +135,7 @@ fn card(host: &Host) -> EndpointCard<'_> {
         name: &host.name,
         model: host.reference.name.as_str(),
         reference: host.reference.to_string(),
-        ready: pipeline.is_some(),
+        ready: pipeline.is_some() && host.down().is_none(),
         default: host.default,
         implicit: host.implicit,
         versions: &host.versions,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use loquat_infer::{Kernels, Pipeline};
+use loquat_infer::{Kernels, ModelServers, Pipeline};
 use loquat_spec::{ErrorCode, ModelReference, Name, Requests, Selector, Task, ZeroShot};
 use loquat_store::Store;
 
@@ -92,7 +92,12 @@ impl Host {
 
     /// Whether requests are answered, if need be after loading.
     pub(crate) fn is_ready(&self) -> bool {
-        self.pipeline.is_some() || self.asleep
+        (self.pipeline.is_some() && self.down().is_none()) || self.asleep
+    }
+
+    /// Why the loaded version can't answer now, where it can't: a server answers for it, and is down.
+    pub(crate) fn down(&self) -> Option<String> {
+        self.pipeline.as_ref()?.down().map(|error| error.to_string())
     }
 
     /// The version whose turn it is.
@@ -195,6 +200,8 @@ pub(crate) struct App {
     pub(crate) recent: Recent,
     /// Where requests are traced to, if anywhere.
     pub(crate) traces: Option<Traces>,
+    /// The servers that answer for models without weights.
+    pub(crate) servers: ModelServers,
     store: Store,
     table: RwLock<Arc<Table>>,
     phase: AtomicU8,
@@ -204,7 +211,7 @@ pub(crate) struct App {
 impl App {
     /// Nothing hosted yet.
     pub(crate) fn new(
-        store: Store,
+        (store, servers): (Store, ModelServers),
         (max_body, kernels): (usize, Kernels),
         (doorman, cors): (Doorman, Cors),
         (declared, waker): (Declared, Waker),
@@ -220,6 +227,7 @@ impl App {
             waker,
             recent: Recent::default(),
             traces,
+            servers,
             store,
             table: RwLock::default(),
             phase: AtomicU8::new(Phase::Starting as u8),
@@ -297,9 +305,8 @@ impl App {
         let reference = ModelReference { name, selector: Selector::Version(version) };
         let app = Arc::clone(self);
         let shown = reference.to_string();
-        let loaded =
-            tokio::task::spawn_blocking(move || Pipeline::from_store_on(&app.store, &reference, app.kernels))
-                .await;
+        let load = move || Pipeline::from_store_with(&app.store, &reference, app.kernels, &app.servers);
+        let loaded = tokio::task::spawn_blocking(load).await;
         match loaded {
             Ok(Ok(pipeline)) => Ok(Arc::new(pipeline)),
             Ok(Err(error)) => {

@@ -12,7 +12,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use loquat_spec::Endpoint;
-use loquat_store::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -80,11 +79,6 @@ pub async fn serve(
     }
     let doorman = Doorman::new(config.keys)?;
     let tls = config.tls.map(Tls::new).transpose()?.map(Arc::new);
-    let store = match config.registry {
-        Some(store) => store,
-        None => Store::open(&config.store)
-            .map_err(|source| ServeError::Store { root: config.store.clone(), source: Box::new(source) })?,
-    };
     let (listener, address) = bind(config.listen).await?;
     let second = match config.grpc_listen {
         Some(listen) => Some(bind(listen).await?),
@@ -94,7 +88,7 @@ pub async fn serve(
     let traces = traces.map_err(|source| ServeError::Thread { source })?;
     let (waker, messages) = Waker::new();
     let app = Arc::new(App::new(
-        store,
+        (config.store, config.servers),
         (config.max_body, config.kernels),
         (doorman, Cors::new(&config.origins)),
         (Declared::new(config.endpoints), waker),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use loquat_spec::{
-    Bytes, Family, Format, Metric, ModelReference, ModelSource, Name, Precision, Promote, Requests,
-    Resources, Severity, Share, SourceText, Split, SplitPart, Task, ZeroShot, parse, to_yaml_endpoint,
+    Bytes, Family, Format, Metric, ModelReference, ModelServer, ModelSource, Name, Precision, Promote,
+    Requests, Resources, Severity, Share, SourceText, Split, SplitPart, Task, ZeroShot, parse,
+    to_yaml_endpoint,
 };
 
 const HEAD: &str = "apiVersion: loquat.dev/v1alpha1\n";
@@ -291,6 +292,19 @@ fn reads_a_whole_model() {
     assert_eq!((read.max_length, read.precision), (Some(256), Precision::Int8));
     assert_eq!(read.template.as_deref(), Some("Das ist {label}."));
     assert_eq!(read.agreement, share("99%"));
+}
+
+#[test]
+fn a_model_may_be_a_server() {
+    let read = model(
+        "  task: text-classification\n  labels: [down, up]\n  server: { command: [python, serve.py], url: \"http://127.0.0.1:9001\", protocol: oip-v2 }\n",
+    );
+    let command = Some(vec!["python".to_owned(), "serve.py".to_owned()]);
+    let url = "http://127.0.0.1:9001".to_owned();
+    assert_eq!(read.source, ModelSource::Server(ModelServer { command, url }));
+    let read = model("  task: embedding\n  server: { url: \"https://models.example\" }\n");
+    let url = "https://models.example".to_owned();
+    assert_eq!(read.source, ModelSource::Server(ModelServer { command: None, url }));
 }
 
 #[test]

@@ -487,12 +487,35 @@ fn fields_of_a_model() {
         },
         Case {
             name: "parts that do not exist yet",
+            text: resource("Model", "  task: translation\n  source: { path: ./folder }\n"),
+            found: &["5:9 not-yet-supported spec.task"],
+            says: &["classify, mark or embed"],
+        },
+        Case {
+            name: "a server with what belongs to files",
             text: resource(
                 "Model",
-                "  task: translation\n  server: { url: \"http://127.0.0.1:9001\", protocol: oip-v2 }\n",
+                "  task: token-classification\n  server: { url: \"127.0.0.1:9001\", protocol: oip-v2, command: [\"\"] }\n  source: { path: ./x }\n  maxLength: 64\n  precision: int8\n",
             ),
-            found: &["5:9 not-yet-supported spec.task", "6:3 not-yet-supported spec.server"],
-            says: &["source: { path"],
+            found: &[
+                "5:9 not-yet-supported spec.task",
+                "5:3 missing-field spec.labels",
+                "6:18 invalid-value spec.server.url",
+                "6:65 invalid-value spec.server.command",
+                "7:3 invalid-value spec.source",
+                "8:3 invalid-value spec.maxLength",
+                "9:3 invalid-value spec.precision",
+            ],
+            says: &["http://127.0.0.1:9001", "does not go with spec.server"],
+        },
+        Case {
+            name: "another protocol",
+            text: resource(
+                "Model",
+                "  task: embedding\n  server: { url: \"http://127.0.0.1:9001\", protocol: grpc }\n",
+            ),
+            found: &["6:53 invalid-value spec.server.protocol"],
+            says: &["oip-v2"],
         },
         Case {
             name: "places that are not yet read",
@@ -504,10 +527,10 @@ fn fields_of_a_model() {
             says: &["hf://owner/name", "embedding has no labels"],
         },
         Case {
-            name: "an ONNX file",
-            text: resource("Model", "  task: embedding\n  source: { path: model.onnx }\n"),
+            name: "an ONNX file elsewhere",
+            text: resource("Model", "  task: embedding\n  source: { path: \"s3://bucket/a/model.onnx\" }\n"),
             found: &["6:19 not-yet-supported spec.source.path"],
-            says: &["model.safetensors"],
+            says: &["name the folder"],
         },
         Case {
             name: "a hub reference that climbs out",

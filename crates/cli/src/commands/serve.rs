@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use loquat_infer::{ModelServers, ServerConfig};
 use loquat_serve::{ServeConfig, TlsFiles};
 use loquat_spec::{Endpoint, ErrorCode};
 use loquat_store::Store;
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Colour, paint};
 use crate::watching::{Watched, Work};
-use crate::{call, imports, resources, stores};
+use crate::{call, imports, resources, servers, stores};
 
 /// Longest time that requests in flight get after the signal.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -33,6 +34,8 @@ pub(crate) struct Hosted<'a> {
     pub(crate) endpoints: Vec<Endpoint>,
     /// Endpoints with a body that a call may be shown with.
     pub(crate) calls: Vec<(String, Value)>,
+    /// The servers that its models name.
+    pub(crate) servers: Vec<ServerConfig>,
     /// The folder as it was read, where it is followed.
     pub(crate) watched: Option<Watched>,
 }
@@ -45,8 +48,10 @@ pub(crate) fn run(context: &Context, arguments: &Serve) -> Result<u8, Failure> {
     let interrupt = Interrupt::watch()?;
     let plan = imports::Plan { folder, resources: &resources, names: &[], force: false, dry_run: false };
     imports::import(context, plan)?;
+    let servers = servers::of(folder, &resources);
     let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
-    host(context, &interrupt, Hosted { folder, endpoints, calls: Vec::new(), watched }, &arguments.hosting)
+    let hosted = Hosted { folder, endpoints, calls: Vec::new(), servers, watched };
+    host(context, &interrupt, hosted, &arguments.hosting)
 }
 
 /// Serves what is hosted until a signal, then drains.
@@ -57,10 +62,11 @@ pub(crate) fn host(
     hosting: &Hosting,
 ) -> Result<u8, Failure> {
     let store = stores::of_folder(context, hosted.folder)?;
+    let running = ModelServers::default();
     let config = ServeConfig {
         grpc_listen: hosting.grpc_listen,
         endpoints: hosted.endpoints,
-        changes: hosted.watched.map(|watched| watched.follow(context)).transpose()?,
+        changes: hosted.watched.map(|watched| watched.follow(context, running.clone())).transpose()?,
         threads: context.threads(),
         kernels: context.kernels,
         insecure: hosting.insecure,
@@ -72,8 +78,8 @@ pub(crate) fn host(
         origins: hosting.allow_origin.clone(),
         tei_metrics: hosting.tei_metrics,
         otlp_endpoint: hosting.otlp_endpoint.clone(),
-        registry: Some(store.clone()),
-        ..ServeConfig::new(hosting.listen, store.root().to_owned())
+        servers: running.clone(),
+        ..ServeConfig::new(hosting.listen, store.clone())
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -83,12 +89,15 @@ pub(crate) fn host(
         .map_err(|error| {
             Failure::new(ErrorCode::Unavailable, format!("cannot start the server's threads: {error}"))
         })?;
-    let stop = interrupt.serving();
+    let stop = interrupt.serving(running.clone());
+    servers::declare(&running, hosted.servers)?;
     let colour = context.style.stdout;
     let place = store.place();
     let ready = |address: SocketAddr| announce((scheme, address), &place, &hosted.calls, colour);
     follow(store);
-    runtime.block_on(loquat_serve::serve(config, ready, async move { stop.notified().await }))?;
+    let served = runtime.block_on(loquat_serve::serve(config, ready, async move { stop.notified().await }));
+    servers::declare(&running, Vec::new())?;
+    served?;
     output::say("drained");
     Ok(0)
 }

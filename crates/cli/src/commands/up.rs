@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::watching::{Watched, Work};
-use crate::{call, resources};
+use crate::{call, resources, servers};
 
 /// Lengths in characters that are easy on the eye.
 const READABLE: std::ops::RangeInclusive<usize> = 12..=70;
@@ -36,8 +36,10 @@ pub(crate) fn run(context: &Context, arguments: &Up) -> Result<u8, Failure> {
         (name, call::example(task))
     });
     let calls: Vec<(String, Value)> = trained.chain(imported).collect();
+    let servers = servers::of(folder, &resources);
     let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
-    serve::host(context, &interrupt, serve::Hosted { folder, endpoints, calls, watched }, &arguments.hosting)
+    let hosted = serve::Hosted { folder, endpoints, calls, servers, watched };
+    serve::host(context, &interrupt, hosted, &arguments.hosting)
 }
 
 /// The endpoint that a model answers at: a declared one, else the implicit one of its own name.

@@ -4,20 +4,9 @@ use std::path::Path;
 
 use crate::support::{run, run_with_input, write};
 
-/// A tiny random model of the repository, with a tokenizer that knows letters.
+/// A tiny random model of the repository, in the folder `tiny`.
 fn model(folder: &Path, name: &str) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/reference").join(name);
-    let to = folder.join("tiny");
-    for file in ["config.json", "model.safetensors", "modules.json", "1_Pooling/config.json"] {
-        if from.join(file).is_file() {
-            std::fs::create_dir_all(to.join(file).parent().unwrap()).unwrap();
-            std::fs::copy(from.join(file), to.join(file)).unwrap();
-        }
-    }
-    let letters = ('a'..='z').map(String::from).chain(('a'..='z').map(|letter| format!("##{letter}")));
-    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).into_iter();
-    let all: Vec<String> = special.chain(letters).chain([".", ",", "!", "?"].map(str::to_owned)).collect();
-    write(folder, "tiny/vocab.txt", &(all.join("\n") + "\n"));
+    loquat_testkit::tiny_model(name, &folder.join("tiny"));
 }
 
 fn resource(folder: &Path, spec: &str) {
@@ -116,6 +105,37 @@ fn each_task_takes_its_columns_and_gives_its_answers() {
         let missing = run_with_input(folder.path(), &arguments, b"{\"other\": \"x\"}\n").expect_status(1);
         assert!(missing.stderr.contains("is missing (found other)"), "{}", missing.stderr);
     }
+}
+
+#[test]
+fn an_onnx_file_is_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    model(folder.path(), "onnx/sequence");
+    resource(folder.path(), "  task: text-classification\n  source: { path: tiny/model.onnx }\n");
+    let trained = run(folder.path(), &["train"]).expect_status(0);
+    assert!(trained.stdout.contains("tiny:1 is the champion: ONNX, 3 labels"), "{}", trained.stdout);
+    let answer = run_with_input(folder.path(), &["predict", "tiny"], b"a cat\n").expect_status(0);
+    assert!(answer.json_lines()[0]["label"].is_string());
+    let again = run(folder.path(), &["train"]).expect_status(0);
+    assert!(again.stderr.contains("unchanged since version 1"), "{}", again.stderr);
+
+    model(folder.path(), "onnx/strange");
+    std::fs::remove_file(folder.path().join("tiny/config.json")).unwrap();
+    let strange = run(folder.path(), &["train"]).expect_status(2);
+    assert!(strange.stderr.contains("LpPool"), "{}", strange.stderr);
+}
+
+#[test]
+fn a_model_that_a_server_answers_for_is_asked_where_it_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    resource(
+        folder.path(),
+        "  task: text-classification\n  labels: [down, up]\n  server: { url: \"http://127.0.0.1:9\" }\n",
+    );
+    let trained = run(folder.path(), &["train"]).expect_status(0);
+    assert!(trained.stdout.contains("answered by a server, 2 labels"), "{}", trained.stdout);
+    let refused = run_with_input(folder.path(), &["predict", "tiny"], b"up\n").expect_status(2);
+    assert!(refused.stderr.contains("loquat serve"), "{}", refused.stderr);
 }
 
 #[test]

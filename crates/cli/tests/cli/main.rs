@@ -6,6 +6,7 @@ mod check;
 mod elsewhere;
 mod imports;
 mod label;
+mod model_servers;
 mod models;
 mod operation;
 mod predict;

@@ -5,11 +5,20 @@ use crate::hub::error::HubError;
 /// Endings of files that are pickles or may hold them.
 const PICKLES: [&str; 6] = ["bin", "pt", "pth", "pkl", "ckpt", "joblib"];
 
+/// Graphs that are fetched where there are no safetensors, the first found.
+pub(crate) const ONNX: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
+
 /// The files to fetch among those that the hub lists, weights last: a snapshot that has its weights has everything.
 pub(crate) fn select(model: &str, listed: &[String]) -> Result<Vec<String>, HubError> {
     let mut wanted: Vec<String> = listed.iter().filter(|path| is_wanted(path)).cloned().collect();
     wanted.sort_by_key(|path| (is_weights(path), path.clone()));
     if wanted.iter().any(|path| !path.contains('/') && is_weights(path)) {
+        return Ok(wanted);
+    }
+    if let Some(graph) = ONNX.into_iter().find(|graph| listed.iter().any(|path| path == graph)) {
+        // Its own weights, where they lie beside it.
+        wanted.extend(listed.iter().filter(|path| path.starts_with(&format!("{graph}_data"))).cloned());
+        wanted.push(graph.to_owned());
         return Ok(wanted);
     }
     let pickle = listed.iter().find(|path| !path.contains('/') && PICKLES.contains(&ending(path)));
@@ -87,6 +96,20 @@ mod tests {
             files.unwrap(),
             ["1_Pooling/config.json", "config.json", "vocab.txt", "model.safetensors"]
         );
+    }
+
+    #[test]
+    fn a_graph_comes_where_there_are_no_safetensors_and_after_its_weights() {
+        let listed = [
+            "onnx/model.onnx",
+            "onnx/model.onnx_data",
+            "onnx/model_int8.onnx",
+            "pytorch_model.bin",
+            "config.json",
+            "tokenizer.json",
+        ];
+        let wanted = ["config.json", "tokenizer.json", "onnx/model.onnx_data", "onnx/model.onnx"];
+        assert_eq!(selected(&listed).unwrap(), wanted);
     }
 
     #[test]

@@ -181,7 +181,8 @@ impl Hub {
 
 fn has_weights(folder: &Path) -> bool {
     let [whole, index] = WEIGHTS.map(|name| folder.join(name));
-    whole.is_file() || (index.is_file() && has_parts(folder, &index))
+    let graph = || selection::ONNX.iter().any(|graph| folder.join(graph).is_file());
+    whole.is_file() || (index.is_file() && has_parts(folder, &index)) || graph()
 }
 
 /// Whether every part that the index of weights names is there.

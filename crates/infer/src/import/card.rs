@@ -12,7 +12,8 @@ pub(super) fn card(
     agreement: Option<(Agreement, bool)>,
 ) -> String {
     let manifest = engine.manifest();
-    format!("{}\n{}\n{}", head(name, source, engine), precision(manifest, agreement), limits())
+    let precision = if engine.network().is_onnx() { of_onnx() } else { precision(manifest, agreement) };
+    format!("{}\n{}\n{}", head(name, source, engine), precision, limits())
 }
 
 fn head(name: &str, source: &str, engine: &EncoderEngine) -> String {
@@ -52,6 +53,11 @@ fn precision(manifest: &Manifest, agreement: Option<(Agreement, bool)>) -> Strin
          in `model.int8.safetensors`, a form of Loquat's own; transformers opens the source, or an import in f32.\n",
         agreement.value, agreement.measure, agreement.compared
     )
+}
+
+fn of_onnx() -> String {
+    "## Precision\n\nThe graph of `model.onnx` is computed as it is, in the numbers that it holds.\n"
+        .to_owned()
 }
 
 fn limits() -> String {

@@ -18,7 +18,10 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// There is no such folder.
-    #[error("{path}: no such folder; give the folder that holds config.json and model.safetensors", path = path.display())]
+    #[error(
+        "{path}: no such folder; give the folder that holds config.json and model.safetensors, or an ONNX file",
+        path = path.display()
+    )]
     NoFolder {
         /// The path.
         path: PathBuf,
@@ -67,6 +70,12 @@ pub enum ImportError {
         /// The labels found.
         found: String,
     },
+    /// An ONNX file in another precision than its own.
+    #[error(
+        "spec.precision: quantising an ONNX file is not yet supported; remove the field, quantise the file with \
+         onnxruntime.quantization, or import the model's safetensors"
+    )]
+    OnnxPrecision,
     /// The eight-bit model answers too differently.
     #[error(
         "int8 agrees with full precision by {found:.4} ({measure}), by {weights:.4} with products in f32, and spec.agreement asks \
@@ -90,7 +99,7 @@ impl ImportError {
         match self {
             Self::File { .. } => ErrorCode::Unavailable,
             Self::NoFolder { .. } => ErrorCode::NotFound,
-            Self::Pickle { .. } => ErrorCode::Unsupported,
+            Self::Pickle { .. } | Self::OnnxPrecision => ErrorCode::Unsupported,
             Self::Incomplete { .. }
             | Self::Artifact { .. }
             | Self::Labels { .. }

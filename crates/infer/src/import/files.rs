@@ -4,12 +4,14 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use loquat_models::{Checkpoint, ModelError, load_tokenizer};
+use loquat_models::{Checkpoint, ModelError, OnnxModel, load_tokenizer};
 use loquat_text::Tokenizer;
 use sha2::{Digest, Sha256};
 
 use crate::error::InferError;
 use crate::import::error::ImportError;
+
+mod onnx;
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -20,20 +22,33 @@ const TOKENIZER: &str = "tokenizer.json";
 const PICKLES: [&str; 6] = ["bin", "pt", "pth", "pkl", "ckpt", "joblib"];
 const BUFFER: usize = 1 << 16;
 
-/// The files of a model in the Hugging Face layout.
+/// The files of a model in the Hugging Face layout, whose weights may be an ONNX file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFiles {
     folder: PathBuf,
-    /// Paths inside of the folder, in order.
-    paths: Vec<String>,
+    /// In order of their paths in the artifact.
+    files: Vec<Placed>,
+}
+
+/// A file of a model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Placed {
+    /// Its path in the artifact.
+    to: String,
+    /// Its path inside of the model's folder.
+    from: String,
 }
 
 /// The files of the model in `folder`: configuration, tokenizer and weights at its top, and the module folders of
-/// sentence-transformers.
+/// sentence-transformers. Where there are no safetensors, `model.onnx` or `onnx/model.onnx` are its weights. A path of an
+/// ONNX file means that file, with what stands beside it, or above it where its folder is called `onnx`.
 ///
 /// # Errors
 /// When it is no folder, lacks configuration or weights, or has its weights in pickles alone.
 pub fn source_files(folder: &Path) -> Result<SourceFiles, ImportError> {
+    if folder.is_file() && ending(&folder.to_string_lossy()) == "onnx" {
+        return onnx::source_files(folder);
+    }
     if !folder.is_dir() {
         return Err(ImportError::NoFolder { path: folder.to_owned() });
     }
@@ -42,32 +57,55 @@ pub fn source_files(folder: &Path) -> Result<SourceFiles, ImportError> {
     if has(MANIFEST) {
         return Err(ImportError::Artifact { path: folder.to_owned() });
     }
+    let weighs = has(WEIGHTS) || has(INDEX);
+    if !weighs && let Some(file) = onnx::find(folder) {
+        return onnx::source_files(&file);
+    }
     if !has(CONFIG) {
         return Err(ImportError::Incomplete { path: folder.to_owned(), missing: CONFIG });
     }
-    if !has(WEIGHTS) && !has(INDEX) {
+    if !weighs {
         return Err(match top.iter().find(|name| PICKLES.contains(&ending(name))) {
             Some(pickle) => ImportError::Pickle { path: folder.join(pickle) },
             None => ImportError::Incomplete { path: folder.to_owned(), missing: WEIGHTS },
         });
     }
-    let mut paths: Vec<String> = top.iter().filter(|name| is_wanted(name)).cloned().collect();
-    for module in top.iter().filter(|name| is_module(name) && folder.join(name).is_dir()) {
-        let inside = names(&folder.join(module))?;
-        paths.extend(inside.iter().filter(|name| is_wanted(name)).map(|name| format!("{module}/{name}")));
+    let mut paths = top;
+    paths.retain(|name| is_wanted(name));
+    SourceFiles::new(folder, paths.into_iter().map(Placed::same).collect())
+}
+
+impl Placed {
+    /// A file that has the same place in the artifact.
+    fn same(path: String) -> Self {
+        Self { to: path.clone(), from: path }
     }
-    paths.retain(|path| folder.join(path).is_file());
-    paths.sort();
-    Ok(SourceFiles { folder: folder.to_owned(), paths })
 }
 
 impl SourceFiles {
+    /// The files given, and those of the modules of sentence-transformers.
+    fn new(folder: &Path, mut files: Vec<Placed>) -> Result<Self, ImportError> {
+        for module in names(folder)?.iter().filter(|name| is_module(name) && folder.join(name).is_dir()) {
+            let inside = names(&folder.join(module))?;
+            let wanted = inside.iter().filter(|name| is_wanted(name));
+            files.extend(wanted.map(|name| Placed::same(format!("{module}/{name}"))));
+        }
+        files.retain(|file| folder.join(&file.from).is_file());
+        files.sort();
+        Ok(Self { folder: folder.to_owned(), files })
+    }
+
+    /// Whether its weights are an ONNX file.
+    pub(crate) fn is_onnx(&self) -> bool {
+        self.files.iter().any(|file| file.to == OnnxModel::FILE)
+    }
+
     /// SHA-256 of names and contents, in hexadecimal.
     pub fn digest(&self) -> Result<String, ImportError> {
         let mut all = Sha256::new();
-        for path in &self.paths {
+        for Placed { to: path, from } in &self.files {
             let mut own = Sha256::new();
-            let file = self.folder.join(path);
+            let file = self.folder.join(from);
             let mut reader = File::open(&file).map_err(failed("read", &file))?;
             let mut buffer = vec![0; BUFFER];
             loop {
@@ -85,21 +123,21 @@ impl SourceFiles {
     /// Copies them into `target`, links followed. A vocabulary of sentencepiece, which an artifact does not hold, becomes a
     /// `tokenizer.json` where there is none.
     pub(crate) fn copy(&self, target: &Path) -> Result<(), InferError> {
-        let (vocabularies, paths): (Vec<&String>, Vec<&String>) =
-            self.paths.iter().partition(|path| ending(path) == "model");
-        if !vocabularies.is_empty() && !self.paths.iter().any(|path| path == TOKENIZER) {
+        let (vocabularies, files): (Vec<&Placed>, Vec<&Placed>) =
+            self.files.iter().partition(|file| ending(&file.to) == "model");
+        if !vocabularies.is_empty() && !self.files.iter().any(|file| file.to == TOKENIZER) {
             let tokenizer = load_tokenizer(&self.folder)?.to_json();
             let tokenizer =
                 tokenizer.map_err(|source| ModelError::Tokenizer { folder: self.folder.clone(), source })?;
             let path = target.join(TOKENIZER);
             fs::write(&path, tokenizer).map_err(failed("write", &path))?;
         }
-        for path in paths {
-            let to = target.join(path);
+        for file in files {
+            let to = target.join(&file.to);
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent).map_err(failed("create the folder", parent))?;
             }
-            let from = self.folder.join(path);
+            let from = self.folder.join(&file.from);
             let mut source = File::open(&from).map_err(failed("read", &from))?;
             let mut copy = File::create_new(&to).map_err(failed("create", &to))?;
             std::io::copy(&mut source, &mut copy).map_err(failed("write", &to))?;

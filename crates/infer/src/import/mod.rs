@@ -7,7 +7,9 @@ mod error;
 mod files;
 mod request;
 mod samples;
+mod server;
 
 pub use error::ImportError;
 pub use files::{SourceFiles, source_files};
 pub use request::{Import, Imported, import};
+pub use server::import_server;

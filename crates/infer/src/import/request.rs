@@ -19,7 +19,7 @@ use crate::zero_shot::{Entailment, TEMPLATE};
 
 const CARD: &str = "model-card.md";
 /// Threshold of each label of a multi-label model that brings none.
-const THRESHOLD: f32 = 0.5;
+pub(super) const THRESHOLD: f32 = 0.5;
 /// Largest difference between a golden score and its replay, which another processor may compute: sums in f32 differ by
 /// rounding, which quantised activations turn into a step of eight bits here and there.
 const TOLERANCE_F32: f32 = 1e-4;
@@ -51,7 +51,8 @@ pub struct Imported {
     pub summary: String,
 }
 
-/// Writes the artifact into `folder`, which is empty: the model's files, its manifest with golden examples, its card.
+/// Writes the artifact into `folder`, which is empty: the model's files, its manifest with golden examples, its card. An ONNX
+/// file keeps its own precision.
 ///
 /// # Errors
 /// When the model is of no supported architecture, has another head than its task asks for, or loses more to int8 than
@@ -60,6 +61,9 @@ pub fn import(request: &Import<'_>, folder: &Path) -> Result<Imported, InferErro
     request.files.copy(folder)?;
     let first = first_manifest(request.model);
     first.save(folder)?;
+    if request.files.is_onnx() && request.model.precision == Precision::Int8 {
+        return Err(ImportError::OnnxPrecision.into());
+    }
     let named = EncoderEngine::load(folder, first.clone(), request.kernels)?;
     let manifest = manifest(request, first, &named)?;
     let full = named.with_manifest(manifest.clone());
@@ -82,6 +86,12 @@ pub fn import(request: &Import<'_>, folder: &Path) -> Result<Imported, InferErro
     std::fs::write(&path, card).map_err(failed("write", &path))?;
     let metrics = agreement.map(|found| ("agreement".to_owned(), found.value)).into_iter().collect();
     Ok(Imported { metrics, summary: summary(&engine, agreement) })
+}
+
+/// The sentence that labels are put into, of an entailment model.
+pub(super) fn template(model: &Model, labels: &[String]) -> Option<String> {
+    let entails = crate::pipeline::reads_pairs(model.task) && Entailment::of(labels).is_some();
+    entails.then(|| model.template.clone().unwrap_or_else(|| TEMPLATE.to_owned()))
 }
 
 /// Enough of a manifest to load the model with and to ask it for its labels.
@@ -107,11 +117,10 @@ fn manifest(request: &Import<'_>, first: Manifest, named: &EncoderEngine) -> Res
     let mut manifest = Manifest { labels, ..first };
     manifest.thresholds =
         (model.task == Task::MultiLabelClassification).then(|| vec![THRESHOLD; manifest.labels.len()]);
-    let entails = crate::pipeline::reads_pairs(model.task) && Entailment::of(&manifest.labels).is_some();
-    let template = model.template.clone().unwrap_or_else(|| TEMPLATE.to_owned());
-    manifest.template = entails.then_some(template);
-    manifest.precision = Some(Precision::F32);
-    manifest.tolerance = TOLERANCE_F32;
+    manifest.template = template(model, &manifest.labels);
+    // The numbers of an ONNX file are its own.
+    manifest.precision = (!named.network().is_onnx()).then_some(Precision::F32);
+    manifest.tolerance = if named.network().quantises() { TOLERANCE_INT8 } else { TOLERANCE_F32 };
     manifest.provenance =
         serde_json::json!({ "source": request.source, "architecture": named.architecture() });
     Ok(manifest)
@@ -161,6 +170,7 @@ fn summary(engine: &EncoderEngine, agreement: Option<Agreement>) -> String {
     let manifest = engine.manifest();
     let precision = match (manifest.precision.unwrap_or_default(), agreement) {
         (Precision::F32, Some(_)) => "int8 weights, f32 products",
+        _ if engine.network().quantises() => "quantised as in its file",
         (precision, _) => precision.as_str(),
     };
     let labels = match manifest.labels.len() {

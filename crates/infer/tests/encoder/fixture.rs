@@ -1,39 +1,14 @@
 //! Tiny models with a tokenizer that knows letters.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use loquat_infer::{Import, Imported, InferError, Input, Kernels, Pipeline, import, source_files};
 use loquat_spec::{Model, ModelSource, Name, Precision, PredictParameters, Share, Task};
 
-/// The tiny model of an architecture and a head, without a tokenizer.
-fn reference(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/reference").join(name)
-}
-
-/// As many tokens as the tiny models know: special ones, letters alone and inside of a word, punctuation.
-fn vocabulary() -> String {
-    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned);
-    let letters = 'a'..='z';
-    let inside = letters.clone().map(|letter| format!("##{letter}"));
-    let all = special.into_iter().chain(letters.map(String::from)).chain(inside);
-    let mut text: Vec<String> = all.chain([".", ",", "!", "?"].map(str::to_owned)).collect();
-    text.push(String::new());
-    text.join("\n")
-}
-
 /// A folder as it would be downloaded.
 pub(crate) fn folder(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let from = reference(name);
-    std::fs::copy(from.join("config.json"), folder.path().join("config.json")).unwrap();
-    std::fs::copy(from.join("model.safetensors"), folder.path().join("model.safetensors")).unwrap();
-    std::fs::write(folder.path().join("vocab.txt"), vocabulary()).unwrap();
-    if from.join("modules.json").is_file() {
-        std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
-        for file in ["modules.json", "1_Pooling/config.json"] {
-            std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
-        }
-    }
+    loquat_testkit::tiny_model(name, folder.path());
     folder
 }
 

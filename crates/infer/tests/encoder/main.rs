@@ -4,3 +4,4 @@
 mod answers;
 mod fixture;
 mod imports;
+mod onnx;

@@ -28,5 +28,8 @@ pub use classifier::PooledClassifier;
 pub use head::Head;
 pub use loquat_spec::Precision;
 pub use model::Encoder;
+pub(crate) use pooling::Pooled;
 pub use problem::Problem;
 pub use scratch::EncoderScratch;
+pub(crate) use scratch::sized;
+pub(crate) use settings::Settings;

@@ -22,15 +22,15 @@ const PROMPTS: &str = "config_sentence_transformers.json";
 
 /// How the states of a sequence become its vector.
 #[derive(Debug, Clone)]
-pub(super) struct Pooled {
+pub(crate) struct Pooled {
     /// One vector each, side by side.
     pooling: Vec<Pooling>,
     dense: Option<Dense>,
     normalise: bool,
     /// What stands before every text; empty as a rule.
-    pub(super) prompt: String,
+    pub(crate) prompt: String,
     /// The most tokens of a text that the model is meant for.
-    pub(super) max_tokens: Option<usize>,
+    pub(crate) max_tokens: Option<usize>,
 }
 
 /// The mean of the states, which suits most encoders that say nothing of pooling.
@@ -65,7 +65,7 @@ const MODES: &[(&str, &str, Option<Pooling>)] = &[
 
 impl Pooled {
     /// Reads the files of a folder; `None` when they are not there.
-    pub(super) fn read(folder: &Path, kernels: Kernels) -> Result<Option<Self>, ModelError> {
+    pub(crate) fn read(folder: &Path, kernels: Kernels) -> Result<Option<Self>, ModelError> {
         let path = folder.join(MODULES);
         let Some(modules) = read_json_if_there::<Vec<Module>>(&path, "list of modules")? else {
             return Ok(None);
@@ -175,12 +175,12 @@ impl Pooled {
     }
 
     /// Width of a vector.
-    pub(super) fn size(&self, hidden: usize) -> usize {
+    pub(crate) fn size(&self, hidden: usize) -> usize {
         self.dense.as_ref().map_or(self.pooled_size(hidden), Dense::outputs)
     }
 
     /// Writes the vector of each sequence to `out`, `[sequences, size]`; `between` holds the vectors before a dense module.
-    pub(super) fn forward(
+    pub(crate) fn forward(
         &self,
         kernels: Kernels,
         (states, hidden): (&[f32], usize),

@@ -16,7 +16,7 @@ pub enum Problem {
 
 impl Problem {
     /// Where the configuration is silent, a single logit is a number and several are one label of many.
-    pub(super) fn of(settings: Settings<'_>, labels: usize) -> Result<Self, ModelError> {
+    pub(crate) fn of(settings: Settings<'_>, labels: usize) -> Result<Self, ModelError> {
         match settings.text("problem_type", "")? {
             "" if labels == 1 => Ok(Self::Regression),
             "" | "single_label_classification" => Ok(Self::SingleLabel),

@@ -31,7 +31,7 @@ pub struct EncoderScratch {
 }
 
 /// The first `length` numbers of a buffer that grows and never shrinks.
-pub(super) fn sized(buffer: &mut Aligned<f32>, length: usize) -> &mut [f32] {
+pub(crate) fn sized(buffer: &mut Aligned<f32>, length: usize) -> &mut [f32] {
     if buffer.len() < length {
         buffer.sized(length);
     }

@@ -8,13 +8,13 @@ use crate::error::ModelError;
 
 /// The fields of a configuration.
 #[derive(Clone, Copy)]
-pub(super) struct Settings<'c> {
+pub(crate) struct Settings<'c> {
     checkpoint: &'c Checkpoint,
     fields: &'c Map<String, Value>,
 }
 
 impl<'c> Settings<'c> {
-    pub(super) fn new(checkpoint: &'c Checkpoint) -> Self {
+    pub(crate) fn new(checkpoint: &'c Checkpoint) -> Self {
         Self { checkpoint, fields: checkpoint.config() }
     }
 
@@ -36,14 +36,14 @@ impl<'c> Settings<'c> {
     }
 
     /// A whole number; -1, which some fields use for "none", is read as zero.
-    pub(super) fn count(self, field: &'static str, default: usize) -> Result<usize, ModelError> {
+    pub(crate) fn count(self, field: &'static str, default: usize) -> Result<usize, ModelError> {
         let Some(value) = self.get(field) else { return Ok(default) };
         let number = value.as_i64().filter(|number| (-1..1 << 31).contains(number));
         let number = number.ok_or_else(|| self.problem(field, "must be a whole number"))?;
         Ok(usize::try_from(number).unwrap_or(0))
     }
 
-    pub(super) fn id(self, field: &'static str, default: u32) -> Result<u32, ModelError> {
+    pub(crate) fn id(self, field: &'static str, default: u32) -> Result<u32, ModelError> {
         Ok(self.count(field, default as usize)? as u32)
     }
 
@@ -58,7 +58,7 @@ impl<'c> Settings<'c> {
         value.as_bool().ok_or_else(|| self.problem(field, "must be true or false"))
     }
 
-    pub(super) fn text(self, field: &'static str, default: &'c str) -> Result<&'c str, ModelError> {
+    pub(crate) fn text(self, field: &'static str, default: &'c str) -> Result<&'c str, ModelError> {
         let Some(value) = self.get(field) else { return Ok(default) };
         value.as_str().ok_or_else(|| self.problem(field, "must be a text"))
     }
@@ -110,7 +110,7 @@ impl<'c> Settings<'c> {
     }
 
     /// Labels in the order of the logits; `None` where the configuration does not name them.
-    pub(super) fn labels(self) -> Result<Option<Vec<String>>, ModelError> {
+    pub(crate) fn labels(self) -> Result<Option<Vec<String>>, ModelError> {
         let Some(value) = self.get("id2label") else { return Ok(None) };
         let problem = || self.problem("id2label", "must map every number from 0 to a label");
         let labels = value.as_object().ok_or_else(problem)?;

@@ -48,6 +48,9 @@ impl Condition {
 }
 
 fn state(host: &Host) -> (bool, &'static str, String) {
+    if let Some(reason) = host.down() {
+        return (false, "ServerDown", reason);
+    }
     match (&host.pipeline, &host.failure) {
         (Some(_), Some(failure)) => (true, "PreviousVersionServing", failure.message.clone()),
         (Some(pipeline), None) => {

@@ -54,6 +54,7 @@ fn run(mut watcher: Watcher, first: oneshot::Sender<()>, messages: &Receiver<Mes
             Err(RecvTimeoutError::Timeout) => {
                 watcher.rest();
                 watcher.look();
+                watcher.listen();
                 next = Instant::now() + LOOK;
             }
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,

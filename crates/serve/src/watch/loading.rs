@@ -133,7 +133,9 @@ impl Watcher {
 
     fn load_version(&self, reference: &ModelReference, version: u32) -> Result<Pipeline, String> {
         let fixed = ModelReference { name: reference.name.clone(), selector: Selector::Version(version) };
-        match contained(|| Pipeline::from_store_on(&self.store, &fixed, self.app.kernels)) {
+        match contained(|| {
+            Pipeline::from_store_with(&self.store, &fixed, self.app.kernels, &self.app.servers)
+        }) {
             Some(Ok(pipeline)) => Ok(pipeline),
             Some(Err(error)) => Err(error.to_string()),
             None => Err("loading it panicked".to_owned()),

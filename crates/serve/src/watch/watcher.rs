@@ -281,6 +281,25 @@ impl Watcher {
         true
     }
 
+    /// Shows endpoints again whose servers came up or went down since they were shown.
+    pub(super) fn listen(&mut self) {
+        let mut changed = false;
+        for host in self.hosts.values().filter(|host| host.pipeline.as_ref().is_some_and(|p| p.is_remote())) {
+            let down = host.down();
+            if down.is_none() == host.condition.ready {
+                continue;
+            }
+            changed = true;
+            match down {
+                Some(reason) => tracing::warn!(endpoint = host.name, reason, "the model's server is down"),
+                None => tracing::info!(endpoint = host.name, "the model's server answers"),
+            }
+        }
+        if changed {
+            self.publish();
+        }
+    }
+
     /// Shows every endpoint as it is now to the routes.
     pub(super) fn publish(&mut self) {
         for host in self.hosts.values_mut() {

@@ -12,20 +12,10 @@ use crate::harness::{Registry, Server, endpoint, name};
 /// Registers a tiny random model of the repository under `model`, with a tokenizer that knows letters.
 pub(crate) fn register(registry: &Registry, model: &str, (reference, task): (&str, Task), labels: &[&str]) {
     let source = tempfile::tempdir().unwrap();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/reference").join(reference);
-    for file in ["config.json", "model.safetensors", "modules.json", "1_Pooling/config.json"] {
-        if from.join(file).is_file() {
-            std::fs::create_dir_all(source.path().join(file).parent().unwrap()).unwrap();
-            std::fs::copy(from.join(file), source.path().join(file)).unwrap();
-        }
-    }
+    loquat_testkit::tiny_model(reference, source.path());
     if labels == [RELEVANCE] {
         keep_one_label(source.path());
     }
-    let letters = ('a'..='z').map(String::from).chain(('a'..='z').map(|letter| format!("##{letter}")));
-    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).into_iter();
-    let all: Vec<String> = special.chain(letters).chain([".", ",", "!", "?"].map(str::to_owned)).collect();
-    std::fs::write(source.path().join("vocab.txt"), all.join("\n") + "\n").unwrap();
     let resource = Model {
         name: name(model),
         task,

@@ -129,7 +129,7 @@ impl Registry {
             threads: 2,
             drain: Duration::from_secs(5),
             max_body: 1 << 20,
-            ..ServeConfig::new("127.0.0.1:0".parse().unwrap(), self.folder.path().to_owned())
+            ..ServeConfig::new("127.0.0.1:0".parse().unwrap(), self.store.clone())
         };
         change(&mut config);
         Server::start(config)

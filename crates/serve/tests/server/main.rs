@@ -17,6 +17,8 @@ mod lifecycle;
 #[cfg(test)]
 mod many_models;
 #[cfg(test)]
+mod model_servers;
+#[cfg(test)]
 mod open_inference;
 #[cfg(test)]
 mod operation;

@@ -147,7 +147,7 @@ fn start(registry: &Registry, listen: &str, insecure: bool) -> Result<(), ServeE
     let config = ServeConfig {
         insecure,
         drain: Duration::from_secs(1),
-        ..ServeConfig::new(listen.parse().unwrap(), registry.folder.path().to_owned())
+        ..ServeConfig::new(listen.parse().unwrap(), registry.store.clone())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(loquat_serve::serve(config, |_| (), std::future::ready(())))

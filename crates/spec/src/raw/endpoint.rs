@@ -234,8 +234,8 @@ impl EndpointSpec {
         if let Some(gpu) = resources.gpu.filter(|gpu| *gpu > 0) {
             context.later_value(
                 "spec.resources.gpu",
-                gpu,
-                "write 0 or remove it; models answer on the processor",
+                format!("answering on {gpu} GPU"),
+                "write 0 or remove it to answer on the processor, or name a server that has a GPU in spec.server of the Model",
             );
         }
     }

@@ -10,6 +10,7 @@ pub(crate) mod dataset;
 mod document;
 pub(crate) mod endpoint;
 pub(crate) mod model;
+mod server;
 mod source;
 pub(crate) mod training;
 

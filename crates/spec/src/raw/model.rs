@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::Document;
+use super::server::ServerSpec;
 use super::training::{Tasks, read_dataset};
 use crate::problem::{Context, INVALID_VALUE, MISSING_FIELD, NOT_YET_SUPPORTED};
 use crate::resource::model::{Model, ModelSource, Precision};
@@ -24,33 +25,33 @@ pub(crate) struct ModelSpec {
     /// What the model does. An entailment model is a `text-pair-classification` model, or a
     /// `zero-shot-classification` model where it is only asked for labels.
     #[schemars(required)]
-    task: Option<Task>,
+    pub(super) task: Option<Task>,
     /// Where its files are.
     source: Option<ModelSourceSpec>,
-    /// A server of any framework that answers. Not yet supported.
+    /// A server of any framework that answers, in the place of a source.
     server: Option<ServerSpec>,
-    /// Labels in the order of the weights. Give them only when the source's `config.json` does not.
+    /// Labels in the order of the weights. Give them only when the source's `config.json` does not; of a server, always.
     #[schemars(length(min = 1))]
-    labels: Option<Vec<String>>,
+    pub(super) labels: Option<Vec<String>>,
     /// Longest input in tokens; longer ones are cut, or read in windows where labels belong to places in the text. The
     /// source's own limit when left out. Lower it to bound the time of one input.
     #[schemars(range(min = 8, max = 1_000_000))]
-    max_length: Option<usize>,
+    pub(super) max_length: Option<usize>,
     /// Sentence that a label is put into, for zero-shot classification. Write it in the language of the texts.
     #[schemars(length(min = 1), extend("examples" = ["This example is {label}."]))]
     template: Option<String>,
     /// Numbers that matrix products are computed with. Use int8 for several times the speed, with a small loss that is
     /// measured on import and written in the model's card.
     #[serde(default)]
-    precision: Precision,
+    pub(super) precision: Precision,
     /// Least agreement of the int8 model with the one in full precision: the share of texts that get the same answer, or
     /// the mean cosine of their vectors. A model that falls below is not imported.
     #[schemars(extend("examples" = ["98%"], "default" = "98%", "pattern" = r"^\s*[0-9.]+\s*%\s*$"))]
-    agreement: Option<String>,
+    pub(super) agreement: Option<String>,
     /// Name of a Dataset on whose texts the agreement is measured; sample texts of Loquat when left out. Set it to
     /// measure on texts like those that will be asked.
     #[schemars(length(min = 1))]
-    dataset: Option<String>,
+    pub(super) dataset: Option<String>,
 }
 
 /// Where a model's files are.
@@ -60,21 +61,11 @@ pub(crate) struct ModelSpec {
 struct ModelSourceSpec {
     /// A folder in the Hugging Face layout (`config.json`, `tokenizer.json`, `model.safetensors`), relative to the folder
     /// of the resource file, or `hf://owner/name`, with `@revision` for a branch, tag or commit, or such a folder in an
-    /// object store: `s3://bucket/folder`, `gs://bucket/folder` or `az://container/folder`.
+    /// object store: `s3://bucket/folder`, `gs://bucket/folder` or `az://container/folder`. In the place of the weights
+    /// there may be `model.onnx` or `onnx/model.onnx`; the path of an ONNX file means that file with the tokenizer beside
+    /// it.
     #[schemars(required, length(min = 1), extend("examples" = ["hf://owner/name@revision"]))]
     path: Option<String>,
-}
-
-/// A server of any framework.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ServerSpec {
-    /// What starts it.
-    command: Option<Vec<String>>,
-    /// Where it answers.
-    url: Option<String>,
-    /// How it is asked.
-    protocol: Option<String>,
 }
 
 /// Validates a `Model`; `None` when what it lacks leaves no model.
@@ -119,11 +110,21 @@ pub(crate) fn check_template(context: &mut Context<'_>, field: &str, template: &
     }
 }
 
+/// Whether a path is that of an ONNX file.
+pub(crate) fn is_onnx(path: &str) -> bool {
+    path.to_ascii_lowercase().ends_with(".onnx")
+}
+
 /// Reads where a model's files are: a folder, here or in an object store, or a model of a hub.
 pub(crate) fn read_source(context: &mut Context<'_>, field: &str, path: &str) -> Option<ModelSource> {
     if HubReference::is_meant(path) {
         let remedy = "write hf://owner/name";
         return context.read(field, path.parse(), remedy).map(ModelSource::Hub);
+    }
+    if path.contains("://") && is_onnx(path) {
+        let message = "single files elsewhere are not yet supported";
+        context.value(field, NOT_YET_SUPPORTED, message, "name the folder that holds the ONNX file");
+        return None;
     }
     if OBJECTS.iter().any(|scheme| path.starts_with(scheme)) {
         let remedy = "write s3://bucket/folder, gs://bucket/folder or az://container/folder";
@@ -134,21 +135,19 @@ pub(crate) fn read_source(context: &mut Context<'_>, field: &str, path: &str) ->
         context.value(field, NOT_YET_SUPPORTED, message, "name a folder, or hf://owner/name");
         return None;
     }
-    if path.to_ascii_lowercase().ends_with(".onnx") {
-        let message = "ONNX files are not yet supported";
-        let remedy = "name a folder with config.json, tokenizer.json and model.safetensors";
-        context.value(field, NOT_YET_SUPPORTED, message, remedy);
-        return None;
-    }
     Some(ModelSource::Folder(path.to_owned()))
 }
 
 impl ModelSpec {
+    /// Whether a source is named.
+    pub(super) fn has_source(&self) -> bool {
+        self.source.is_some()
+    }
+
     fn source(&self, context: &mut Context<'_>) -> Option<ModelSource> {
         const FIELD: &str = "spec.source.path";
-        if self.server.is_some() {
-            context.later_field("spec.server", "import the model's folder with source: { path: … }");
-            return None;
+        if let Some(server) = &self.server {
+            return server.validate(context, self).map(ModelSource::Server);
         }
         let Some(source) = &self.source else {
             context.key("spec.source", MISSING_FIELD, "no model is named", "add source: { path: ./folder }");

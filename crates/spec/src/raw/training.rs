@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::{Document, read_name};
-use super::model::read_source;
+use super::model::{is_onnx, read_source};
 use crate::problem::{Context, INVALID_VALUE, NOT_YET_SUPPORTED, UNKNOWN_RESOURCE, nearest, suggestion};
 use crate::resource::training::{Constraints, Family, Promote, Search, Training};
 use crate::{Bytes, Metric, ModelSource, Name, Span, Task};
@@ -220,8 +220,8 @@ impl TrainingSpec {
         {
             context.later_value(
                 "spec.resources.gpu",
-                gpu,
-                "write 0 or remove it; training runs on the processor",
+                format!("training on {gpu} GPU"),
+                "write 0 or remove it to train on the processor",
             );
         }
     }
@@ -252,6 +252,11 @@ impl TrainingSpec {
             let field = format!("{FIELD}[{index}]");
             if named[..index].contains(text) {
                 context.value(&field, INVALID_VALUE, "a backbone is listed twice", "keep one of the two");
+            }
+            if is_onnx(text) {
+                let remedy = "name a folder with config.json, tokenizer.json and model.safetensors";
+                context.later_value(&field, "training from an ONNX file", remedy);
+                continue;
             }
             sources.extend(read_source(context, &field, text));
         }

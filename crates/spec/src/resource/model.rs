@@ -28,12 +28,23 @@ pub struct Model {
 /// Where a model's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
-    /// A folder, relative to the resource file's folder.
+    /// A folder or an ONNX file, relative to the resource file's folder.
     Folder(String),
     /// A hub.
     Hub(HubReference),
     /// A folder in an object store.
     Objects(ObjectAddress),
+    /// None: a server answers.
+    Server(ModelServer),
+}
+
+/// A server of any framework, which has the model under the resource's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelServer {
+    /// What starts it, a word each; something else does where it is absent.
+    pub command: Option<Vec<String>>,
+    /// Where it answers: `http://HOST:PORT`.
+    pub url: String,
 }
 
 /// Numbers that matrix products are computed with.
