@@ -3,34 +3,22 @@
 import filecmp
 import os
 import pathlib
-import shutil
-import string
 import subprocess
 import sys
 
 import huggingface_hub
 import pytest
 
+from served import RESOURCE, tiny_model
+
 SERVER = pathlib.Path(__file__).parents[1] / "hub" / "server.py"
-TINY = pathlib.Path(__file__).parents[2] / "crates" / "models" / "tests" / "reference" / "bert-embedding"
 MODEL = "tiny/bert-embedding"
-RESOURCE = """
-apiVersion: loquat.dev/v1alpha1
-kind: Model
-metadata: {{ name: tiny }}
-spec:
-  task: embedding
-  source: {{ path: "{source}" }}
-"""
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
     root = tmp_path_factory.mktemp("hub")
-    shutil.copytree(TINY, root / MODEL, ignore=shutil.ignore_patterns("reference.json"))
-    special, letters = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], list(string.ascii_lowercase)
-    vocabulary = special + letters + [f"##{letter}" for letter in letters] + list(".,!?")
-    (root / MODEL / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    tiny_model(root / MODEL)
     process = subprocess.Popen([sys.executable, SERVER, root], stdout=subprocess.PIPE, text=True)
     yield process.stdout.readline().strip()
     process.kill()
@@ -47,7 +35,7 @@ def fetched(hub, tmp_path_factory):
 
 
 def train(folder, source, **variables):
-    (folder / "model.yaml").write_text(RESOURCE.format(source=source))
+    (folder / "model.yaml").write_text(RESOURCE.format(name="tiny", source=source))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "LOQUAT_"))}
     environment |= {name: str(value) for name, value in variables.items()}
     command = [os.environ["LOQUAT_TEST_BINARY"], "--dir", folder, "train"]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::environment;
@@ -22,6 +22,9 @@ const FIRST_RATE: f64 = 10.0;
 /// Halvings between the last rate that held and the first that did not.
 const HALVINGS: usize = 4;
 const START_LIMIT: Duration = Duration::from_secs(180);
+/// A text that every server is asked first, and the least cosine of a peer's vector with Loquat's.
+const PROBE: &str = "a parcel that never came";
+const LIKENESS: f64 = 0.95;
 
 /// A server to compare with.
 struct Peer {
@@ -69,10 +72,13 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
     let binary = bench.binary()?;
     let folder = minilm_folder(bench, &binary, "{ timeout: 1s }")?;
     let server = Server::start(SERVER_CORE, &binary, &folder, &["--threads", "1"])?;
+    let (_, answer) = Client::connect(server.address())?.post("/embed", &json!({ "inputs": PROBE }))?;
+    let expected = vector(&answer).context("Loquat answers the probe with a vector")?;
     let (own, own_detail) =
         best_rate(bench, &binary, &format!("tei=http://{}/embed", server.address()), &texts)?;
     server.stop()?;
-    let peers: Vec<Found> = PEERS.iter().map(|peer| peer_rate(bench, &binary, peer, &texts)).collect();
+    let peers: Vec<Found> =
+        PEERS.iter().map(|peer| peer_rate(bench, (&binary, &texts), peer, &expected)).collect();
     let all: Vec<Value> = peers
         .iter()
         .map(|peer| json!({ "name": peer.name, "version": peer.version, "rate": peer.rate, "detail": peer.detail }))
@@ -126,11 +132,11 @@ fn best_rate(bench: &Bench, binary: &Path, target: &str, texts: &Path) -> Result
     Ok((held, json!(tried)))
 }
 
-/// Measures a peer; one that can't be installed or started is none, with the reason.
-fn peer_rate(bench: &Bench, binary: &Path, peer: &Peer, texts: &Path) -> Found {
+/// Measures a peer; one that can't be installed or started, or answers something else, is none, with the reason.
+fn peer_rate(bench: &Bench, (binary, texts): (&Path, &Path), peer: &Peer, expected: &[f64]) -> Found {
     let found =
         |version: String, rate, detail| Found { name: peer.name, version, times: peer.times, rate, detail };
-    match RunningPeer::start(bench, peer) {
+    match RunningPeer::start(bench, peer, expected) {
         Err(error) => found(String::new(), None, json!({ "missing": format!("{error:#}") })),
         Ok(running) => {
             let (protocol, path) = peer.route;
@@ -143,6 +149,21 @@ fn peer_rate(bench: &Bench, binary: &Path, peer: &Peer, texts: &Path) -> Found {
     }
 }
 
+/// The vector of an answer of either protocol.
+fn vector(answer: &Value) -> Option<Vec<f64>> {
+    let found = answer.pointer("/data/0/embedding").or_else(|| answer.get(0))?;
+    found.as_array()?.iter().map(Value::as_f64).collect()
+}
+
+fn cosine(left: &[f64], right: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    if left.len() == right.len() {
+        dot(left, right) / (dot(left, left) * dot(right, right)).sqrt()
+    } else {
+        0.0
+    }
+}
+
 /// A peer's process; it ends when this is dropped.
 struct RunningPeer {
     child: Child,
@@ -151,7 +172,7 @@ struct RunningPeer {
 }
 
 impl RunningPeer {
-    fn start(bench: &Bench, peer: &Peer) -> Result<Self> {
+    fn start(bench: &Bench, peer: &Peer, expected: &[f64]) -> Result<Self> {
         let requirements = bench.workspace.path(&format!("xtask/figures/{}", peer.requirements));
         let python = services::python_environment(&requirements)?;
         let script = bench.workspace.path("xtask/figures/serving_peers.py");
@@ -169,22 +190,25 @@ impl RunningPeer {
             .spawn()
             .with_context(|| format!("cannot start {}", peer.name))?;
         let mut running = Self { child, address, version: version.trim().to_owned() };
-        running.wait_until_ready(peer)?;
+        let answer = running.wait_until_ready(peer)?;
+        let found = vector(&answer).with_context(|| format!("{} answers no vector: {answer}", peer.name))?;
+        let likeness = cosine(expected, &found);
+        ensure!(likeness >= LIKENESS, "{} answers another vector: cosine {likeness:.3}", peer.name);
         Ok(running)
     }
 
-    fn wait_until_ready(&mut self, peer: &Peer) -> Result<()> {
+    /// Its answer to the probe.
+    fn wait_until_ready(&mut self, peer: &Peer) -> Result<Value> {
         let end = Instant::now() + START_LIMIT;
-        let body =
-            if peer.route.0 == "tei" { json!({ "inputs": "ready" }) } else { json!({ "input": "ready" }) };
+        let body = if peer.route.0 == "tei" { json!({ "inputs": PROBE }) } else { json!({ "input": PROBE }) };
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended with {status} before it answered", peer.name);
             }
             let answered =
                 Client::connect(self.address).and_then(|mut client| client.post(peer.route.1, &body));
-            if matches!(answered, Ok((200, _))) {
-                return Ok(());
+            if let Ok((200, answer)) = answered {
+                return Ok(answer);
             }
             std::thread::sleep(Duration::from_millis(500));
         }

@@ -18,6 +18,7 @@ mod line_program;
 mod load;
 mod many_models;
 mod near_duplicates;
+mod object_store;
 mod overload;
 mod record;
 mod server_overhead;

@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
     alias_moves, artifact_size, bulk_predict, check_memory, cold_build, cold_start, encoder, encoder_profile,
-    encoder_throughput, evaluation, http_latency, kill, label_noise, many_models, near_duplicates, overload,
-    server_overhead, sklearn_search, ungrouped,
+    encoder_throughput, evaluation, http_latency, kill, label_noise, many_models, near_duplicates,
+    object_store, overload, server_overhead, sklearn_search, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -140,6 +140,11 @@ const FIGURES: &[Figure] = &[
         name: "check-memory",
         measures: "memory of the check of a jsonl file of 3 GB",
         measure: check_memory::measure,
+    },
+    Figure {
+        name: "object-store",
+        measures: "object stores from which a training gives another version than from disk",
+        measure: object_store::measure,
     },
     Figure {
         name: "cold-build",

@@ -7,9 +7,14 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::process;
-use crate::services::{Server, python};
+use crate::services::{ObjectStores, Server, python};
 use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
+
+/// Two clients bring the same messages of gRPC, and one process can't load both.
+const ALONE: &[&str] = &["test_kserve.py"];
+const FLINK: &str = "test_flink.py";
+const OBJECT_STORES: &str = "test_object_stores.py";
 
 /// Runs every stage of the services test and prints the minutes of each.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
@@ -30,25 +35,16 @@ fn stages(workspace: &Workspace, stopwatch: &mut Stopwatch) -> Result<()> {
     let folder = tempfile::tempdir()?;
     stopwatch.time("train", || train(workspace, &binary, folder.path()))?;
     let server = stopwatch.time("serve", || Server::start(&[], &binary, folder.path(), &[]))?;
-    let clients = workspace.path("services/clients");
-    // Two clients bring the same messages of gRPC, and one process can't load both.
-    let alone = clients.join("test_kserve.py");
-    let ignored = format!("--ignore={}", alone.display());
-    let pytest = |selection: [&OsStr; 2]| {
-        process::run(
-            Command::new(&python)
-                .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
-                .args(selection)
-                .current_dir(folder.path())
-                .env("PYTHONDONTWRITEBYTECODE", "1")
-                .env("LOQUAT_TEST_URL", format!("http://{}", server.address()))
-                .env("LOQUAT_TEST_BINARY", &binary)
-                .env("LOQUAT_TEST_FOLDER", folder.path()),
-        )
-    };
+    let clients =
+        Clients { workspace, binary: &binary, folder: folder.path(), url: server.address().to_string() };
     stopwatch.time("client tests", || {
-        pytest([clients.as_os_str(), OsStr::new(&ignored)])?;
-        pytest([alone.as_os_str(), OsStr::new("--quiet")])
+        clients.test(&python, "", &[])?;
+        ALONE.iter().try_for_each(|file| clients.test(&python, file, &[]))
+    })?;
+    stopwatch.time("flink", || clients.test(&python, FLINK, &[]))?;
+    stopwatch.time("object stores", || {
+        let objects = ObjectStores::install(workspace)?;
+        clients.test(&objects.python, OBJECT_STORES, &[("LOQUAT_TEST_OBJECTS", objects.folder.as_os_str())])
     })?;
     stopwatch.time("drain", || {
         let status = server.stop()?;
@@ -57,6 +53,33 @@ fn stages(workspace: &Workspace, stopwatch: &mut Stopwatch) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// The client tests and what they are about.
+struct Clients<'a> {
+    workspace: &'a Workspace,
+    binary: &'a Path,
+    /// The trained and served folder.
+    folder: &'a Path,
+    /// Host and port of the server.
+    url: String,
+}
+
+impl Clients<'_> {
+    /// Runs one file of tests; all but those that run apart when it is empty.
+    fn test(&self, python: &Path, file: &str, variables: &[(&str, &OsStr)]) -> Result<()> {
+        let clients = self.workspace.path("services/clients");
+        let mut pytest = Command::new(python);
+        pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).arg(clients.join(file));
+        if file.is_empty() {
+            let apart = ALONE.iter().chain([&FLINK, &OBJECT_STORES]);
+            pytest.args(apart.map(|file| format!("--ignore={}", clients.join(file).display())));
+        }
+        pytest.current_dir(self.folder).env("PYTHONDONTWRITEBYTECODE", "1");
+        pytest.env("LOQUAT_TEST_URL", format!("http://{}", self.url));
+        pytest.env("LOQUAT_TEST_BINARY", self.binary).env("LOQUAT_TEST_FOLDER", self.folder);
+        process::run(pytest.envs(variables.iter().copied()))
+    }
 }
 
 /// Runs the comparisons with PyTorch and transformers, which weigh some gigabytes and are no part of the services test.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use loquat_spec::{ObjectAddress, ObjectScheme};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::{BackoffConfig, ObjectStore, RetryConfig};
+use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
+use object_store::{BackoffConfig, ObjectStore, RetryConfig, StaticCredentialProvider};
 
 use crate::objects::transport::Transport;
 
@@ -76,9 +76,12 @@ impl ObjectSettings {
             }
         }
         if let Some(host) = self.value("GOOGLE_BASE_URL") {
-            // An emulator knows no accounts, and its address may come without a scheme.
+            // An emulator knows no accounts, and its address may come without a scheme. Writes carry a token even without
+            // signatures, and would otherwise ask this machine's role for one.
             let url = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
+            let nobody = StaticCredentialProvider::new(GcpCredential { bearer: "emulator".to_owned() });
             builder = builder.with_base_url(url.trim_end_matches('/')).with_skip_signature(true);
+            builder = builder.with_credentials(Arc::new(nobody));
         }
         builder.with_bucket_name(bucket).with_retry(self.retry()).with_http_connector(Transport).build()
     }
