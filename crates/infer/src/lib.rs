@@ -24,3 +24,4 @@ pub use import::{Import, ImportError, Imported, SourceFiles, import, source_file
 pub use input::{Input, columns};
 pub use kernels::{Kernels, KernelsError};
 pub use pipeline::Pipeline;
+pub use tags::{TagSpan, Tags, first_tokens};

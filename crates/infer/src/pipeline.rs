@@ -171,14 +171,14 @@ impl Pipeline {
     ) -> Result<Vec<Prediction>, InferError> {
         self.check_parameters(parameters)?;
         match (&*self.engine, self.task) {
-            (Engine::Encoder(encoder), Task::ZeroShotClassification) => {
+            (engine, Task::ZeroShotClassification) => {
                 let labels = parameters.labels.as_deref().unwrap_or(&self.zero_shot.labels);
                 let templates = [&parameters.template, &self.zero_shot.template, &self.manifest().template];
                 let template =
                     templates.into_iter().flatten().next().map_or(zero_shot::TEMPLATE, String::as_str);
                 let hypotheses: Vec<String> =
                     labels.iter().map(|label| zero_shot::hypothesis(template, label)).collect();
-                let logits = encoder.pair_logits(inputs, &hypotheses, threads)?;
+                let logits = engine.pair_logits(inputs, &hypotheses, threads)?;
                 self.refuse_unsound(&logits, labels.len())?;
                 Ok(logits
                     .chunks(labels.len())
@@ -187,6 +187,11 @@ impl Pipeline {
             }
             (Engine::Encoder(encoder), Task::TokenClassification) => {
                 let (found, probabilities) = encoder.entities(inputs, threads)?;
+                self.refuse_unsound(&probabilities, 1)?;
+                Ok(found.into_iter().map(|entities| Prediction::Entities { entities }).collect())
+            }
+            (Engine::Tagger(tagger), Task::TokenClassification) => {
+                let (found, probabilities) = tagger.entities(inputs, threads);
                 self.refuse_unsound(&probabilities, 1)?;
                 Ok(found.into_iter().map(|entities| Prediction::Entities { entities }).collect())
             }
@@ -220,7 +225,7 @@ impl Pipeline {
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
         match &*self.engine {
             Engine::Encoder(encoder) => Some(encoder.tokenizer()),
-            Engine::Linear(_) => None,
+            Engine::Linear(_) | Engine::Tagger(_) => None,
         }
     }
 
@@ -247,7 +252,16 @@ impl Pipeline {
     /// When the tokenizer of an encoder refuses a text.
     pub fn probabilities(&self, texts: &[&str], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
         let inputs: Vec<Input> = texts.iter().map(|text| Input::new(*text)).collect();
-        self.engine.outputs(&inputs, threads)
+        self.outputs(&inputs, threads)
+    }
+
+    /// What golden examples record of each input: the probability per label, of each word or token where labels belong to them,
+    /// or a vector.
+    ///
+    /// # Errors
+    /// When the tokenizer of an encoder refuses a text.
+    pub fn outputs(&self, inputs: &[Input], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
+        self.engine.outputs(inputs, threads)
     }
 
     fn answer(&self, text: &str, scores: &[f32], parameters: &PredictParameters) -> Prediction {

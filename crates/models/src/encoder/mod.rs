@@ -21,6 +21,7 @@ mod problem;
 mod quantise;
 mod scratch;
 mod settings;
+mod tokens;
 
 pub use architecture::Architecture;
 pub use batch::PackedBatch;
@@ -30,3 +31,4 @@ pub use loquat_spec::Precision;
 pub use model::Encoder;
 pub use problem::Problem;
 pub use scratch::EncoderScratch;
+pub use tokens::TokenClassifier;
