@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use loquat_models::{Head, Manifest, ModelError, PackedBatch, Problem, load_tokenizer, math};
+use loquat_models::{
+    Checkpoint, Head, Manifest, ModelError, PackedBatch, Problem, load_tokenizer, math, word_shapes,
+};
 use loquat_spec::{Entity, Task};
 use loquat_text::{Encoding, Pieces, Tokenizer, TokenizerError};
 
@@ -14,7 +16,7 @@ use crate::error::InferError;
 use crate::input::Input;
 use crate::kernels::Kernels;
 use crate::network::{Network, NetworkScratch};
-use crate::tags::Tags;
+use crate::tags::{Tags, first_tokens};
 use crate::windows;
 
 /// Most tokens computed in one pass of one thread: what keeps its states in the cache.
@@ -34,6 +36,8 @@ pub(crate) struct EncoderEngine {
     network: Network,
     tokenizer: Tokenizer,
     tags: Tags,
+    /// What shapes of words add to the logits of their first tokens, `[SHAPE_ROWS, labels]`; empty: nothing.
+    shapes: Vec<f32>,
     max_tokens: usize,
     file_bytes: u64,
     /// Buffers that no thread uses just now.
@@ -54,8 +58,13 @@ impl EncoderEngine {
         let limits = [network.max_tokens(), tokenizer.max_length(), manifest.max_tokens];
         let max_tokens = limits.into_iter().flatten().min();
         let max_tokens = max_tokens.ok_or_else(|| InferError::NoLimit { folder: folder.to_owned() })?;
+        let shapes = match manifest.decoding {
+            Some(_) => Checkpoint::open(folder)?.shapes(manifest.labels.len())?,
+            None => Vec::new(),
+        };
         Ok(Self {
             tags: Tags::new(&manifest.labels),
+            shapes,
             file_bytes: weight_bytes(folder),
             buffers: Mutex::default(),
             manifest,
@@ -179,8 +188,28 @@ impl EncoderEngine {
     ) -> Result<(Vec<Vec<Entity>>, Rows), InferError> {
         let (pieces, probabilities) = self.tagged(inputs, threads)?;
         let read = inputs.iter().zip(&pieces).zip(&probabilities);
-        let found = read.map(|((input, pieces), own)| self.tags.entities(&input.text, pieces, own)).collect();
+        let found = read.map(|((input, pieces), own)| match self.manifest.decoding {
+            None => self.tags.entities(&input.text, pieces, own),
+            Some(decoding) => {
+                let words = loquat_text::words(&input.text);
+                let own = self.of_words(&words, pieces, own);
+                self.tags.entities_of_words(&input.text, &words, (&own, decoding))
+            }
+        });
+        let found = found.collect();
         Ok((found, probabilities))
+    }
+
+    /// The probabilities of the first token of each word, `[words][labels]`. A word without tokens is in no span.
+    fn of_words(&self, words: &[Range<usize>], pieces: &Pieces, probabilities: &[f32]) -> Vec<f32> {
+        let width = self.manifest.labels.len();
+        let nothing: Vec<f32> =
+            self.manifest.labels.iter().map(|label| f32::from(u8::from(label == "O"))).collect();
+        let row = |token: Option<usize>| match token {
+            Some(token) => &probabilities[token * width..][..width],
+            None => nothing.as_slice(),
+        };
+        first_tokens(words, &pieces.offsets).into_iter().flat_map(row).copied().collect()
     }
 
     /// The last state of every token of each text, special ones included, `[texts][tokens][hidden]`.
@@ -228,12 +257,32 @@ impl EncoderEngine {
             // Special tokens stand around the text's own.
             row.truncate(encoding.first.end * width);
             row.drain(..encoding.first.start * width);
-            row.chunks_exact_mut(width).for_each(math::softmax);
         }
         let merge =
             |(owned, pieces): (Range<usize>, &Pieces)| windows::merged(&rows[owned], width, pieces.len());
-        let merged = owners.into_iter().zip(&all).map(merge).collect();
+        let mut merged: Rows = owners.into_iter().zip(&all).map(merge).collect();
+        for ((row, pieces), input) in merged.iter_mut().zip(&all).zip(inputs) {
+            self.add_shapes(row, pieces, &input.text);
+            row.chunks_exact_mut(width).for_each(math::softmax);
+        }
         Ok((all, merged))
+    }
+
+    /// Adds to the logits of the first token of each word what its shape and those beside it say.
+    fn add_shapes(&self, logits: &mut [f32], pieces: &Pieces, text: &str) {
+        if self.shapes.is_empty() {
+            return;
+        }
+        let width = self.manifest.labels.len();
+        let words = loquat_text::words(text);
+        let firsts = first_tokens(&words, &pieces.offsets).into_iter();
+        for (first, rows) in firsts.zip(word_shapes(text, &words)) {
+            let Some(first) = first else { continue };
+            for row in rows {
+                let added = &self.shapes[row as usize * width..][..width];
+                logits[first * width..][..width].iter_mut().zip(added).for_each(|(logit, add)| *logit += add);
+            }
+        }
     }
 
     fn encoded(&self, texts: &[(&str, Option<&str>)], threads: usize) -> Result<Vec<Encoding>, InferError> {

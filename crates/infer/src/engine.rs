@@ -1,10 +1,12 @@
 //! What computes: one of the architectures, behind one form of asking.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use loquat_connect::servers::{ModelServers, ServerError};
-use loquat_models::{Manifest, Model, OnnxModel};
-use loquat_spec::{Explanation, Task};
+use loquat_models::{Decoding, Manifest, Model, OnnxModel, Tagger, log, pair_text};
+use loquat_spec::{Entity, Explanation, Task};
+use loquat_text::words;
 use serde::Deserialize;
 
 use crate::encoder::EncoderEngine;
@@ -12,9 +14,12 @@ use crate::error::InferError;
 use crate::input::Input;
 use crate::kernels::Kernels;
 use crate::remote::RemoteEngine;
+use crate::tags::Tags;
 
 /// The `model_type` of artifacts of the linear family.
 const LINEAR: &str = "loquat-linear";
+/// The `model_type` of linear models of words.
+const TAGGER: &str = "loquat-tagger";
 /// Most pieces of a text that an explanation names.
 const EXPLAINED: usize = 10;
 
@@ -22,8 +27,38 @@ const EXPLAINED: usize = 10;
 #[derive(Debug)]
 pub(crate) enum Engine {
     Linear(Box<Model>),
+    Tagger(Box<LinearTagger>),
     Encoder(Box<EncoderEngine>),
     Remote(Box<RemoteEngine>),
+}
+
+/// A linear model of words with its labels understood.
+#[derive(Debug)]
+pub(crate) struct LinearTagger {
+    tagger: Tagger,
+    tags: Tags,
+}
+
+impl LinearTagger {
+    fn load(folder: &Path) -> Result<Self, InferError> {
+        let tagger = Tagger::load(folder)?;
+        Ok(Self { tags: Tags::new(&tagger.manifest().labels), tagger })
+    }
+
+    /// The labelled spans of each text, and the probabilities that they come from, `[texts][words * labels]`.
+    pub(crate) fn entities(&self, inputs: &[Input], threads: usize) -> (Vec<Vec<Entity>>, Vec<Vec<f32>>) {
+        let probabilities = self.probabilities(inputs, threads);
+        let decoding = self.tagger.manifest().decoding.unwrap_or(Decoding { outside: 0.0 });
+        let of = |(input, own): (&Input, &Vec<f32>)| {
+            self.tags.entities_of_words(&input.text, &words(&input.text), (own, decoding))
+        };
+        (inputs.iter().zip(&probabilities).map(of).collect(), probabilities)
+    }
+
+    fn probabilities(&self, inputs: &[Input], threads: usize) -> Vec<Vec<f32>> {
+        let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
+        self.tagger.probabilities(&texts, threads)
+    }
 }
 
 #[derive(Deserialize)]
@@ -37,8 +72,13 @@ impl Engine {
         if RemoteEngine::is_in(folder) {
             return Err(InferError::NeedsServer);
         }
-        if is_linear(folder) {
-            return Ok(Self::Linear(Box::new(Model::load(folder)?)));
+        if !OnnxModel::is_in(folder) {
+            match model_type(folder).as_deref() {
+                // A configuration that does not read is left to the linear family's reader, which says what is wrong.
+                None | Some(LINEAR) => return Ok(Self::Linear(Box::new(Model::load(folder)?))),
+                Some(TAGGER) => return Ok(Self::Tagger(Box::new(LinearTagger::load(folder)?))),
+                Some(_) => {}
+            }
         }
         let encoder = EncoderEngine::load(folder, Manifest::load(folder)?, kernels)?;
         Ok(Self::Encoder(Box::new(encoder)))
@@ -60,13 +100,14 @@ impl Engine {
     pub(crate) fn down(&self) -> Option<ServerError> {
         match self {
             Self::Remote(remote) => remote.down(),
-            Self::Linear(_) | Self::Encoder(_) => None,
+            Self::Linear(_) | Self::Tagger(_) | Self::Encoder(_) => None,
         }
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
         match self {
             Self::Linear(model) => model.manifest(),
+            Self::Tagger(model) => model.tagger.manifest(),
             Self::Encoder(encoder) => encoder.manifest(),
             Self::Remote(remote) => remote.manifest(),
         }
@@ -75,6 +116,7 @@ impl Engine {
     pub(crate) fn resident_bytes(&self) -> u64 {
         match self {
             Self::Linear(model) => model.resident_bytes(),
+            Self::Tagger(model) => model.tagger.resident_bytes(),
             Self::Encoder(encoder) => encoder.resident_bytes(),
             Self::Remote(_) => 0,
         }
@@ -84,10 +126,14 @@ impl Engine {
     pub(crate) fn does(&self, task: Task) -> bool {
         let classifies = matches!(
             task,
-            Task::TextClassification | Task::MultiLabelClassification | Task::LanguageIdentification
+            Task::TextClassification
+                | Task::MultiLabelClassification
+                | Task::LanguageIdentification
+                | Task::TextPairClassification
         );
         match self {
             Self::Linear(_) => classifies,
+            Self::Tagger(_) => task == Task::TokenClassification,
             Self::Encoder(_) => task != Task::Translation,
             Self::Remote(_) => !matches!(task, Task::Translation | Task::TokenClassification),
         }
@@ -95,23 +141,34 @@ impl Engine {
 
     /// Whether it can say what decided.
     pub(crate) fn explains(&self) -> bool {
-        matches!(self, Self::Linear(_))
+        // What decided about a pair are pieces of what stands for it, not of its texts.
+        matches!(self, Self::Linear(model) if model.manifest().task != Task::TextPairClassification)
     }
 
     /// What the model gives for each input, as golden examples record it: the probability per label, of each token where
     /// labels belong to tokens, or a vector.
-    pub(crate) fn outputs(&self, inputs: &[Input], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
+    pub(crate) fn outputs<'i>(
+        &self,
+        inputs: &'i [Input],
+        threads: usize,
+    ) -> Result<Vec<Vec<f32>>, InferError> {
         match self {
             Self::Linear(model) => {
-                let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
+                let text = |input: &'i Input| match &input.second {
+                    Some(second) => Cow::Owned(pair_text(&input.text, second)),
+                    None => Cow::Borrowed(input.text.as_str()),
+                };
+                let texts: Vec<Cow<'_, str>> = inputs.iter().map(text).collect();
+                let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
                 Ok(model.probabilities(&texts, threads))
             }
+            Self::Tagger(model) => Ok(model.probabilities(inputs, threads)),
             Self::Encoder(encoder) => encoder.outputs(inputs, threads),
             Self::Remote(remote) => remote.outputs(inputs),
         }
     }
 
-    /// The logits of every input with every second text, `[inputs * seconds][labels]`; of engines that read pairs.
+    /// The logits of every input with every second text, `[inputs * seconds][labels]`.
     pub(crate) fn pair_logits(
         &self,
         inputs: &[Input],
@@ -119,28 +176,28 @@ impl Engine {
         threads: usize,
     ) -> Result<Vec<Vec<f32>>, InferError> {
         match self {
-            Self::Encoder(encoder) => encoder.pair_logits(inputs, seconds, threads),
-            Self::Remote(remote) => remote.pair_logits(inputs, seconds),
-            Self::Linear(_) => Ok(Vec::new()),
+            Self::Encoder(encoder) => return encoder.pair_logits(inputs, seconds, threads),
+            Self::Remote(remote) => return remote.pair_logits(inputs, seconds),
+            Self::Linear(_) | Self::Tagger(_) => {}
         }
+        let pair = |input: &Input| seconds.iter().map(|second| Input::pair(&input.text, second)).collect();
+        let pairs: Vec<Input> = inputs.iter().flat_map(|input| -> Vec<Input> { pair(input) }).collect();
+        let mut rows = self.outputs(&pairs, threads)?;
+        rows.iter_mut().flatten().for_each(|probability| *probability = log(*probability));
+        Ok(rows)
     }
 
     /// What spoke most for or against a label, strongest first.
     pub(crate) fn explain(&self, text: &str, label: usize) -> Vec<Explanation> {
         match self {
             Self::Linear(model) => model.explain(text, label, EXPLAINED),
-            Self::Encoder(_) | Self::Remote(_) => Vec::new(),
+            Self::Tagger(_) | Self::Encoder(_) | Self::Remote(_) => Vec::new(),
         }
     }
 }
 
-/// Whether the artifact's configuration is that of the linear family. One that does not read is left to the family's
-/// own reader, which says what is wrong with it.
-fn is_linear(folder: &Path) -> bool {
-    if OnnxModel::is_in(folder) {
-        return false;
-    }
-    let config = std::fs::read(folder.join("config.json")).ok();
-    let architecture = config.and_then(|text| serde_json::from_slice::<Architecture>(&text).ok());
-    architecture.is_none_or(|architecture| architecture.model_type == LINEAR)
+/// What the artifact's configuration says that it is; `None` where it does not read.
+fn model_type(folder: &Path) -> Option<String> {
+    let config = std::fs::read(folder.join("config.json")).ok()?;
+    serde_json::from_slice::<Architecture>(&config).ok().map(|architecture| architecture.model_type)
 }

@@ -27,3 +27,4 @@ pub use input::{Input, columns};
 pub use kernels::{Kernels, KernelsError};
 pub use loquat_connect::servers::{ModelServers, ServerConfig, ServerError};
 pub use pipeline::Pipeline;
+pub use tags::{TagSpan, Tags, first_tokens};

@@ -194,7 +194,7 @@ impl Pipeline {
     ) -> Result<Vec<Prediction>, InferError> {
         self.check_parameters(parameters)?;
         match (&*self.engine, self.task) {
-            (engine @ (Engine::Encoder(_) | Engine::Remote(_)), Task::ZeroShotClassification) => {
+            (engine, Task::ZeroShotClassification) => {
                 let labels = parameters.labels.as_deref().unwrap_or(&self.zero_shot.labels);
                 let templates = [&parameters.template, &self.zero_shot.template, &self.manifest().template];
                 let template =
@@ -210,6 +210,11 @@ impl Pipeline {
             }
             (Engine::Encoder(encoder), Task::TokenClassification) => {
                 let (found, probabilities) = encoder.entities(inputs, threads)?;
+                self.refuse_unsound(&probabilities, 1)?;
+                Ok(found.into_iter().map(|entities| Prediction::Entities { entities }).collect())
+            }
+            (Engine::Tagger(tagger), Task::TokenClassification) => {
+                let (found, probabilities) = tagger.entities(inputs, threads);
                 self.refuse_unsound(&probabilities, 1)?;
                 Ok(found.into_iter().map(|entities| Prediction::Entities { entities }).collect())
             }
@@ -252,7 +257,7 @@ impl Pipeline {
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
         match &*self.engine {
             Engine::Encoder(encoder) => Some(encoder.tokenizer()),
-            Engine::Linear(_) | Engine::Remote(_) => None,
+            Engine::Linear(_) | Engine::Tagger(_) | Engine::Remote(_) => None,
         }
     }
 
@@ -279,7 +284,16 @@ impl Pipeline {
     /// When the tokenizer of an encoder refuses a text.
     pub fn probabilities(&self, texts: &[&str], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
         let inputs: Vec<Input> = texts.iter().map(|text| Input::new(*text)).collect();
-        self.engine.outputs(&inputs, threads)
+        self.outputs(&inputs, threads)
+    }
+
+    /// What golden examples record of each input: the probability per label, of each word or token where labels belong to them,
+    /// or a vector.
+    ///
+    /// # Errors
+    /// When the tokenizer of an encoder refuses a text.
+    pub fn outputs(&self, inputs: &[Input], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
+        self.engine.outputs(inputs, threads)
     }
 
     fn answer(&self, text: &str, scores: &[f32], parameters: &PredictParameters) -> Prediction {

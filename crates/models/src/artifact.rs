@@ -180,18 +180,9 @@ impl Model {
         };
         write(&folder.join(CONFIG), &to_json(&config))?;
         self.manifest.save(folder)?;
-        let buffers: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> =
+        let buffers: Vec<Stored> =
             self.components.iter().enumerate().flat_map(|(index, c)| tensors(index, c)).collect();
-        let path = folder.join(WEIGHTS);
-        let mut views = Vec::new();
-        for (name, dtype, shape, bytes) in &buffers {
-            let view = TensorView::new(*dtype, shape.clone(), bytes)
-                .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
-            views.push((name.clone(), view));
-        }
-        let bytes = safetensors::serialize(views, None)
-            .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
-        write(&path, &bytes)
+        save_tensors(&folder.join(WEIGHTS), &buffers)
     }
 
     /// Reads the artifact in `folder`.
@@ -208,9 +199,7 @@ impl Model {
         }
         let path = folder.join(WEIGHTS);
         let bytes = read(&path)?;
-        let weights = SafeTensors::deserialize(&bytes)
-            .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
-        let reader = TensorReader { path, weights };
+        let reader = TensorReader::new(path, &bytes)?;
         let classes = manifest.labels.len();
         let components = config
             .components
@@ -222,28 +211,51 @@ impl Model {
     }
 }
 
-fn tensors(index: usize, c: &Component) -> Vec<(String, Dtype, Vec<usize>, Vec<u8>)> {
+/// A tensor as a file has it: name, type, shape, bytes.
+pub(crate) type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
+
+pub(crate) fn save_tensors(path: &Path, tensors: &[Stored]) -> Result<(), ModelError> {
+    let refused = |source| ModelError::Weights { path: path.to_owned(), source };
+    let mut views = Vec::new();
+    for (name, dtype, shape, bytes) in tensors {
+        views.push((name.clone(), TensorView::new(*dtype, shape.clone(), bytes).map_err(refused)?));
+    }
+    write(path, &safetensors::serialize(views, None).map_err(refused)?)
+}
+
+fn tensors(index: usize, c: &Component) -> Vec<Stored> {
     let features = c.vocabulary.len();
     let bytes32 = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let name = |part: &str| format!("components.{index}.{part}");
+    let prefix = format!("components.{index}");
+    let name = |part: &str| format!("{prefix}.{part}");
     let hashes = c.vocabulary.hashes().iter().flat_map(|v| v.to_le_bytes()).collect();
     let idf = c.vocabulary.stored_idf().iter().flat_map(|v| v.to_le_bytes()).collect();
-    let mut stored = StoredRows::default();
-    (0..c.weights.len()).for_each(|feature| stored.push(c.weights.get(feature)));
-    let (whole, entries) = (stored.whole.len() / c.classes().max(1), stored.sparse_weights.len());
-    let class_type = if class_bytes(c.classes()) == 1 { Dtype::U8 } else { Dtype::U16 };
-    let counts: Vec<u8> = stored.counts.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let mut tensors = vec![
-        (name("weighted"), Dtype::U8, vec![features], stored.kinds),
+    let mut tensors = row_tensors(&prefix, &c.weights, c.classes());
+    tensors.extend([
         (name("hashes"), Dtype::U32, vec![features], hashes),
         (name("idf"), Dtype::U16, vec![features], idf),
-        (name("scales"), Dtype::F32, vec![stored.scales.len()], bytes32(&stored.scales)),
-        (name("weights"), Dtype::I8, vec![whole, c.classes()], stored.whole),
         (name("bias"), Dtype::F32, vec![c.classes()], bytes32(&c.bias)),
-    ];
+    ]);
     if !c.background.is_empty() {
         tensors.push((name("background"), Dtype::F32, vec![c.classes()], bytes32(&c.background)));
     }
+    tensors
+}
+
+/// The tensors of rows of weights.
+pub(crate) fn row_tensors(prefix: &str, rows: &WeightRows, classes: usize) -> Vec<Stored> {
+    let bytes32 = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let name = |part: &str| format!("{prefix}.{part}");
+    let mut stored = StoredRows::default();
+    (0..rows.len()).for_each(|feature| stored.push(rows.get(feature)));
+    let (whole, entries) = (stored.whole.len() / classes.max(1), stored.sparse_weights.len());
+    let class_type = if class_bytes(classes) == 1 { Dtype::U8 } else { Dtype::U16 };
+    let counts: Vec<u8> = stored.counts.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let mut tensors = vec![
+        (name("weighted"), Dtype::U8, vec![rows.len()], stored.kinds),
+        (name("scales"), Dtype::F32, vec![stored.scales.len()], bytes32(&stored.scales)),
+        (name("weights"), Dtype::I8, vec![whole, classes], stored.whole),
+    ];
     if !stored.counts.is_empty() {
         tensors.extend([
             (name("sparse_counts"), Dtype::U16, vec![stored.counts.len()], counts),
@@ -289,12 +301,27 @@ impl StoredRows {
     }
 }
 
-struct TensorReader<'b> {
+/// Reads tensors of a file, each held against the type and shape that it should have.
+pub(crate) struct TensorReader<'b> {
     path: PathBuf,
     weights: SafeTensors<'b>,
 }
 
-impl TensorReader<'_> {
+impl<'b> TensorReader<'b> {
+    pub(crate) fn new(path: PathBuf, bytes: &'b [u8]) -> Result<Self, ModelError> {
+        match SafeTensors::deserialize(bytes) {
+            Ok(weights) => Ok(Self { path, weights }),
+            Err(source) => Err(ModelError::Weights { path, source }),
+        }
+    }
+
+    /// A list of numbers, however long.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<u32>, ModelError> {
+        let length = self.weights.tensor(name).ok().and_then(|view| view.shape().first().copied());
+        let bytes = self.bytes(name, Dtype::U32, &[length.unwrap_or(0)])?;
+        Ok(bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+
     fn bytes(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&[u8], ModelError> {
         let problem =
             |problem| ModelError::Tensor { path: self.path.clone(), tensor: name.to_owned(), problem };
@@ -308,8 +335,8 @@ impl TensorReader<'_> {
         Ok(view.data())
     }
 
-    fn floats(&self, name: &str, length: usize) -> Result<Vec<f32>, ModelError> {
-        let bytes = self.bytes(name, Dtype::F32, &[length])?;
+    pub(crate) fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let bytes = self.bytes(name, Dtype::F32, shape)?;
         let values: Vec<f32> =
             bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         if values.iter().all(|v| v.is_finite()) {
@@ -333,12 +360,8 @@ impl TensorReader<'_> {
         let name = |part: &str| format!("components.{index}.{part}");
         let problem =
             |part: &str, problem| ModelError::Tensor { path: self.path.clone(), tensor: name(part), problem };
-        let features = match self.weights.tensor(&name("hashes")) {
-            Ok(view) => view.shape().first().copied().unwrap_or(0),
-            Err(_) => return Err(problem("hashes", "is missing")),
-        };
-        let hashes = self.bytes(&name("hashes"), Dtype::U32, &[features])?;
-        let hashes = hashes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let hashes = self.numbers(&name("hashes"))?;
+        let features = hashes.len();
         let idf = self.bytes(&name("idf"), Dtype::U16, &[features])?;
         let idf = idf.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
         let vocabulary =
@@ -351,9 +374,9 @@ impl TensorReader<'_> {
         Ok(Component {
             features: config.features,
             weights: self.rows(&name, features, classes)?,
-            bias: self.floats(&name("bias"), classes)?,
+            bias: self.floats(&name("bias"), &[classes])?,
             background: match self.weights.tensor(&name("background")) {
-                Ok(_) => self.floats(&name("background"), classes)?,
+                Ok(_) => self.floats(&name("background"), &[classes])?,
                 Err(_) => Vec::new(),
             },
             calibration: config.calibration,
@@ -363,7 +386,7 @@ impl TensorReader<'_> {
     }
 
     /// The weights of all features. Without sparse parts every row is whole.
-    fn rows(
+    pub(crate) fn rows(
         &self,
         name: &dyn Fn(&str) -> String,
         features: usize,
@@ -374,7 +397,7 @@ impl TensorReader<'_> {
         let kinds = self.bytes(&name("weighted"), Dtype::U8, &[features])?;
         let of_kind = |kind: u8| kinds.iter().filter(|k| **k == kind).count();
         let (whole, sparse) = (of_kind(WHOLE_ROW), of_kind(SPARSE_ROW));
-        let scales = self.floats(&name("scales"), whole + sparse)?;
+        let scales = self.floats(&name("scales"), &[whole + sparse])?;
         let weights = self.bytes(&name("weights"), Dtype::I8, &[whole, classes])?;
         let width = class_bytes(classes);
         let (mut counts, mut sparse_classes, mut sparse_weights) = (Vec::new(), &[][..], &[][..]);
@@ -430,7 +453,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     std::fs::write(path, bytes).map_err(|source| ModelError::File { path: path.to_owned(), source })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|source| ModelError::File { path: path.to_owned(), source })
 }
 

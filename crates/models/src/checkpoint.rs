@@ -64,6 +64,29 @@ impl Checkpoint {
         Self { folder: self.folder.clone(), config, tensors }
     }
 
+    /// The same under another configuration and other names; tensors without a name are left out.
+    pub(crate) fn renamed(&self, config: Map<String, Value>, name: impl Fn(&str) -> Option<String>) -> Self {
+        let tensors = self.tensors.iter().filter_map(|(old, entry)| Some((name(old)?, entry.clone())));
+        Self { folder: self.folder.clone(), config, tensors: tensors.collect() }
+    }
+
+    /// Writes the folder without what sentence-transformers keeps beside a model: pooling makes no sense of it.
+    pub(crate) fn save_without_modules(&self, folder: &Path) -> Result<(), ModelError> {
+        self.save(folder)?;
+        for name in
+            module_files(folder).into_iter().chain(SENTENCE_FILES.iter().map(|name| (*name).to_owned()))
+        {
+            let path = folder.join(&name);
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(ModelError::File { path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The same with other values for some of its tensors, such as those that training changed.
     pub fn with_tensors(&self, tensors: BTreeMap<String, Tensor>) -> Self {
         let mut changed = self.clone();

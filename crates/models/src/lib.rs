@@ -7,6 +7,7 @@
 //! concern; [`Checkpoint`] opens and writes them. An [`OnnxModel`] is a folder with an ONNX file in the place of weights.
 
 mod artifact;
+mod chain;
 mod checkpoint;
 mod encoder;
 mod error;
@@ -15,22 +16,32 @@ mod linear;
 mod manifest;
 pub mod math;
 mod onnx;
+mod pair_text;
+mod tagger;
 mod tensor;
 mod tokenizer;
 mod vocabulary;
 mod weight_rows;
+mod word_features;
+mod word_shapes;
 
 pub use artifact::Model;
+pub use chain::{Chain, NEVER};
 pub use checkpoint::Checkpoint;
 pub use encoder::{
     Architecture, Encoder, EncoderScratch, Head, PackedBatch, PooledClassifier, Precision, Problem,
+    TokenClassifier,
 };
 pub use error::{BatchProblem, ModelError};
 pub use features::{FeatureConfig, FeatureCounter, Norm, TermFrequency, normalise_group};
 pub use linear::{Calibration, Component, Scratch};
-pub use manifest::{Golden, Manifest};
+pub use manifest::{Decoding, Golden, Manifest};
 pub use onnx::{OnnxModel, OnnxProblem, OnnxScratch};
+pub use pair_text::pair_text;
+pub use tagger::{Tagger, TaggerWeights, log};
 pub use tensor::Tensor;
 pub use tokenizer::load_tokenizer;
 pub use vocabulary::Vocabulary;
 pub use weight_rows::WeightRows;
+pub use word_features::WordFeatures;
+pub use word_shapes::{SHAPE_ROWS, word_shapes};

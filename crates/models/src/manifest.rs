@@ -15,7 +15,7 @@ const FILE: &str = "loquat.json";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
     /// `major.minor`. 1.0: the first. 1.1: `maxTokens`, `precision`, `template`, the second text of a golden input. 1.2: a linear
-    /// component may have a `background`. A reader
+    /// component may have a `background`. 1.3: `decoding`. A reader
     /// refuses another major and ignores nothing of its own.
     pub format_version: String,
     /// What the model does.
@@ -39,6 +39,9 @@ pub struct Manifest {
     /// Sentence that a label is put into, holding `{label}` (entailment models only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
+    /// How labels of words become spans (models trained here that label words; absent: the labels of the model's own tokens).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoding: Option<Decoding>,
     /// Inputs with the outputs that a loaded model must reproduce.
     pub golden: Vec<Golden>,
     /// Largest difference allowed between a golden score and its replay.
@@ -46,6 +49,15 @@ pub struct Manifest {
     /// Where the model comes from.
     #[serde(default)]
     pub provenance: serde_json::Value,
+}
+
+/// Labels are those of words as [`loquat_text::words`] finds them, and keep to BIO: of all sequences without an inside label
+/// that continues nothing, the most probable one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decoding {
+    /// Added to the logarithm of the probability of `O`: below 0 finds more, above 0 fewer spans.
+    pub outside: f32,
 }
 
 /// An input with what the model gave when it was made.
@@ -70,7 +82,7 @@ impl Golden {
 
 impl Manifest {
     /// The format version that this crate writes.
-    pub const FORMAT_VERSION: &'static str = "1.2";
+    pub const FORMAT_VERSION: &'static str = "1.3";
 
     /// Reads the manifest of the artifact in `folder`.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
@@ -105,6 +117,7 @@ impl Manifest {
             max_tokens: None,
             precision: None,
             template: None,
+            decoding: None,
             golden: Vec::new(),
             tolerance: 1e-4,
             provenance: serde_json::Value::Null,

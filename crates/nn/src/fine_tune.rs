@@ -134,7 +134,8 @@ impl FineTune {
         examples: &[&Example],
         (number, steps): (usize, usize),
     ) -> Result<f64, NnError> {
-        let total = examples.iter().map(|example| example.weight).sum::<f32>().max(f32::MIN_POSITIVE);
+        let weight = |example: &&Example| example.weight * example.rows(model.read) as f32;
+        let total = examples.iter().map(weight).sum::<f32>().max(f32::MIN_POSITIVE);
         let seed = mix(self.seed, &[MASKS, number as u64]);
         let loss = model.learn(examples, Pass { dropout: self.dropout, seed, total });
         if !loss.is_finite() {

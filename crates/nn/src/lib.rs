@@ -23,7 +23,7 @@ mod schedule;
 mod state;
 
 pub use adamw::AdamW;
-pub use classifier::{Example, TextClassifier};
+pub use classifier::{Example, LabelledWord, TextClassifier};
 pub use error::NnError;
 pub use fine_tune::{Epoch, FineTune, Interrupt, Outcome, Watch};
 pub use loss::Targets;

@@ -19,7 +19,13 @@ fn examples(count: u32) -> Vec<Example> {
         let mut ids = vec![2, filler(0), first, filler(1), second];
         ids.extend((0..number % 5).map(|place| filler(place + 2)));
         ids.push(3);
-        Example { type_ids: vec![0; ids.len()], ids, labels: vec![number % 2], weight: 1.0 }
+        Example {
+            type_ids: vec![0; ids.len()],
+            ids,
+            labels: vec![number % 2],
+            words: Vec::new(),
+            weight: 1.0,
+        }
     };
     (0..count).map(one).collect()
 }

@@ -8,6 +8,7 @@ mod ngrams;
 mod normalisation;
 mod prepared;
 mod tokenizer;
+mod words;
 
 pub use language::{
     DetectedLanguage, canonical_language, detect_language, detectable_languages, is_detectable, same_language,
@@ -16,3 +17,4 @@ pub use ngrams::Ngrams;
 pub use normalisation::Normalisation;
 pub use prepared::{Prepared, is_unspaced};
 pub use tokenizer::{Encoding, Pieces, Tokenizer, TokenizerError};
+pub use words::words;

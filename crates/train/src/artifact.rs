@@ -5,20 +5,22 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
-use loquat_infer::Pipeline;
+use loquat_infer::{Input, Pipeline};
 use loquat_models::{Golden, Manifest, Model};
-use loquat_spec::{Constraints, Family};
+use loquat_spec::{Constraints, Family, Task};
 use loquat_store::Staging;
 use serde_json::json;
 
-use crate::encoder;
+use crate::encoder::{self, leaves_heads};
 use crate::error::{Halt, TrainError};
 use crate::families;
 use crate::metrics::utility;
+use crate::problem::decoding;
 use crate::random::mix;
 use crate::recipe::Recipe;
 use crate::report::{Cost, ParetoRow};
 use crate::run::Run;
+use crate::tagging;
 
 const GOLDEN: usize = 8;
 /// Characters of a golden input.
@@ -27,6 +29,8 @@ const GOLDEN_LENGTH: std::ops::RangeInclusive<usize> = 8..=120;
 const BESIDES_WEIGHTS: u64 = 24_000;
 /// Candidates built for the Pareto table.
 const CANDIDATES: usize = 4;
+/// The sentence that labels are put into where an entailment model answers zero-shot.
+const TEMPLATE: &str = "This example is {label}.";
 const TIMED_SINGLY: usize = 200;
 const TIMED_TOGETHER: usize = 1000;
 
@@ -37,6 +41,8 @@ pub(crate) struct Built {
     /// Its place among the recipes.
     pub(crate) place: usize,
     pub(crate) pareto: Vec<ParetoRow>,
+    /// Recipes that could not be built, and why.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Builds recipes in order of merit until one meets the constraints.
@@ -45,7 +51,7 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
     let constrained = *constraints != Constraints::default();
     let fixed = run.replay.as_ref().map(|cuts| cuts.candidate);
     let mut chosen: Option<(usize, Staging, Cost)> = None;
-    let mut pareto = Vec::new();
+    let (mut pareto, mut notes) = (Vec::new(), Vec::new());
     for (place, recipe) in recipes.iter().enumerate() {
         if fixed.is_some_and(|fixed| fixed != place) {
             continue;
@@ -57,7 +63,14 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
             return Err(Halt::Cancelled);
         }
         let staging = run.request.store.stage()?;
-        build(run, recipe, staging.path())?;
+        match build(run, recipe, staging.path()) {
+            // A fine-tune may diverge on all rows though it did not on its split; the next best takes its place.
+            Err(Halt::Error(error)) if recipe.is_fine_tune() && leaves_heads(&error) => {
+                notes.push(format!("the fine-tune won on its split and gave no model on all rows: {error}"));
+                continue;
+            }
+            built => built?,
+        }
         let cost = measure(run, staging.path())?;
         let exceeds = exceeded(constraints, &cost);
         let takes = chosen.is_none() && (exceeds.is_empty() || fixed.is_some());
@@ -80,6 +93,7 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
         staging,
         cost,
         place,
+        notes,
         pareto: if constrained || pareto.len() > 1 { pareto } else { Vec::new() },
     })
 }
@@ -108,16 +122,24 @@ pub(crate) fn build(run: &Run<'_>, recipe: &Recipe, folder: &Path) -> Result<(),
         _ => {
             let limit = run.request.training.constraints.artifact;
             let most = limit.map(|limit| limit.0.saturating_sub(BESIDES_WEIGHTS).max(limit.0 / 2));
-            let components = recipe.components(run, &run.problem.pool, most)?;
-            Model::new(manifest, components).save(folder)?;
+            match (&run.problem.tagging, recipe.ingredients.first()) {
+                (Some(tagging), Some(part)) => {
+                    tagging::export(run, (tagging, part), (manifest, most), folder)?;
+                }
+                _ => {
+                    let components = recipe.components(run, &run.problem.pool, most)?;
+                    Model::new(manifest, components).save(folder)?;
+                }
+            }
         }
     }
     // Golden outputs come from the artifact as it is read back, so that they prove what serving will load.
     let saved = Pipeline::load(folder)?;
     let inputs = golden_inputs(run);
-    let texts: Vec<&str> = inputs.iter().map(String::as_str).collect();
-    let scores = saved.probabilities(&texts, 1)?;
-    let golden = inputs.into_iter().zip(scores).map(|(input, scores)| Golden::new(input, scores)).collect();
+    let scores = saved.outputs(&inputs, 1)?;
+    let golden =
+        |(input, scores): (Input, Vec<f32>)| Golden { input: input.text, second: input.second, scores };
+    let golden = inputs.into_iter().zip(scores).map(golden).collect();
     Ok(Manifest { golden, ..saved.manifest().clone() }.save(folder)?)
 }
 
@@ -128,8 +150,18 @@ fn manifest(run: &Run<'_>, recipe: &Recipe) -> Manifest {
         problem.pool.iter().filter_map(|row| problem.table.rows[*row].language).collect();
     let languages =
         languages.into_iter().map(|index| problem.table.languages[index as usize].clone()).collect();
-    let mut manifest = Manifest::new(problem.table.task, problem.table.labels.clone(), languages);
-    manifest.thresholds = recipe.thresholds.clone();
+    let labels = problem.tagging.as_ref().map_or(&problem.table.labels, |tagging| &tagging.tags);
+    let mut manifest = Manifest::new(problem.table.task, labels.clone(), languages);
+    if problem.table.task == Task::TextPairClassification
+        && problem.table.labels.iter().any(|label| is_entailment(label))
+    {
+        // The hypothesis that labels of other tasks are put into: what the version answers zero-shot with.
+        manifest.template = Some(TEMPLATE.to_owned());
+    }
+    match &problem.tagging {
+        Some(_) => manifest.decoding = Some(decoding(recipe.thresholds.as_deref())),
+        None => manifest.thresholds = recipe.thresholds.clone(),
+    }
     manifest.provenance = json!({
         "name": run.request.training.name.as_str(),
         "dataHash": problem.table.hash,
@@ -145,10 +177,15 @@ fn manifest(run: &Run<'_>, recipe: &Recipe) -> Manifest {
     manifest
 }
 
+/// Whether a label says that the second text follows from the first.
+fn is_entailment(label: &str) -> bool {
+    label.to_lowercase().starts_with("entail")
+}
+
 /// Short training texts, of different labels as far as possible.
-fn golden_inputs(run: &Run<'_>) -> Vec<String> {
+fn golden_inputs(run: &Run<'_>) -> Vec<Input> {
     let problem = &run.problem;
-    let text = |row: usize| problem.table.rows[row].text();
+    let text = |row: usize| problem.text(row);
     let fits = |row: &usize| GOLDEN_LENGTH.contains(&text(*row).chars().count());
     let mut rows: Vec<usize> = problem.pool.iter().copied().filter(fits).collect();
     if rows.is_empty() {
@@ -158,28 +195,29 @@ fn golden_inputs(run: &Run<'_>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let (first, rest): (Vec<usize>, Vec<usize>) =
         rows.into_iter().partition(|row| seen.insert(problem.labels()[*row].first().copied()));
-    let mut texts: Vec<String> = Vec::new();
+    let mut inputs: Vec<Input> = Vec::new();
     for row in first.into_iter().chain(rest) {
-        if texts.len() < GOLDEN && !texts.iter().any(|known| known == text(row)) {
-            texts.push(text(row).to_owned());
+        let input = problem.input(row);
+        if inputs.len() < GOLDEN && !inputs.contains(&input) {
+            inputs.push(input);
         }
     }
-    texts
+    inputs
 }
 
 /// Size, memory and speed of the artifact in `folder`, on one thread.
 fn measure(run: &Run<'_>, folder: &Path) -> Result<Cost, TrainError> {
     let problem = &run.problem;
     let model = Pipeline::load(folder)?;
-    let texts: Vec<&str> =
-        problem.pool.iter().take(TIMED_TOGETHER).map(|row| problem.table.rows[*row].text()).collect();
+    let inputs: Vec<Input> =
+        problem.pool.iter().take(TIMED_TOGETHER).map(|row| problem.input(*row)).collect();
     let start = Instant::now();
-    model.probabilities(&texts, 1)?;
-    let together = start.elapsed().as_secs_f64() * 1e6 / texts.len().max(1) as f64;
+    model.outputs(&inputs, 1)?;
+    let together = start.elapsed().as_secs_f64() * 1e6 / inputs.len().max(1) as f64;
     let mut singly = Vec::new();
-    for text in texts.iter().take(TIMED_SINGLY) {
+    for input in inputs.iter().take(TIMED_SINGLY) {
         let start = Instant::now();
-        model.probabilities(&[text], 1)?;
+        model.outputs(std::slice::from_ref(input), 1)?;
         singly.push(start.elapsed().as_secs_f64() * 1e6);
     }
     singly.sort_by(f64::total_cmp);

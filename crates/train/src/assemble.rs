@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loquat_data::{Part, Table};
+use loquat_data::Part;
 use loquat_spec::Finding;
 
 use crate::baselines;
@@ -129,16 +129,18 @@ fn dataset(problem: &Problem<'_>) -> DatasetReport {
         rows: table.rows.len(),
         parts: parts.into_iter().map(|(part, name)| (name.to_owned(), table.indices(part).len())).collect(),
         hash: table.hash.clone(),
-        findings: table.findings.iter().map(|finding| finding_report(table, finding)).collect(),
+        findings: table.findings.iter().map(|finding| finding_report(problem, finding)).collect(),
     }
 }
 
-fn finding_report(table: &Table, finding: &Finding) -> FindingReport {
+fn finding_report(problem: &Problem<'_>, finding: &Finding) -> FindingReport {
+    let table = problem.table;
     let example = |number: &usize| {
-        let row = &table.rows[table.rows.binary_search_by_key(number, |row| row.number).ok()?];
+        let place = table.rows.binary_search_by_key(number, |row| row.number).ok()?;
+        let row = &table.rows[place];
         Some(ExampleReport {
             row: row.number,
-            text: row.text().chars().take(SHOWN).collect(),
+            text: problem.text(place).chars().take(SHOWN).collect(),
             labels: row.labels.iter().map(|label| table.labels[*label as usize].clone()).collect(),
         })
     };
@@ -194,14 +196,20 @@ fn notes(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cuts) -> Vec<
 /// The rows on which the report measures classes, languages and lengths, where there is no test split.
 pub(crate) fn outer_measured(problem: &Problem<'_>, search: &Search<'_>, outer: &Outer) -> Measured {
     let mut rows = Vec::new();
-    let mut answers =
-        Answers { classes: problem.classes, multi_label: problem.multi_label, ..Answers::default() };
+    let (multi_label, entities) = (problem.multi_label, problem.tagging.is_some());
+    let mut answers = Answers { classes: problem.classes, multi_label, entities, ..Answers::default() };
     for (fold, part) in &outer.folds {
         rows.extend(search.folds().eval(*fold));
         answers.predicted.extend(part.predicted.iter().cloned());
         answers.losses.extend(&part.losses);
     }
-    answers.truth = problem.truth(&rows).into_iter().map(<[u32]>::to_vec).collect();
+    answers.truth = match &problem.tagging {
+        Some(tagging) => tagging.true_spans(&rows),
+        None => problem.truth(&rows).into_iter().map(<[u32]>::to_vec).collect(),
+    };
+    if let Some(tagging) = &problem.tagging {
+        answers.tokens = tagging.right_tokens(&rows, &answers.predicted);
+    }
     Measured { rows, answers, probabilities: Vec::new() }
 }
 
@@ -219,7 +227,8 @@ pub(crate) fn set_measured(report: &mut Report, problem: &Problem<'_>, measured:
     report.measured_on = on.to_owned();
     let labels = &problem.table.labels;
     let mut training_rows = vec![0; problem.classes];
-    problem.truth(&problem.pool).into_iter().flatten().for_each(|label| training_rows[*label as usize] += 1);
+    let of_row = |row: &usize| &problem.labels()[*row];
+    problem.pool.iter().flat_map(of_row).for_each(|label| training_rows[*label as usize] += 1);
     report.per_class = labels
         .iter()
         .zip(measured.answers.per_class())
@@ -241,7 +250,7 @@ pub(crate) fn set_measured(report: &mut Report, problem: &Problem<'_>, measured:
 
 fn per_length(problem: &Problem<'_>, measured: &Measured) -> Vec<LengthReport> {
     let step = |place: usize| {
-        let characters = problem.table.rows[measured.rows[place]].text().chars().count();
+        let characters = problem.text(measured.rows[place]).chars().count();
         LENGTHS.partition_point(|least| *least <= characters) - 1
     };
     let steps: Vec<usize> = (0..measured.rows.len()).map(step).collect();
@@ -281,7 +290,11 @@ pub(crate) fn set_languages(
     }
 }
 
-fn baseline(problem: &Problem<'_>, measured: &Measured) -> Option<f64> {
+/// What the most frequent label alone reaches; none where words are labelled.
+pub(crate) fn baseline(problem: &Problem<'_>, measured: &Measured) -> Option<f64> {
+    if problem.tagging.is_some() {
+        return None;
+    }
     let mut counts = vec![0usize; problem.classes];
     problem.truth(&problem.pool).into_iter().flatten().for_each(|label| counts[*label as usize] += 1);
     let most = (0..problem.classes).max_by_key(|label| (counts[*label], std::cmp::Reverse(*label)))?;
@@ -297,6 +310,9 @@ fn baseline(problem: &Problem<'_>, measured: &Measured) -> Option<f64> {
 
 /// Adds the rows whose labels are doubtful, by the recipe's held-out probabilities, and gives all of them.
 pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Recipe) -> Vec<Doubt> {
+    if problem.tagging.is_some() {
+        return Vec::new();
+    }
     let truth = problem.truth(&recipe.rows);
     let found = doubts(&recipe.probabilities, &truth, problem.classes, problem.multi_label);
     report.label_noise_rows = found.len();

@@ -107,7 +107,7 @@ mod tests {
 
     fn answers(correct: usize, rows: usize) -> Answers {
         let predicted = (0..rows).map(|row| vec![u32::from(row >= correct)]).collect();
-        Answers { classes: 2, multi_label: false, truth: vec![vec![0]; rows], predicted, losses: vec![] }
+        Answers { classes: 2, truth: vec![vec![0]; rows], predicted, ..Answers::default() }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Of the timeout, the nested cross-validation may use up to 40 %, the final search what is left up to 85 %,
 //! and the rest belongs to the refit, the calibration and the evaluation; more than the rest where the first
-//! round shows that they will take longer.
+//! round shows that they will take longer. Where time is short, every outer fold is still searched, in fewer
+//! trials; only then are there fewer folds.
 
 use crate::cuts::Plan;
 use crate::halving;
@@ -12,6 +13,8 @@ const OUTER_SHARE: f64 = 0.40;
 const RESERVED_SHARE: f64 = 0.15;
 /// How much longer than measured the refit may take.
 const CAUTION: f64 = 1.5;
+/// Fewest trials of an inner search that is worth its name.
+const LEAST_TRIALS: usize = 2;
 /// Folds of an inner search.
 const INNER_FOLDS: usize = 3;
 
@@ -28,8 +31,10 @@ pub(crate) struct Budget {
     pub(crate) trials: usize,
     /// Trials of a first round.
     pub(crate) guesses: usize,
-    /// Seconds until the end of the first round.
+    /// Seconds that the first round took.
     pub(crate) first_round: f64,
+    /// When it had ended, in seconds since the beginning.
+    pub(crate) begun: f64,
 }
 
 impl Budget {
@@ -74,21 +79,28 @@ impl Budget {
         if self.timeout.is_none() {
             return whole;
         }
-        let left = self.outer_end() - self.first_round;
+        let left = self.outer_end() - self.begun;
         let fit = self.seconds_per_fit();
         let inner_fit = fit * (inner_folds - 1) as f64 / inner_folds as f64;
-        let first = inner_fit * self.inner_fits(self.guesses) as f64;
-        let further = inner_fit * self.inner_fits(ROUND) as f64;
-        let closing = inner_fit * ((FINALISTS - 1) * inner_folds) as f64 + 2.0 * fit;
+        let first = |trials: usize| inner_fit * self.inner_fits(trials) as f64;
+        let further = first(ROUND);
+        // Trials that were given up early are completed where they are finalists: those that others do not replace.
+        let closing =
+            |trials: usize| inner_fit * (trials.min(FINALISTS) * inner_folds) as f64 / 2.0 + 2.0 * fit;
+        let whole_fold = |trials: usize| first(trials) + closing(trials);
         let each = left / self.folds as f64;
-        if each < first + closing {
-            let outer_folds = (left / (first + closing)).max(0.0) as usize;
+        if each < whole_fold(self.guesses) {
+            let least = LEAST_TRIALS.min(self.guesses);
+            let trials = (least..=self.guesses).rev().find(|trials| whole_fold(*trials) <= each);
+            let trials = trials.unwrap_or(least);
+            let outer_folds = (left / whole_fold(trials)).max(0.0) as usize;
             return Plan {
                 outer_folds: outer_folds.min(self.folds),
-                inner_trials: most_trials.min(self.guesses),
+                inner_trials: most_trials.min(trials),
                 ..whole
             };
         }
+        let (first, closing) = (first(self.guesses), closing(self.guesses));
         let rounds = ((each - first - closing) / further.max(f64::MIN_POSITIVE)).min(1e6) as usize;
         Plan { inner_trials: most_trials.min(self.guesses + rounds * ROUND), ..whole }
     }
@@ -99,7 +111,7 @@ mod tests {
     use super::*;
 
     fn budget(timeout: Option<f64>, first_round: f64) -> Budget {
-        Budget { timeout, folds: 5, rows: 1000, trials: 40, guesses: 7, first_round }
+        Budget { timeout, folds: 5, rows: 1000, trials: 40, guesses: 7, first_round, begun: first_round }
     }
 
     #[test]
@@ -115,9 +127,18 @@ mod tests {
         );
         let tight = budget(Some(60.0), 3.0).plan();
         assert!(tight.outer_folds == 5 && tight.inner_trials < 20, "{tight:?}");
-        let tighter = budget(Some(30.0), 4.0).plan();
-        assert!(tighter.outer_folds < 5 && tighter.inner_trials == 7, "{tighter:?}");
+        let tighter = budget(Some(40.0), 4.0).plan();
+        assert!(tighter.outer_folds == 5 && (2..7).contains(&tighter.inner_trials), "{tighter:?}");
+        let tightest = budget(Some(20.0), 4.0).plan();
+        assert!((1..5).contains(&tightest.outer_folds) && tightest.inner_trials == 2, "{tightest:?}");
         assert_eq!(budget(Some(5.0), 4.0).plan().outer_folds, 0);
+    }
+
+    #[test]
+    fn what_was_prepared_before_the_first_round_is_no_cost_of_a_fit() {
+        let prepared = Budget { begun: 20.0, ..budget(Some(200.0), 2.0) };
+        assert_eq!(prepared.plan().outer_folds, 5);
+        assert!((prepared.seconds_per_fit() - budget(Some(200.0), 2.0).seconds_per_fit()).abs() < 1e-12);
     }
 
     #[test]

@@ -221,13 +221,6 @@ fn notes(contenders: [Contender<'_>; 2], table: &Table) -> Vec<String> {
 }
 
 fn changes(problem: &Problem<'_>, left: &Measured, right: &Measured) -> (Vec<ChangedRow>, McNemar) {
-    let names = |labels: &[u32]| -> Vec<String> {
-        let name = |label: &u32| problem.table.labels.get(*label as usize);
-        labels
-            .iter()
-            .map(|label| name(label).map_or("a label that the data lacks", String::as_str).to_owned())
-            .collect()
-    };
     let (mut only_left, mut only_right) = (0, 0);
     let mut changed = Vec::new();
     for (place, row) in left.rows.iter().enumerate() {
@@ -243,12 +236,13 @@ fn changes(problem: &Problem<'_>, left: &Measured, right: &Measured) -> (Vec<Cha
         };
         only_left += u64::from(change == Change::Broken);
         only_right += u64::from(change == Change::Fixed);
-        let row = &problem.table.rows[*row];
+        let names = |labels: &[u32]| problem.shown(*row, labels);
+        let (text, row) = (problem.text(*row), &problem.table.rows[*row]);
         changed.push(ChangedRow {
             change,
             row: row.number,
             id: row.id.clone(),
-            text: row.text().chars().take(SHOWN).collect(),
+            text: text.chars().take(SHOWN).collect(),
             labels: names(truth),
             left: names(before),
             right: names(after),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use loquat_infer::{InferError, Pipeline};
-use loquat_spec::Metric;
+use loquat_infer::{InferError, Input, Pipeline};
+use loquat_spec::{Entity, Metric, PredictParameters, Prediction};
 
 use crate::bootstrap::{Clusters, interval};
 use crate::error::TrainError;
@@ -14,6 +14,7 @@ use crate::metrics::Answers;
 use crate::problem::{Problem, answer};
 use crate::report::{CalibrationBin, CalibrationReport, Score, TestReport};
 use crate::run::Run;
+use crate::tagging::Tagging;
 
 /// Every look at a test split, one JSON object a line, kept from run to run.
 const LOOKS: &str = "test-looks.jsonl";
@@ -31,10 +32,14 @@ pub(crate) struct Measured {
 /// Asks the pipeline for the test rows.
 pub(crate) fn measure(run: &Run<'_>, pipeline: &Pipeline) -> Result<Measured, InferError> {
     let problem = &run.problem;
-    let texts: Vec<&str> = problem.test.iter().map(|row| problem.table.rows[*row].text()).collect();
     let threads = run.pool.current_num_threads();
+    if let Some(tagging) = &problem.tagging {
+        let answers = run.pool.install(|| spans(problem, tagging, (pipeline, threads)))?;
+        return Ok(Measured { rows: problem.test.clone(), answers, probabilities: Vec::new() });
+    }
+    let inputs: Vec<Input> = problem.test.iter().map(|row| problem.input(*row)).collect();
     let probabilities: Vec<f32> =
-        run.pool.install(|| pipeline.probabilities(&texts, threads))?.into_iter().flatten().collect();
+        run.pool.install(|| pipeline.outputs(&inputs, threads))?.into_iter().flatten().collect();
     let answers = problem.answers(&problem.test, &probabilities, pipeline.manifest().thresholds.as_deref());
     Ok(Measured { rows: problem.test.clone(), answers, probabilities })
 }
@@ -51,12 +56,15 @@ pub(crate) fn foreign(
     pipeline: &Pipeline,
     threads: usize,
 ) -> Result<Answers, InferError> {
+    if let Some(tagging) = &problem.tagging {
+        return spans(problem, tagging, (pipeline, threads));
+    }
     let place = |label: &String| {
         problem.table.labels.binary_search(label).map_or(problem.classes, |place| place) as u32
     };
     let places: Vec<u32> = pipeline.labels().iter().map(place).collect();
-    let texts: Vec<&str> = problem.test.iter().map(|row| problem.table.rows[*row].text()).collect();
-    let probabilities = pipeline.probabilities(&texts, threads)?;
+    let inputs: Vec<Input> = problem.test.iter().map(|row| problem.input(*row)).collect();
+    let probabilities = pipeline.outputs(&inputs, threads)?;
     let thresholds = pipeline.manifest().thresholds.as_deref();
     let mut answers =
         Answers { classes: problem.classes, multi_label: problem.multi_label, ..Answers::default() };
@@ -73,6 +81,26 @@ pub(crate) fn foreign(
         answers.predicted.push(predicted);
     }
     Ok(answers)
+}
+
+/// The spans that a pipeline answers for the test rows.
+fn spans(
+    problem: &Problem<'_>,
+    tagging: &Tagging,
+    (pipeline, threads): (&Pipeline, usize),
+) -> Result<Answers, InferError> {
+    let inputs: Vec<Input> = problem.test.iter().map(|row| Input::new(problem.text(*row))).collect();
+    let predictions = pipeline.predict(&inputs, &PredictParameters::default(), threads)?;
+    let of = |prediction: Prediction| match prediction {
+        Prediction::Entities { entities } => entities,
+        _ => Vec::new(),
+    };
+    let entities: Vec<Vec<Entity>> = predictions.into_iter().map(of).collect();
+    let labels = &problem.table.labels;
+    let kind = |name: &str| {
+        labels.binary_search_by(|label| label.as_str().cmp(name)).unwrap_or(problem.classes) as u32
+    };
+    Ok(tagging.answers_of_entities(&problem.test, &entities, kind))
 }
 
 /// Scores with intervals, with and without leaked rows, and a note of the look.
@@ -137,8 +165,8 @@ fn log_look(run: &Run<'_>, rows: usize, value: f64) -> Result<usize, TrainError>
     Ok(text.lines().filter(|line| line.contains(&run.problem.table.hash)).count())
 }
 
-/// Expected calibration error with its bins (Naeini et al. 2015): of the best label's probability, or of
-/// every label's for sets of labels.
+/// Expected calibration error with its bins (Naeini et al. 2015): of the best label's probability, of
+/// every label's for sets of labels, or of every span answered.
 pub(crate) fn calibration(problem: &Problem<'_>, measured: &Measured) -> CalibrationReport {
     let mut sums = [(0usize, 0.0f64, 0usize); BINS];
     let mut add = |probability: f32, is_right: bool| {
@@ -147,9 +175,13 @@ pub(crate) fn calibration(problem: &Problem<'_>, measured: &Measured) -> Calibra
         sums[bin].1 += f64::from(probability);
         sums[bin].2 += usize::from(is_right);
     };
-    for (row, truth) in
-        measured.probabilities.chunks_exact(problem.classes.max(1)).zip(&measured.answers.truth)
-    {
+    for (scores, place) in measured.answers.scores.iter().zip(0..) {
+        let (predicted, truth) = (&measured.answers.predicted[place], &measured.answers.truth[place]);
+        scores.iter().zip(predicted).for_each(|(score, span)| add(*score, truth.contains(span)));
+    }
+    // Probabilities of words are no confidence in answers.
+    let probabilities = if measured.answers.entities { &[] } else { measured.probabilities.as_slice() };
+    for (row, truth) in probabilities.chunks_exact(problem.classes.max(1)).zip(&measured.answers.truth) {
         if problem.multi_label {
             row.iter().zip(0u32..).for_each(|(p, label)| add(*p, truth.contains(&label)));
         } else if let Some(best) = answer(row, None).first() {

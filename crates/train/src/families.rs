@@ -7,11 +7,13 @@ use loquat_spec::Family;
 use crate::encoder;
 use crate::linear::{self, Dimension, Domain, Parameters};
 use crate::problem::Problem;
+use crate::tagging;
 
 /// All solvers of the linear family.
 static LINEAR: Solvers = LazyLock::new(|| [linear::SINGLE, linear::MULTI].concat());
-/// The solvers of both families, for one label a text and for sets of labels.
+/// The solvers of both families, for one label a text, for labels of words and for sets of labels.
 static SINGLE: Solvers = LazyLock::new(|| [linear::SINGLE, encoder::SINGLE].concat());
+static WORDS: Solvers = LazyLock::new(|| [tagging::SOLVERS, encoder::SINGLE].concat());
 static MULTI: Solvers = LazyLock::new(|| [linear::MULTI, encoder::MULTI].concat());
 
 type Solvers = LazyLock<Vec<&'static str>>;
@@ -37,16 +39,21 @@ pub(crate) fn word(family: Family) -> &'static str {
 pub(crate) fn space(problem: &Problem<'_>) -> Vec<Dimension> {
     let has = |family| problem.families.contains(&family);
     let heads = encoder::space(problem.multi_label, problem.backbones);
+    let of_words = problem.tagging.is_some();
+    let own =
+        if of_words { tagging::space() } else { linear::space(problem.table.task, problem.multi_label) };
     if !has(Family::Encoder) {
-        return linear::space(problem.table.task, problem.multi_label);
+        return own;
     }
     if !has(Family::Linear) {
         return heads;
     }
-    let solvers: &'static [&'static str] = if problem.multi_label { &MULTI } else { &SINGLE };
-    let of_linear: &'static [&'static str] = &LINEAR;
+    let (solvers, of_linear): (&'static [&'static str], &'static [&'static str]) = match problem.multi_label {
+        _ if of_words => (&WORDS, tagging::SOLVERS),
+        true => (&MULTI, &LINEAR),
+        false => (&SINGLE, &LINEAR),
+    };
     let mut joined = vec![Dimension { name: "solver", domain: Domain::Choice(solvers), active_when: None }];
-    let own = linear::space(problem.table.task, problem.multi_label);
     joined.extend(own.into_iter().filter(|dimension| dimension.name != "solver").map(|dimension| {
         Dimension { active_when: dimension.active_when.or(Some(("solver", of_linear))), ..dimension }
     }));
@@ -58,6 +65,7 @@ pub(crate) fn space(problem: &Problem<'_>) -> Vec<Dimension> {
 /// seen them all.
 pub(crate) fn first_guesses(problem: &Problem<'_>) -> Vec<Parameters> {
     let of = |family: &Family| match family {
+        Family::Linear if problem.tagging.is_some() => tagging::first_guesses(),
         Family::Linear => linear::first_guesses(problem.table.task, problem.classes, problem.pool.len()),
         Family::Encoder => encoder::first_guesses(problem.multi_label, problem.backbones),
     };

@@ -5,7 +5,7 @@ use loquat_spec::Training;
 use rayon::prelude::*;
 
 use crate::error::TrainError;
-use crate::linear::{LinearConfig, LinearError, Parameters};
+use crate::linear::{LinearError, Parameters};
 use crate::metrics::utility;
 use crate::problem::Problem;
 use crate::random::mix;
@@ -37,10 +37,9 @@ pub fn evaluate_grid(
     let problem = Problem::new(training, table)?;
     let folds = problem.folds(&problem.pool, training.folds, training.search.seed)?;
     let evaluate = |(configuration, fold): (usize, usize)| {
-        let config = LinearConfig::from_parameters(&configurations[configuration])?;
         let seed = mix(training.search.seed, &[configuration as u64, fold as u64]);
         let (train, eval) = (folds.train(fold), folds.eval(fold));
-        let margins = problem.workspace.margins(&config, train, eval, seed)?;
+        let margins = problem.margins(&configurations[configuration], (train, eval), seed)?;
         Ok(problem.fold_utility(eval, &margins))
     };
     let jobs: Vec<(usize, usize)> = (0..folds.count())

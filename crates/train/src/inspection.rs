@@ -10,6 +10,7 @@ use crate::error::TrainError;
 use crate::evaluate::Measured;
 use crate::problem::Problem;
 use crate::report_details::{Inspection, Mistake, ThresholdCurve};
+use crate::tagging::EntityCode;
 
 /// Steps of the threshold, of all labels together and of one.
 const STEPS: usize = 100;
@@ -50,6 +51,14 @@ fn confusion(measured: &Measured) -> Vec<(u32, u32, u32)> {
         return Vec::new();
     }
     let mut cells: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+    if answers.entities {
+        for (truth, predicted) in answers.truth.iter().zip(&answers.predicted) {
+            overlapping(truth, predicted, answers.classes)
+                .for_each(|cell| *cells.entry(cell).or_default() += 1);
+        }
+        cells.retain(|(_, answer), _| (*answer as usize) < answers.classes);
+        return cells.into_iter().map(|((truth, predicted), spans)| (truth, predicted, spans)).collect();
+    }
     for (truth, predicted) in answers.truth.iter().zip(&answers.predicted) {
         if let (Some(truth), Some(predicted)) = (truth.first(), predicted.first()) {
             *cells.entry((*truth, *predicted)).or_default() += 1;
@@ -58,12 +67,32 @@ fn confusion(measured: &Measured) -> Vec<(u32, u32, u32)> {
     cells.into_iter().map(|((truth, predicted), rows)| (truth, predicted, rows)).collect()
 }
 
+/// Kinds of a true span and of the first answer that shares tokens with it.
+fn overlapping(truth: &[u32], predicted: &[u32], kinds: usize) -> impl Iterator<Item = (u32, u32)> {
+    let answers: Vec<EntityCode> = predicted.iter().map(|code| EntityCode::unpack(*code, kinds)).collect();
+    truth.iter().filter_map(move |code| {
+        let span = EntityCode::unpack(*code, kinds);
+        let shares =
+            |other: &&EntityCode| other.units.start < span.units.end && span.units.start < other.units.end;
+        Some((span.kind, answers.iter().find(shares)?.kind))
+    })
+}
+
 /// For one label each a row: the best label is the answer, given when it reaches the threshold. For sets: every label
 /// that reaches it.
 fn curve(problem: &Problem<'_>, measured: &Measured, only: Option<u32>) -> ThresholdCurve {
     let mut scored: Vec<(f32, bool)> = Vec::new();
     let mut wanted = 0;
-    let rows = measured.probabilities.chunks_exact(problem.classes);
+    let answers = &measured.answers;
+    for (scores, place) in answers.scores.iter().zip(0..) {
+        let (truth, predicted) = (&answers.truth[place], &answers.predicted[place]);
+        let counts = |label: u32| only.is_none_or(|only| only as usize == answers.class_of(label));
+        wanted += truth.iter().filter(|label| counts(**label)).count();
+        let given = scores.iter().zip(predicted).filter(|(_, label)| counts(**label));
+        scored.extend(given.map(|(score, label)| (*score, truth.contains(label))));
+    }
+    let probabilities = if answers.entities { &[] } else { measured.probabilities.as_slice() };
+    let rows = probabilities.chunks_exact(problem.classes);
     for ((row, truth), predicted) in rows.zip(&measured.answers.truth).zip(&measured.answers.predicted) {
         let counts = |label: &&u32| only.is_none_or(|only| only == **label);
         wanted += truth.iter().filter(counts).count();
@@ -98,6 +127,9 @@ struct Wrong {
 
 fn wrong(problem: &Problem<'_>, measured: &Measured) -> Vec<Wrong> {
     let mut found = Vec::new();
+    if measured.answers.entities {
+        return wrong_spans(measured);
+    }
     for (place, row) in measured.probabilities.chunks_exact(problem.classes).enumerate() {
         let (truth, predicted) = (&measured.answers.truth[place], &measured.answers.predicted[place]);
         if truth == predicted {
@@ -137,6 +169,30 @@ fn wrong(problem: &Problem<'_>, measured: &Measured) -> Vec<Wrong> {
     found
 }
 
+/// Rows with spans that are not true, or without true ones: of each row the answer that it was surest of, else the first
+/// span that is missing.
+fn wrong_spans(measured: &Measured) -> Vec<Wrong> {
+    let answers = &measured.answers;
+    let class = |label: &u32| answers.class_of(*label) as u32;
+    let of_row = |place: usize| {
+        let (truth, predicted) = (&answers.truth[place], &answers.predicted[place]);
+        let scored = predicted.iter().zip(answers.scores.get(place)?);
+        let extra = scored.filter(|(label, _)| !truth.contains(label)).max_by(|a, b| a.1.total_cmp(b.1));
+        let missing = truth.iter().find(|label| !predicted.contains(label));
+        let (kind, score) = match (missing, extra) {
+            (None, None) => return None,
+            (missing, Some((label, score))) => ((missing.map(class), Some(class(label))), *score),
+            (missing, None) => ((missing.map(class), None), 0.0),
+        };
+        Some(Wrong { place, kind, probability: 0.0, predicted_probability: score })
+    };
+    let mut found: Vec<Wrong> = (0..answers.len()).filter_map(of_row).collect();
+    found.sort_by(|a, b| {
+        b.predicted_probability.total_cmp(&a.predicted_probability).then(a.place.cmp(&b.place))
+    });
+    found
+}
+
 fn mistakes(
     problem: &Problem<'_>,
     measured: &Measured,
@@ -150,21 +206,17 @@ fn mistakes(
         *seen <= OF_ONE_KIND
     });
     chosen.truncate(MISTAKES);
-    let texts: Vec<Input> = chosen
-        .iter()
-        .map(|wrong| Input::new(problem.table.rows[measured.rows[wrong.place]].text()))
-        .collect();
+    let texts: Vec<Input> = chosen.iter().map(|wrong| problem.input(measured.rows[wrong.place])).collect();
     let pieces = explanations(problem, &texts, pipeline)?;
-    let names =
-        |labels: &[u32]| labels.iter().map(|label| problem.table.labels[*label as usize].clone()).collect();
     let mistake = |(wrong, pieces): (&Wrong, Vec<Explanation>)| {
-        let row = &problem.table.rows[measured.rows[wrong.place]];
+        let number = measured.rows[wrong.place];
+        let row = &problem.table.rows[number];
         Mistake {
             row: row.number,
             id: row.id.clone(),
-            text: row.text().chars().take(SHOWN).collect(),
-            labels: names(&measured.answers.truth[wrong.place]),
-            predicted: names(&measured.answers.predicted[wrong.place]),
+            text: problem.text(number).chars().take(SHOWN).collect(),
+            labels: problem.shown(number, &measured.answers.truth[wrong.place]),
+            predicted: problem.shown(number, &measured.answers.predicted[wrong.place]),
             probability: wrong.probability,
             predicted_probability: wrong.predicted_probability,
             pieces,

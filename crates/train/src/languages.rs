@@ -35,6 +35,7 @@ pub(crate) fn compare(
         return Ok(BTreeMap::new());
     };
     let rows: Vec<usize> = all.iter().flat_map(|fold| folds.eval(*fold)).copied().collect();
+    let values = problem.places(&rows);
     let fit = |(wanted, fold): (u32, usize)| {
         let only = |rows: &[usize]| -> Vec<usize> {
             rows.iter().copied().filter(|row| language(*row) == Some(wanted)).collect()
@@ -56,9 +57,8 @@ pub(crate) fn compare(
         let places: Vec<usize> =
             (0..rows.len()).filter(|place| language(rows[*place]) == Some(*wanted)).collect();
         let own: Vec<usize> = places.iter().map(|place| rows[*place]).collect();
-        let classes = problem.classes;
         let joint: Vec<f32> =
-            places.iter().flat_map(|place| &joint[place * classes..][..classes]).copied().collect();
+            places.iter().flat_map(|place| &joint[values[*place].clone()]).copied().collect();
         let finite = separate.iter().all(|margin| margin.is_finite());
         (finite && !own.is_empty()).then(|| {
             (*wanted, Comparison { joint: value(run, &own, &joint), separate: value(run, &own, &separate) })

@@ -37,9 +37,9 @@ pub(crate) fn measure(run: &Run<'_>, search: &Search<'_>, recipe: &Recipe) -> Op
     for fold in 0..search.folds().count().min(FOLDS) {
         let eval = search.folds().eval(fold);
         let mut curve = shares(run, search, recipe, fold)?;
-        let known = &recipe.probabilities[start * run.problem.classes..][..eval.len() * run.problem.classes];
+        let known = &recipe.probabilities[start..][..run.problem.values(eval)];
         curve.push((search.folds().train(fold).len(), value(run, recipe, eval, known)));
-        start += eval.len();
+        start += known.len();
         curves.push(curve);
     }
     Some(summarise(&curves, run.problem.pool.len()))

@@ -45,6 +45,7 @@ mod request;
 mod run;
 mod search;
 mod summary;
+mod tagging;
 mod thresholds;
 mod tpe;
 mod train;

@@ -3,7 +3,8 @@
 //! `macro-f1` and `weighted-f1` average over the labels that stand in the truth or in the predictions when
 //! every row has one label (`f1_score` with its default `labels`), and over all declared labels when rows
 //! have sets of labels (`f1_score` of indicator matrices). A ratio with nothing below the line is 0.
-//! `log-loss` clips probabilities at [`SMALLEST_PROBABILITY`], in nats. Row weights do not enter.
+//! Spans of tokens are counted as `seqeval` 1.2.2 does in its default mode: one is right when its kind and both its ends are,
+//! all kinds together. `token-accuracy` compares BIO tags. `log-loss` clips probabilities at [`SMALLEST_PROBABILITY`], in nats. Row weights do not enter.
 
 use loquat_spec::Metric;
 
@@ -16,12 +17,18 @@ pub(crate) const SMALLEST_PROBABILITY: f64 = f32::EPSILON as f64;
 pub(crate) struct Answers {
     pub(crate) classes: usize,
     pub(crate) multi_label: bool,
+    /// Whether labels are spans of tokens, each a number made of its place and its kind.
+    pub(crate) entities: bool,
     /// True labels of each row.
     pub(crate) truth: Vec<Vec<u32>>,
     /// Predicted labels of each row, sorted; labels past `classes` are labels that the truth cannot hold.
     pub(crate) predicted: Vec<Vec<u32>>,
     /// Negative log-probability of the truth of each row; empty when unknown.
     pub(crate) losses: Vec<f64>,
+    /// Confidence of each span predicted; empty for other labels.
+    pub(crate) scores: Vec<Vec<f32>>,
+    /// Tokens of each row that have their true tag, and all; empty for other labels.
+    pub(crate) tokens: Vec<(u32, u32)>,
 }
 
 /// Precision, recall, F1 and support of one label.
@@ -42,6 +49,7 @@ pub(crate) struct Tally {
     exact: u64,
     rows: u64,
     loss: f64,
+    tokens: (u64, u64),
     multi_label: bool,
 }
 
@@ -66,15 +74,25 @@ impl Answers {
     /// The rows that `keep` accepts.
     pub(crate) fn subset(&self, keep: impl Fn(usize) -> bool) -> Self {
         let rows: Vec<usize> = (0..self.len()).filter(|row| keep(*row)).collect();
-        let losses =
-            if self.losses.is_empty() { Vec::new() } else { rows.iter().map(|r| self.losses[*r]).collect() };
+        fn of<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().filter_map(|row| values.get(*row)).cloned().collect()
+        }
         Self {
             classes: self.classes,
             multi_label: self.multi_label,
-            truth: rows.iter().map(|row| self.truth[*row].clone()).collect(),
-            predicted: rows.iter().map(|row| self.predicted[*row].clone()).collect(),
-            losses,
+            entities: self.entities,
+            truth: of(&self.truth, &rows),
+            predicted: of(&self.predicted, &rows),
+            losses: of(&self.losses, &rows),
+            scores: of(&self.scores, &rows),
+            tokens: of(&self.tokens, &rows),
         }
+    }
+
+    /// Place of a label among the declared ones, or the place behind them; of a span that of its kind.
+    pub(crate) fn class_of(&self, label: u32) -> usize {
+        let label = label as usize;
+        if self.entities { label % (self.classes + 1) } else { label.min(self.classes) }
     }
 
     /// Scores of each declared label, in their order.
@@ -96,13 +114,14 @@ impl Tally {
             exact: 0,
             rows: 0,
             loss: 0.0,
+            tokens: (0, 0),
             multi_label: answers.multi_label,
         }
     }
 
     pub(crate) fn add(&mut self, answers: &Answers, row: usize) {
         let (truth, predicted) = (&answers.truth[row], &answers.predicted[row]);
-        let place = |label: u32| (label as usize).min(answers.classes);
+        let place = |label: u32| answers.class_of(label);
         truth.iter().for_each(|label| self.actual[place(*label)] += 1);
         for label in predicted {
             self.predicted[place(*label)] += 1;
@@ -112,14 +131,19 @@ impl Tally {
         self.exact += u64::from(same);
         self.rows += 1;
         self.loss += answers.losses.get(row).copied().unwrap_or(0.0);
+        let (right, all) = answers.tokens.get(row).copied().unwrap_or_default();
+        self.tokens = (self.tokens.0 + u64::from(right), self.tokens.1 + u64::from(all));
     }
 
     pub(crate) fn value(&self, metric: Metric) -> f64 {
+        let sum = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
         match metric {
             Metric::MacroF1 => self.macro_f1(),
             Metric::WeightedF1 => self.weighted_f1(),
-            Metric::MicroF1 => {
-                let sum = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
+            Metric::EntityPrecision => ratio(sum(&self.correct), sum(&self.predicted)),
+            Metric::EntityRecall => ratio(sum(&self.correct), sum(&self.actual)),
+            Metric::TokenAccuracy => ratio(self.tokens.0 as f64, self.tokens.1 as f64),
+            Metric::MicroF1 | Metric::EntityF1 => {
                 ratio(2.0 * sum(&self.correct), sum(&self.predicted) + sum(&self.actual))
             }
             Metric::Accuracy | Metric::ExactMatch => ratio(self.exact as f64, self.rows as f64),
@@ -176,13 +200,7 @@ mod tests {
 
     fn single(truth: &[u32], predicted: &[u32], classes: usize) -> Answers {
         let sets = |labels: &[u32]| labels.iter().map(|label| vec![*label]).collect();
-        Answers {
-            classes,
-            multi_label: false,
-            truth: sets(truth),
-            predicted: sets(predicted),
-            losses: vec![],
-        }
+        Answers { classes, truth: sets(truth), predicted: sets(predicted), ..Answers::default() }
     }
 
     struct Case {
@@ -226,7 +244,7 @@ mod tests {
                     multi_label: true,
                     truth: vec![vec![0], vec![0, 1], vec![]],
                     predicted: vec![vec![0], vec![0], vec![1]],
-                    losses: vec![],
+                    ..Answers::default()
                 },
                 expected: vec![
                     (Metric::MacroF1, 1.0 / 3.0),

@@ -24,25 +24,31 @@ pub(crate) struct Outer {
     pub(crate) rounds: Vec<usize>,
 }
 
-/// Searches and scores the planned outer folds until the time for it is over.
+/// Searches and scores the planned outer folds until the time for it is over, and further ones while the longest so far would
+/// still fit.
 pub(crate) fn run(run: &Run<'_>, folds: &Folds, plan: Plan, budget: &Budget) -> Result<Outer, Halt> {
     let mut outer = Outer::default();
     let start = run.elapsed();
     let each = (budget.outer_end() - start) / plan.outer_folds.max(1) as f64;
-    for fold in 0..plan.outer_folds {
+    let mut longest = 0.0_f64;
+    for fold in 0..folds.count() {
         if let Some(answers) = run.past.outer.get(&fold) {
             outer.rounds.push(run.past.cuts.get(&(fold as u32 + 1)).map_or(0, |(rounds, _)| *rounds));
             outer.folds.push((fold, answers.clone()));
             continue;
         }
-        if run.is_stopping() || run.elapsed() > budget.outer_end() {
+        let begun = run.elapsed();
+        let unplanned = fold >= plan.outer_folds;
+        let needed = if unplanned { longest } else { 0.0 };
+        if run.is_stopping() || begun + needed > budget.outer_end() || (unplanned && longest == 0.0) {
             break;
         }
-        let deadline = start + each * (fold + 1) as f64;
+        let deadline = if unplanned { budget.outer_end() } else { start + each * (fold + 1) as f64 };
         let Some((rounds, answers)) = outer_fold(run, folds, (fold, plan), deadline)? else { continue };
         run.journal.append(&Record::Outer { fold, answers: answers.clone(), elapsed: run.elapsed() })?;
         outer.rounds.push(rounds);
         outer.folds.push((fold, answers));
+        longest = longest.max(run.elapsed() - begun);
     }
     Ok(outer)
 }

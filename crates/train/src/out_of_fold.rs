@@ -1,7 +1,7 @@
 //! `out-of-fold.jsonl`: what the model answered for each training row while that row was held out.
 //!
 //! One JSON object a row: `row` (as findings number it), `id` where it has one, `labels`, `probabilities` by label
-//! (those of at least [`SHOWN`]), and for a doubtful row `suggested`. Other tools, and a person who labels again,
+//! (those of at least [`SHOWN`]) or the spans `answered`, and for a doubtful row `suggested`. Other tools, and a person who labels again,
 //! start from it.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::error::TrainError;
 use crate::noise::Doubt;
+use crate::problem::Problem;
 use crate::recipe::Recipe;
 use crate::run::Run;
 
@@ -25,11 +26,32 @@ struct Line<'a> {
     row: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
-    labels: Vec<&'a str>,
-    probabilities: BTreeMap<&'a str, Value>,
+    labels: Vec<String>,
+    /// Absent where words are labelled; there, what was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probabilities: Option<BTreeMap<&'a str, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered: Option<Vec<String>>,
     /// Suggestions in the place of the labels; absent for rows that nobody doubts.
     #[serde(skip_serializing_if = "Option::is_none")]
     suggested: Option<Vec<&'a str>>,
+}
+
+/// The lines where words are labelled: spans as `kind: text`, those that are true and those that were answered.
+fn of_spans<'a>(problem: &'a Problem<'_>, recipe: &Recipe) -> Vec<Line<'a>> {
+    let answers = problem.answers(&recipe.rows, &recipe.probabilities, recipe.thresholds.as_deref());
+    let line = |(place, number): (usize, &usize)| {
+        let row = &problem.table.rows[*number];
+        Line {
+            row: row.number,
+            id: row.id.as_deref(),
+            labels: problem.shown(*number, &answers.truth[place]),
+            probabilities: None,
+            answered: Some(problem.shown(*number, &answers.predicted[place])),
+            suggested: None,
+        }
+    };
+    recipe.rows.iter().enumerate().map(line).collect()
 }
 
 /// Writes the file into the run's folder.
@@ -47,14 +69,22 @@ pub(crate) fn write(run: &Run<'_>, recipe: &Recipe, doubts: &[Doubt]) -> Result<
         labels.extend(doubt.suggested);
     }
     let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
+    if problem.tagging.is_some() {
+        for line in of_spans(problem, recipe) {
+            serde_json::to_writer(&mut file, &line)?;
+            file.write_all(b"\n").map_err(failed)?;
+        }
+        return file.flush().map_err(failed);
+    }
     for (position, scores) in recipe.probabilities.chunks_exact(problem.classes).enumerate() {
         let row = &problem.table.rows[recipe.rows[position]];
         let shown = scores.iter().zip(0u32..).filter(|(score, _)| **score >= SHOWN);
         let line = Line {
             row: row.number,
             id: row.id.as_deref(),
-            labels: row.labels.iter().map(name).collect(),
-            probabilities: shown.map(|(score, label)| (name(&label), rounded(*score))).collect(),
+            labels: row.labels.iter().map(|label| name(label).to_owned()).collect(),
+            probabilities: Some(shown.map(|(score, label)| (name(&label), rounded(*score))).collect()),
+            answered: None,
             suggested: suggested.get(&position).map(|labels| labels.iter().map(name).collect()),
         };
         serde_json::to_writer(&mut file, &line)?;

@@ -1,10 +1,12 @@
 //! The data of one training, seen as rows, labels, groups and a metric.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
-use loquat_data::{Part, Row, Table};
-use loquat_models::Calibration;
+use loquat_data::{Input, Part, Row, Table};
+use loquat_models::{Calibration, Decoding, pair_text};
 use loquat_spec::{Family, Metric, Task, Training};
 
 use crate::calibrate::{self, Margins};
@@ -13,9 +15,10 @@ use crate::error::TrainError;
 use crate::folds::{FoldInput, Folds};
 use crate::linear::{LinearConfig, LinearError, Parameters, Targets, Workspace};
 use crate::metrics::{Answers, row_loss, utility};
+use crate::tagging::{CrfConfig, Tagging, is_crf, outside};
 use crate::thresholds::{self, Probabilities};
 
-const SUPPORTED: &str = "text-classification, multi-label-classification, language-identification";
+const SUPPORTED: &str = "text-classification, multi-label-classification, language-identification, token-classification, text-pair-classification";
 
 /// What is trained on what, and how it is scored.
 pub(crate) struct Problem<'a> {
@@ -24,12 +27,16 @@ pub(crate) struct Problem<'a> {
     pub(crate) multi_label: bool,
     pub(crate) calibration: bool,
     pub(crate) classes: usize,
+    /// Rows as words with labels, where words are labelled.
+    pub(crate) tagging: Option<Tagging>,
     /// Rows to train on: training and development together.
     pub(crate) pool: Vec<usize>,
     pub(crate) test: Vec<usize>,
     /// Group of each row of the table: its group, else its text.
     pub(crate) groups: Vec<u32>,
     pub(crate) workspace: Workspace<'a>,
+    /// Texts as a person reads them, where they are not those of the table.
+    shown: Vec<Option<String>>,
     /// Families of the search, in the resource's order.
     pub(crate) families: Vec<Family>,
     /// Number of backbones that encoders may start from.
@@ -48,17 +55,26 @@ pub(crate) struct Decision {
 
 impl<'a> Problem<'a> {
     pub(crate) fn new(training: &Training, table: &'a Table) -> Result<Self, TrainError> {
-        let supported =
-            [Task::TextClassification, Task::MultiLabelClassification, Task::LanguageIdentification];
+        let supported = [
+            Task::TextClassification,
+            Task::MultiLabelClassification,
+            Task::LanguageIdentification,
+            Task::TokenClassification,
+            Task::TextPairClassification,
+        ];
         if !supported.contains(&table.task) {
             return Err(TrainError::Task { task: table.task, supported: SUPPORTED });
         }
         let multi_label = table.task == Task::MultiLabelClassification;
-        let targets = Targets {
-            classes: table.labels.len(),
-            multi_label,
-            labels: table.rows.iter().map(|row| row.labels.clone()).collect(),
-            weights: table.rows.iter().map(|row| row.weight).collect(),
+        let tagging = (table.task == Task::TokenClassification).then(|| Tagging::new(table));
+        let targets = match &tagging {
+            Some(tagging) => tagging.targets(table),
+            None => Targets {
+                classes: table.labels.len(),
+                multi_label,
+                labels: table.rows.iter().map(|row| row.labels.clone()).collect(),
+                weights: table.rows.iter().map(|row| row.weight).collect(),
+            },
         };
         Ok(Self {
             table,
@@ -66,10 +82,12 @@ impl<'a> Problem<'a> {
             multi_label,
             calibration: training.calibration,
             classes: table.labels.len(),
+            tagging,
             pool: (0..table.rows.len()).filter(|row| table.rows[*row].part != Part::Test).collect(),
             test: table.indices(Part::Test),
             groups: group_numbers(&table.rows),
-            workspace: Workspace::new(table.rows.iter().map(Row::text).collect(), targets),
+            workspace: Workspace::new(table.rows.iter().map(linear_text).collect(), targets),
+            shown: table.rows.iter().map(shown_text).collect(),
             families: training.search.families.clone(),
             backbones: training.backbones.len(),
             features: OnceLock::new(),
@@ -91,6 +109,9 @@ impl<'a> Problem<'a> {
         (train, eval): (&[usize], &[usize]),
         seed: u64,
     ) -> Result<Vec<f32>, LinearError> {
+        if let Some(tagging) = self.tagging.as_ref().filter(|_| is_crf(parameters)) {
+            return CrfConfig::from_parameters(parameters)?.margins(tagging, (train, eval), seed);
+        }
         if is_head(parameters) {
             return HeadConfig::from_parameters(parameters)?.margins(self, (train, eval), seed);
         }
@@ -103,8 +124,69 @@ impl<'a> Problem<'a> {
         self.pool.iter().any(|row| self.table.rows[*row].part == Part::Development)
     }
 
+    /// Labels of each row of the table; kinds of spans where words are labelled.
     pub(crate) fn labels(&self) -> &[Vec<u32>] {
-        &self.workspace.targets().labels
+        self.tagging.as_ref().map_or(&self.workspace.targets().labels, |tagging| &tagging.kinds)
+    }
+
+    /// A row as a person reads it.
+    pub(crate) fn text(&self, row: usize) -> &str {
+        let of_words = || Some(self.tagging.as_ref()?.rows[row].text.as_str());
+        of_words().or(self.shown[row].as_deref()).unwrap_or_else(|| self.table.rows[row].text())
+    }
+
+    /// A row as a model is asked about it.
+    pub(crate) fn input(&self, row: usize) -> loquat_infer::Input {
+        match &self.table.rows[row].input {
+            Input::Pair { premise, hypothesis } => loquat_infer::Input::pair(premise, hypothesis),
+            _ => loquat_infer::Input::new(self.text(row)),
+        }
+    }
+
+    /// Number of values that stand together: a probability for each label of a text, or of a word.
+    pub(crate) fn width(&self) -> usize {
+        self.tagging.as_ref().map_or(self.classes, |tagging| tagging.tags.len())
+    }
+
+    /// Numbers of what has values of its own: of the rows, or of their words.
+    pub(crate) fn units<'r>(&self, rows: &'r [usize]) -> Cow<'r, [usize]> {
+        match &self.tagging {
+            Some(tagging) => Cow::Owned(tagging.words(rows)),
+            None => Cow::Borrowed(rows),
+        }
+    }
+
+    /// Number of values of `rows` together.
+    pub(crate) fn values(&self, rows: &[usize]) -> usize {
+        let units = self.tagging.as_ref().map_or(rows.len(), |tagging| tagging.lengths(rows).sum());
+        units * self.width()
+    }
+
+    /// Where the values of each of `rows` lie.
+    pub(crate) fn places(&self, rows: &[usize]) -> Vec<Range<usize>> {
+        let width = self.width();
+        let mut start = 0;
+        let lengths: Vec<usize> = match &self.tagging {
+            Some(tagging) => tagging.lengths(rows).collect(),
+            None => vec![1; rows.len()],
+        };
+        let place = |length: usize| {
+            start += length * width;
+            start - length * width..start
+        };
+        lengths.into_iter().map(place).collect()
+    }
+
+    /// The labels of a row's answers as a person reads them.
+    pub(crate) fn shown(&self, row: usize, labels: &[u32]) -> Vec<String> {
+        let names = &self.table.labels;
+        let name = |label: &u32| match &self.tagging {
+            Some(tagging) => tagging.shown(row, *label, names),
+            None => {
+                names.get(*label as usize).map_or("a label that the data lacks", String::as_str).to_owned()
+            }
+        };
+        labels.iter().map(name).collect()
     }
 
     /// Folds of `pool`, stratified and grouped.
@@ -116,22 +198,26 @@ impl<'a> Problem<'a> {
         })
     }
 
+    /// Labels of what has values of its own: of each row, or of each word of each row.
     pub(crate) fn truth(&self, rows: &[usize]) -> Vec<&[u32]> {
+        if let Some(tagging) = &self.tagging {
+            return tagging.truth(rows);
+        }
         rows.iter().map(|row| self.labels()[*row].as_slice()).collect()
     }
 
     /// Probabilities `[rows, classes]` under `calibration`.
     pub(crate) fn probabilities(&self, calibration: &Calibration, margins: &[f32]) -> Vec<f32> {
-        calibrate::apply(calibration, margins, self.classes)
+        calibrate::apply(calibration, margins, self.width())
     }
 
     /// The calibration that the resource asks for, fitted on the margins of `rows`.
     pub(crate) fn calibrate(&self, rows: &[usize], margins: &[f32]) -> Calibration {
         if !self.calibration {
-            return calibrate::identity(self.classes, self.multi_label);
+            return calibrate::identity(self.width(), self.multi_label);
         }
         let truth = self.truth(rows);
-        calibrate::fit(Margins { values: margins, truth: &truth, classes: self.classes }, self.multi_label)
+        calibrate::fit(Margins { values: margins, truth: &truth, classes: self.width() }, self.multi_label)
     }
 
     /// The calibrations of the parts of an average; `margins` are those of `rows`, part after part.
@@ -145,7 +231,7 @@ impl<'a> Problem<'a> {
             return own.iter().map(|calibration| (*calibration).clone()).collect();
         }
         let truth = self.truth(rows);
-        let with_truth = |values| Margins { values, truth: &truth, classes: self.classes };
+        let with_truth = |values| Margins { values, truth: &truth, classes: self.width() };
         let parts: Vec<(&Calibration, Margins<'_>)> = own
             .iter()
             .zip(margins)
@@ -154,8 +240,12 @@ impl<'a> Problem<'a> {
         calibrate::sharpen(&parts, self.multi_label)
     }
 
-    /// Thresholds fitted on the probabilities of `rows`; none for single labels.
+    /// Thresholds fitted on the probabilities of `rows`; none for single labels. Where words are labelled, the one number that
+    /// [`Decoding::outside`] is.
     pub(crate) fn thresholds(&self, rows: &[usize], probabilities: &[f32]) -> Option<Vec<f32>> {
+        if let Some(tagging) = &self.tagging {
+            return Some(vec![outside(tagging, rows, probabilities, self.metric)]);
+        }
         let truth = self.truth(rows);
         let values = Probabilities { values: probabilities, truth: &truth, classes: self.classes };
         self.multi_label.then(|| thresholds::fit(values, self.metric))
@@ -168,6 +258,9 @@ impl<'a> Problem<'a> {
         probabilities: &[f32],
         thresholds: Option<&[f32]>,
     ) -> Answers {
+        if let Some(tagging) = &self.tagging {
+            return tagging.answers(rows, probabilities, decoding(thresholds));
+        }
         let truth = self.truth(rows);
         let by_row = probabilities.chunks_exact(self.classes);
         let predicted = by_row.clone().map(|row| answer(row, thresholds)).collect();
@@ -181,6 +274,7 @@ impl<'a> Problem<'a> {
             truth: truth.into_iter().map(<[u32]>::to_vec).collect(),
             predicted,
             losses,
+            ..Answers::default()
         }
     }
 
@@ -190,27 +284,27 @@ impl<'a> Problem<'a> {
     /// fitted on one half of the rows and used on the other, and the other way around, so that no row is
     /// scored with what it helped to fit.
     pub(crate) fn fold_utility(&self, rows: &[usize], margins: &[f32]) -> f64 {
-        let needs_fit = self.multi_label || self.metric == Metric::LogLoss;
+        let needs_fit = self.multi_label || self.tagging.is_some() || self.metric == Metric::LogLoss;
         let answers = if needs_fit {
             self.cross_fitted(rows, margins)
         } else {
             let predicted = margins.chunks_exact(self.classes).map(|row| answer(row, None)).collect();
             let truth = self.truth(rows).into_iter().map(<[u32]>::to_vec).collect();
-            Answers { classes: self.classes, multi_label: false, truth, predicted, losses: Vec::new() }
+            Answers { classes: self.classes, truth, predicted, ..Answers::default() }
         };
         utility(self.metric, answers.value(self.metric))
     }
 
     fn cross_fitted(&self, rows: &[usize], margins: &[f32]) -> Answers {
+        let values_of = self.places(rows);
         let half = |parity: usize| -> (Vec<usize>, Vec<f32>) {
             let places = (0..rows.len()).filter(|place| place % 2 == parity);
-            let values =
-                places.clone().flat_map(|place| &margins[place * self.classes..][..self.classes]).copied();
+            let values = places.clone().flat_map(|place| &margins[values_of[place].clone()]).copied();
             (places.map(|place| rows[place]).collect(), values.collect())
         };
         let halves = [half(0), half(1)];
-        let mut whole =
-            Answers { classes: self.classes, multi_label: self.multi_label, ..Answers::default() };
+        let (multi_label, entities) = (self.multi_label, self.tagging.is_some());
+        let mut whole = Answers { classes: self.classes, multi_label, entities, ..Answers::default() };
         for (fitted, scored) in [(1, 0), (0, 1)] {
             let decision = self.decide(&halves[fitted].0, &halves[fitted].1);
             let probabilities = self.probabilities(&decision.calibration, &halves[scored].1);
@@ -218,6 +312,7 @@ impl<'a> Problem<'a> {
             whole.truth.extend(part.truth);
             whole.predicted.extend(part.predicted);
             whole.losses.extend(part.losses);
+            whole.tokens.extend(part.tokens);
         }
         whole
     }
@@ -228,6 +323,26 @@ impl<'a> Problem<'a> {
         let thresholds = self.thresholds(rows, &self.probabilities(&calibration, margins));
         Decision { calibration, thresholds }
     }
+}
+
+/// What the linear family sees of a row.
+fn linear_text(row: &Row) -> Cow<'_, str> {
+    match &row.input {
+        Input::Pair { premise, hypothesis } => Cow::Owned(pair_text(premise, hypothesis)),
+        _ => Cow::Borrowed(row.text()),
+    }
+}
+
+fn shown_text(row: &Row) -> Option<String> {
+    match &row.input {
+        Input::Pair { premise, hypothesis } => Some(format!("{premise} ‖ {hypothesis}")),
+        _ => None,
+    }
+}
+
+/// How spans are read, from what [`Problem::thresholds`] fitted.
+pub(crate) fn decoding(thresholds: Option<&[f32]>) -> Decoding {
+    Decoding { outside: thresholds.and_then(<[f32]>::first).copied().unwrap_or(0.0) }
 }
 
 /// The labels answered for one row of probabilities (or margins, where only the best label counts).

@@ -125,8 +125,8 @@ pub(crate) fn recipes(
             },
         ))
     };
-    // The artifact of an encoder holds one model, so only members of the linear family are averaged.
-    let mixable = |recipe: &Recipe| recipe.family() == Family::Linear;
+    // The artifact of an encoder, and of a model of words, holds one model, so only others are averaged.
+    let mixable = |recipe: &Recipe| recipe.family() == Family::Linear && problem.tagging.is_none();
     let singles: Vec<Recipe> = run.pool.install(|| trials.par_iter().filter_map(single).collect());
     let best = singles.iter().map(|recipe| recipe.utility).fold(f64::NEG_INFINITY, f64::max);
     let mixed: Vec<usize> =
@@ -172,10 +172,10 @@ fn finish(search: &Search<'_>, problem: &Problem<'_>, folds: &[usize], recipe: R
     let mut start = 0;
     for fold in folds {
         let rows = search.folds().eval(*fold);
-        let values = &recipe.probabilities[start * problem.classes..][..rows.len() * problem.classes];
+        let values = &recipe.probabilities[start..][..problem.values(rows)];
         let answers = problem.answers(rows, values, thresholds.as_deref());
         sum += utility(problem.metric, answers.value(problem.metric));
-        start += rows.len();
+        start += values.len();
     }
     Recipe { thresholds, utility: sum / folds.len().max(1) as f64, ..recipe }
 }

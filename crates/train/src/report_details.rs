@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Inspection {
     /// The rows: `test`, or `out-of-fold` where there is no test split.
     pub on: String,
-    /// `[truth, answer, rows]` of every pair that occurs, as positions in `perClass`; empty for sets of labels.
+    /// `[truth, answer, rows]` of every pair that occurs, as positions in `perClass`; empty for sets of labels. Of spans the
+    /// kinds of those that share tokens.
     pub confusion: Vec<(u32, u32, u32)>,
     /// Answers at other thresholds, all labels together.
     pub thresholds: ThresholdCurve,

@@ -88,10 +88,12 @@ impl Trial {
         }
     }
 
-    /// What it sees of a text: its kinds of n-gram, or its backbone.
+    /// What it sees of a text: its kinds of n-gram, its features of words, or its backbone.
     fn view(&self) -> &str {
-        let name = if self.kind() == SolverKind::Head { "backbone" } else { "ngrams" };
-        self.parameters.get(name).and_then(|name| name.as_str()).unwrap_or_default()
+        let names: &[&str] =
+            if self.kind() == SolverKind::Head { &["backbone"] } else { &["ngrams", "features"] };
+        let mut views = names.iter().filter_map(|name| self.parameters.get(*name));
+        views.next().and_then(|view| view.as_str()).unwrap_or_default()
     }
 }
 

@@ -119,7 +119,7 @@ fn common_exact(probabilities: Probabilities<'_>) -> f32 {
         let rows = probabilities.values.chunks_exact(probabilities.classes);
         let predicted = rows.map(|row| over(row, &thresholds)).collect();
         let classes = probabilities.classes;
-        Answers { classes, multi_label: true, truth: truth.clone(), predicted, losses: vec![] }
+        Answers { classes, multi_label: true, truth: truth.clone(), predicted, ..Answers::default() }
             .value(Metric::ExactMatch)
     })
 }

@@ -146,23 +146,26 @@ fn explore(run: &Run<'_>, folds: &Folds, found: &mut Found<'_>) -> Result<(), Ha
     let guesses = first_guesses(&run.problem).len();
     let guesses = guesses.min(run.request.training.search.trials);
     progress.stage("first round", Some(halving::fits(guesses, folds.count(), folds.held_out()) as u64));
+    let prepared = run.elapsed();
     found.search.round()?;
     if run.is_stopping() {
         return Ok(());
     }
     let (timeout, trials) = (run.request.training.search.timeout, run.request.training.search.trials);
-    let first_round = run.past.plan.map_or_else(|| run.elapsed(), |(_, when)| when);
+    let begun = run.past.plan.map_or_else(|| run.elapsed(), |(_, when)| when);
+    let share = if timeout.is_some() { tuning::search_share(run)? } else { 1.0 };
     let budget = Budget {
-        timeout: timeout.map(|timeout| timeout.as_secs_f64() * tuning::search_share(&run.problem)),
+        timeout: timeout.map(|timeout| timeout.as_secs_f64() * share),
         folds: folds.count(),
         rows: folds.held_out(),
         trials,
         guesses,
-        first_round,
+        first_round: (begun - prepared).max(f64::MIN_POSITIVE),
+        begun,
     };
     let plan = run.past.plan.map_or_else(|| budget.plan(), |(plan, _)| plan);
     if run.past.plan.is_none() {
-        run.journal.append(&Record::Plan { plan, elapsed: first_round })?;
+        run.journal.append(&Record::Plan { plan, elapsed: begun })?;
     }
     found.cuts.plan = Some(plan);
     let inner_fits = budget.inner_fits(plan.inner_trials) * plan.outer_folds;
@@ -218,7 +221,8 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     if recipes.is_empty() {
         return Err(Halt::NoModel(no_trial(found)));
     }
-    let built = build_first(run, &recipes)?;
+    let mut built = build_first(run, &recipes)?;
+    found.notes.append(&mut built.notes);
     found.cuts.candidate = built.place;
     let recipe = &recipes[built.place];
     progress.stage("evaluation", None);
@@ -249,6 +253,10 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     };
     assemble::set_measured(&mut report, &run.problem, measured, on);
     report.baselines.extend(baselines::untuned(run, measured));
+    if let Some((alone, note)) = baselines::second_text_alone(run, measured) {
+        report.baselines.push(alone);
+        report.notes.extend(note);
+    }
     report.inspection = Some(inspect(run, recipe, test.as_ref(), &pipeline)?);
     report.learning_curve = learning_curve(run, found, recipe, &mut report.notes);
     let comparisons = compare_languages(run, found, recipe, &mut report)?;

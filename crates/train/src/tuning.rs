@@ -4,25 +4,45 @@ use loquat_spec::Family;
 use serde_json::json;
 
 use crate::cuts::Cuts;
-use crate::encoder::{FineTuneConfig, leaves_heads};
+use crate::encoder::{FineTuneConfig, is_head, leaves_heads};
 use crate::error::{Halt, TrainError};
+use crate::families::first_guesses;
 use crate::journal::Record;
 use crate::linear::Parameters;
 use crate::metrics::utility;
-use crate::problem::Problem;
 use crate::recipe::{Ingredient, Recipe};
 use crate::run::Run;
 use crate::search::{ALL_ROWS, Search, Trial};
 use crate::train::LAST_CALL;
 
-/// Share of the time allowed that the search has where a fine-tune follows it.
+/// Share of the time allowed that the search has at least where a fine-tune follows it.
 const SEARCH_SHARE: f64 = 0.35;
+/// Share of the time allowed that is for what follows both.
+const CLOSING_SHARE: f64 = 0.05;
 /// The fold whose held-out rows score a fine-tune.
 const SPLIT: usize = 0;
 
-/// Share of the time allowed that belongs to the search.
-pub(crate) fn search_share(problem: &Problem<'_>) -> f64 {
-    if problem.families.contains(&Family::Encoder) { SEARCH_SHARE } else { 1.0 }
+/// Share of the time allowed that belongs to the search: all of it where a fine-tune would not end in the rest, and all that
+/// the longest fine-tune leaves.
+pub(crate) fn search_share(run: &Run<'_>) -> Result<f64, Halt> {
+    let timeout = run.request.training.search.timeout;
+    let (true, Some(timeout), None) =
+        (run.problem.families.contains(&Family::Encoder), timeout, run.past.plan)
+    else {
+        return Ok(if run.problem.families.contains(&Family::Encoder) { SEARCH_SHARE } else { 1.0 });
+    };
+    let guesses = first_guesses(&run.problem);
+    let Some(head) = guesses.iter().find(|guess| is_head(guess)) else { return Ok(1.0) };
+    let epoch = match FineTuneConfig::seconds_of_an_epoch(run, head) {
+        Err(Halt::Error(error)) if leaves_heads(&error) => return Ok(1.0),
+        epoch => epoch?,
+    };
+    let timeout = timeout.as_secs_f64();
+    let rest = (1.0 - SEARCH_SHARE - CLOSING_SHARE) * timeout;
+    Ok(match FineTuneConfig::epochs_in(rest, epoch) {
+        0 => 1.0,
+        epochs => 1.0 - CLOSING_SHARE - FineTuneConfig::seconds_for(epochs, epoch) / timeout,
+    })
 }
 
 /// The fine-tune that starts from the best head among `recipes`, as one more recipe and trial; `None` where there is no time,
@@ -133,7 +153,7 @@ fn recipe(run: &Run<'_>, (rows, margins): (&[usize], &[f32]), seed: u64, trial: 
 /// The metric of a recipe on its first `rows` held-out rows, which are those of the first fold; larger is better.
 fn on_split(run: &Run<'_>, recipe: &Recipe, rows: usize) -> f64 {
     let problem = &run.problem;
-    let values = &recipe.probabilities[..rows * problem.classes];
+    let values = &recipe.probabilities[..problem.values(&recipe.rows[..rows])];
     let answers = problem.answers(&recipe.rows[..rows], values, recipe.thresholds.as_deref());
     utility(problem.metric, answers.value(problem.metric))
 }

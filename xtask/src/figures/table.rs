@@ -102,6 +102,21 @@ const FIGURES: &[Figure] = &[
         measure: |bench| evaluation::measure(bench, &evaluation::ENCODER_GOEMOTIONS),
     },
     Figure {
+        name: "wnut17",
+        measures: "F1 of entities on WNUT17 with the families linear and encoder, from MiniLM",
+        measure: |bench| evaluation::measure(bench, &evaluation::WNUT17),
+    },
+    Figure {
+        name: "wnut17-linear",
+        measures: "F1 of entities on WNUT17 without an encoder",
+        measure: |bench| evaluation::measure(bench, &evaluation::WNUT17_LINEAR),
+    },
+    Figure {
+        name: "nli",
+        measures: "accuracy on SNLI from 24,000 pairs, families linear and encoder, from MiniLM",
+        measure: |bench| evaluation::measure(bench, &evaluation::NLI),
+    },
+    Figure {
         name: "encoder-throughput",
         measures: "texts a second of MiniLM over HTTP at a p99 of 50 ms, beside other servers",
         measure: encoder_throughput::measure,

@@ -35,6 +35,7 @@ fn every_starter_checks_trains_predicts_and_reports() {
             metric: "macro-f1",
         },
         Case { task: "language-identification", text: "wo ist der nächste Bahnhof", metric: "accuracy" },
+        Case { task: "token-classification", text: "Anna Berger moved to Riga.", metric: "entity-f1" },
     ];
     for case in cases {
         let folder = tempfile::tempdir().unwrap();
@@ -48,9 +49,14 @@ fn every_starter_checks_trains_predicts_and_reports() {
         let line =
             run_with_input(at, &["predict", "demo", "--dir", "demo"], case.text.as_bytes()).expect_status(0);
         let prediction = &line.json_lines()[0];
-        let multi_label = case.task == "multi-label-classification";
-        assert_eq!(prediction["labels"].is_array(), multi_label, "{prediction}");
-        assert_eq!(prediction["label"].is_string(), !multi_label, "{prediction}");
+        let answer = match case.task {
+            "multi-label-classification" => "labels",
+            "token-classification" => "entities",
+            _ => "label",
+        };
+        for key in ["label", "labels", "entities"] {
+            assert_eq!(prediction.get(key).is_some(), key == answer, "{prediction}");
+        }
 
         let report =
             run(at, &["report", "demo", "--dir", "demo", "--format", "json"]).expect_status(0).json();

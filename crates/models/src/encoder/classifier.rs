@@ -63,22 +63,10 @@ impl Checkpoint {
     fn without_head(&self, classifier: &PooledClassifier) -> Result<Self, ModelError> {
         let base = format!("{}.", Architecture::of(Settings::new(self))?.base());
         let headed = self.names().any(|name| name.starts_with(&base));
-        let kept = |name: &str| {
-            if headed { name.starts_with(&base) } else { !HEADS.iter().any(|head| name.starts_with(head)) }
-        };
+        let kept = |name: &str| trunk_tensor(name, &base, headed);
         let mut config = self.config().clone();
-        if let Some(Value::String(name)) = config.get_mut("architectures").and_then(|names| names.get_mut(0))
-            && let Some((family, _)) = name.split_once("For")
-        {
-            *name = format!("{family}Model");
-        }
-        let numbered = || classifier.labels.iter().enumerate();
-        let names: Map<String, Value> =
-            numbered().map(|(id, label)| (id.to_string(), label.clone().into())).collect();
-        let ids: Map<String, Value> = numbered().map(|(id, label)| (label.clone(), id.into())).collect();
+        named_labels(&mut config, &classifier.labels, "Model");
         let kind = if classifier.multi_label { "multi_label" } else { "single_label" };
-        config.insert("id2label".to_owned(), names.into());
-        config.insert("label2id".to_owned(), ids.into());
         config.insert("problem_type".to_owned(), format!("{kind}_classification").into());
         Ok(self.only(config, kept))
     }
@@ -88,6 +76,25 @@ impl Checkpoint {
         let settings = Settings::new(self);
         settings.size(if settings.get("dim").is_some() { "dim" } else { "hidden_size" })
     }
+}
+
+/// Whether a tensor belongs to the trunk and not to a head; in a `headed` checkpoint the trunk's names begin with `base`.
+pub(super) fn trunk_tensor(name: &str, base: &str, headed: bool) -> bool {
+    if headed { name.starts_with(base) } else { !HEADS.iter().any(|head| name.starts_with(head)) }
+}
+
+/// Names the labels, and the class of `transformers` that ends with `head`.
+pub(super) fn named_labels(config: &mut Map<String, Value>, labels: &[String], head: &str) {
+    if let Some(Value::String(name)) = config.get_mut("architectures").and_then(|names| names.get_mut(0)) {
+        let family = name.split_once("For").map(|(family, _)| family).or(name.strip_suffix("Model"));
+        *name = format!("{}{head}", family.unwrap_or(name));
+    }
+    let numbered = || labels.iter().enumerate();
+    let names: Map<String, Value> =
+        numbered().map(|(id, label)| (id.to_string(), label.clone().into())).collect();
+    let ids: Map<String, Value> = numbered().map(|(id, label)| (label.clone(), id.into())).collect();
+    config.insert("id2label".to_owned(), names.into());
+    config.insert("label2id".to_owned(), ids.into());
 }
 
 /// Writes `modules.json` for pooling in its own folder and, where there is one, a classifier in `dense`.

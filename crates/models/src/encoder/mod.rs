@@ -21,6 +21,7 @@ mod problem;
 mod quantise;
 mod scratch;
 mod settings;
+mod tokens;
 
 pub use architecture::Architecture;
 pub use batch::PackedBatch;
@@ -33,3 +34,4 @@ pub use problem::Problem;
 pub use scratch::EncoderScratch;
 pub(crate) use scratch::sized;
 pub(crate) use settings::Settings;
+pub use tokens::TokenClassifier;

@@ -181,6 +181,11 @@ impl Encoder {
         Ok(out)
     }
 
+    /// Width of the state of a token.
+    pub fn hidden(&self) -> usize {
+        self.limits.hidden
+    }
+
     /// Width of [`Encoder::features`].
     pub fn feature_size(&self) -> usize {
         self.features.pooled_size(self.limits.hidden)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use loquat_kernels::Kernels;
+use loquat_kernels::{Aligned, Kernels};
 use rten::{NodeId, ThreadPool};
 use serde_json::{Map, Value};
 
@@ -45,9 +45,9 @@ pub struct OnnxModel {
 #[derive(Debug, Default)]
 pub struct OnnxScratch {
     pool: Option<Arc<ThreadPool>>,
-    rows: Vec<f32>,
-    between: Vec<f32>,
-    output: Vec<f32>,
+    rows: Aligned<f32>,
+    between: Aligned<f32>,
+    output: Aligned<f32>,
     kernels: loquat_kernels::Scratch,
 }
 

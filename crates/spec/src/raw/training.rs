@@ -12,7 +12,8 @@ use crate::problem::{Context, INVALID_VALUE, NOT_YET_SUPPORTED, UNKNOWN_RESOURCE
 use crate::resource::training::{Constraints, Family, Promote, Search, Training};
 use crate::{Bytes, Metric, ModelSource, Name, Span, Task};
 
-const TRAINED: &str = "supported: text-classification, multi-label-classification, language-identification";
+const TRAINED: &str = "supported: text-classification, multi-label-classification, language-identification, \
+                       token-classification, text-pair-classification";
 
 /// Most configurations tried where neither `trials` nor a timeout says anything.
 const TRIALS_UNTIMED: usize = 40;
@@ -186,7 +187,11 @@ impl TrainingSpec {
         const FIELD: &str = "spec.metric";
         if !matches!(
             task,
-            Task::TextClassification | Task::MultiLabelClassification | Task::LanguageIdentification
+            Task::TextClassification
+                | Task::MultiLabelClassification
+                | Task::LanguageIdentification
+                | Task::TokenClassification
+                | Task::TextPairClassification
         ) {
             let message =
                 format!("training on the task {} of its data set is not yet supported", task.as_str());

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use loquat_models::{Calibration, Checkpoint, Manifest, PooledClassifier};
+use loquat_models::{Calibration, Checkpoint, Manifest, PooledClassifier, TokenClassifier};
 use loquat_spec::Precision;
 
 use super::fine_tune::{FineTuneConfig, is_fine_tune};
 use super::head::HeadConfig;
+use super::words::parted;
 use crate::error::{Halt, TrainError};
 use crate::recipe::Ingredient;
 use crate::run::Run;
@@ -30,11 +31,17 @@ pub(crate) fn export(
     let fitted = config.fit(problem, &problem.pool, part.seed).map_err(TrainError::from)?;
     let (mut weights, mut bias) = fitted.unscaled();
     calibrate(&part.calibration, &mut weights, &mut bias);
-    let classifier =
-        PooledClassifier { labels: manifest.labels.clone(), multi_label: problem.multi_label, weights, bias };
     let backbone = &run.request.backbones[config.backbone];
     let checkpoint = Checkpoint::open(&backbone.folder).map_err(TrainError::from)?;
-    checkpoint.save_classifier(&classifier, folder).map_err(TrainError::from)?;
+    let labels = manifest.labels.clone();
+    if problem.tagging.is_some() {
+        let (weights, shapes) = parted(&weights, (labels.len(), features.shapes));
+        let classifier = TokenClassifier { labels, weights, bias, shapes };
+        checkpoint.save_token_classifier(&classifier, folder).map_err(TrainError::from)?;
+    } else {
+        let classifier = PooledClassifier { labels, multi_label: problem.multi_label, weights, bias };
+        checkpoint.save_classifier(&classifier, folder).map_err(TrainError::from)?;
+    }
     Ok(Manifest { max_tokens: Some(features.max_tokens), precision: Some(Precision::F32), ..manifest })
 }
 

@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use loquat_infer::Kernels;
+use loquat_infer::{Input, Kernels};
 use loquat_models::{EncoderScratch, PackedBatch};
 use loquat_text::Encoding;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::backbone::{Backbone, Loaded};
+use super::words;
 use crate::error::{Halt, TrainError};
 use crate::request::sha256;
 use crate::run::Run;
@@ -23,17 +24,19 @@ const DIGEST: usize = 32;
 /// The features of the rows that are trained on, under one backbone.
 #[derive(Debug)]
 pub(crate) struct Features {
-    /// `[rows trained on, size]`.
+    /// `[rows trained on, size]`; where words are labelled, of their words.
     values: Vec<f32>,
     pub(crate) size: usize,
+    /// How many of them are shapes of words; the last ones.
+    pub(crate) shapes: usize,
     /// The most tokens of a text that were read.
     pub(crate) max_tokens: usize,
-    /// For each row of the table its place among the rows trained on; test rows have none.
+    /// For each row of the table, or each word, its place among those trained on; test rows have none.
     places: Vec<u32>,
 }
 
 impl Features {
-    /// Of a row that is trained on.
+    /// Of a row that is trained on, or of a word.
     pub(crate) fn row(&self, row: usize) -> &[f32] {
         &self.values[self.places[row] as usize * self.size..][..self.size]
     }
@@ -61,32 +64,52 @@ fn of_backbone(run: &Run<'_>, backbone: &Backbone) -> Result<Features, Halt> {
     let problem = &run.problem;
     let kernels = Kernels::detect();
     let loaded = backbone.load(kernels)?;
-    let size = loaded.encoder.feature_size();
-    let mut places = vec![u32::MAX; problem.table.rows.len()];
-    problem.pool.iter().zip(0..).for_each(|(row, place)| places[*row] = place);
-    let texts: Vec<&str> = problem.pool.iter().map(|row| problem.table.rows[*row].text()).collect();
+    let shapes = problem.tagging.as_ref().map_or(0, |_| words::shape_features(&loaded.tokenizer));
+    let size = match &problem.tagging {
+        Some(_) => loaded.encoder.hidden() + shapes,
+        None => loaded.encoder.feature_size(),
+    };
+    let units = problem.units(&problem.pool);
+    let mut places = vec![u32::MAX; problem.workspace.targets().labels.len()];
+    units.iter().zip(0..).for_each(|(unit, place)| places[*unit] = place);
+    let inputs: Vec<Input> = problem.pool.iter().map(|row| problem.input(*row)).collect();
+    let texts: Vec<Text<'_>> =
+        inputs.iter().map(|input| (input.text.as_str(), input.second.as_deref())).collect();
     let file = run.request.cache_dir.as_ref().map(|folder| {
-        let key = key(backbone, &loaded, kernels, &texts);
+        let key = key(backbone, &loaded, (kernels, problem.tagging.is_some()), &texts);
         folder.join("features").join(format!("{key}.f32"))
     });
-    let kept = file.as_deref().and_then(|file| read(file, texts.len() * size));
+    let kept = file.as_deref().and_then(|file| read(file, units.len() * size));
     let values = match kept {
         Some(values) => values,
         None => {
-            let values = compute(run, &loaded, &texts)?;
+            let values = match &problem.tagging {
+                Some(tagging) => words::compute(run, &loaded, (tagging, size))?,
+                None => compute(run, &loaded, &texts)?,
+            };
             if let Some(file) = &file {
                 write(file, &values)?;
             }
             values
         }
     };
-    Ok(Features { values, size, max_tokens: loaded.max_tokens, places })
+    Ok(Features { values, size, shapes, max_tokens: loaded.max_tokens, places })
 }
 
-fn key(backbone: &Backbone, loaded: &Loaded, kernels: Kernels, texts: &[&str]) -> String {
+/// A text, or two that are read together.
+type Text<'t> = (&'t str, Option<&'t str>);
+
+fn key(
+    backbone: &Backbone,
+    loaded: &Loaded,
+    (kernels, of_words): (Kernels, bool),
+    texts: &[Text<'_>],
+) -> String {
     let mut all = Sha256::new();
-    all.update(format!("{FORMAT}\n{}\n{}\n{}\n", backbone.digest, loaded.max_tokens, kernels.path()));
-    for text in texts {
+    let kind = if of_words { "words" } else { "texts" };
+    let (digest, most, path) = (&backbone.digest, loaded.max_tokens, kernels.path());
+    all.update(format!("{FORMAT} {kind}\n{digest}\n{most}\n{path}\n"));
+    for text in texts.iter().flat_map(|(first, second)| std::iter::once(first).chain(second)) {
         all.update((text.len() as u64).to_le_bytes());
         all.update(text);
     }
@@ -94,15 +117,15 @@ fn key(backbone: &Backbone, loaded: &Loaded, kernels: Kernels, texts: &[&str]) -
 }
 
 /// A row's features do not depend on the rows beside it, so neither on threads.
-fn compute(run: &Run<'_>, loaded: &Loaded, texts: &[&str]) -> Result<Vec<f32>, Halt> {
-    let pairs: Vec<(&str, Option<&str>)> = texts.iter().map(|text| (*text, None)).collect();
+fn compute(run: &Run<'_>, loaded: &Loaded, texts: &[Text<'_>]) -> Result<Vec<f32>, Halt> {
     let threads = run.pool.current_num_threads();
-    let encoded = loaded.tokenizer.encode_batch(&pairs, Some(loaded.max_tokens), threads);
+    let encoded = loaded.tokenizer.encode_batch(texts, Some(loaded.max_tokens), threads);
     let encodings = encoded.map_err(|source| TrainError::Tokenizer { source })?;
     // Texts of a length together, so that passes are alike.
     let mut order: Vec<usize> = (0..encodings.len()).collect();
     order.sort_by_key(|place| (encodings[*place].len(), *place));
-    let passes = passes(&order, &encodings);
+    let lengths: Vec<usize> = encodings.iter().map(Encoding::len).collect();
+    let passes = passes(&order, &lengths);
     run.request.progress.stage("features", Some(passes.len() as u64));
     let pass = |scratch: &mut EncoderScratch, pass: &Range<usize>| -> Result<Vec<f32>, Halt> {
         if run.is_stopping() {
@@ -128,11 +151,11 @@ fn compute(run: &Run<'_>, loaded: &Loaded, texts: &[&str]) -> Result<Vec<f32>, H
 }
 
 /// Cuts texts in `order` into passes of at most [`PASS`] tokens, or of one text.
-fn passes(order: &[usize], encodings: &[Encoding]) -> Vec<Range<usize>> {
+pub(super) fn passes(order: &[usize], lengths: &[usize]) -> Vec<Range<usize>> {
     let mut passes = Vec::new();
     let (mut first, mut held) = (0, 0);
     for (place, text) in order.iter().enumerate() {
-        let tokens = encodings[*text].len();
+        let tokens = lengths[*text];
         if place > first && held + tokens > PASS {
             passes.push(first..place);
             (first, held) = (place, 0);
@@ -194,9 +217,7 @@ mod tests {
     #[test]
     fn passes_hold_every_text_once() {
         let lengths = [3, 2000, 600, 500, 1, 1];
-        let encodings: Vec<Encoding> =
-            lengths.iter().map(|length| Encoding { ids: vec![0; *length], ..Encoding::default() }).collect();
         let order: Vec<usize> = (0..lengths.len()).collect();
-        assert_eq!(passes(&order, &encodings), [0..1, 1..2, 2..3, 3..6]);
+        assert_eq!(passes(&order, &lengths), [0..1, 1..2, 2..3, 3..6]);
     }
 }

@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use loquat_infer::Kernels;
-use loquat_models::{Checkpoint, Manifest, PooledClassifier};
+use loquat_infer::{Input, Kernels};
+use loquat_models::{Calibration, Checkpoint, Manifest, PooledClassifier, TokenClassifier, word_shapes};
 use loquat_nn::{
-    AdamW, Example, FineTune, Interrupt, NnError, Outcome, Schedule, Targets, TextClassifier, Watch,
+    AdamW, Example, FineTune, Interrupt, LabelledWord, NnError, Outcome, Schedule, Targets, TextClassifier,
+    Watch,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,11 +18,13 @@ use serde_json::{Value, json};
 use super::backbone::Loaded;
 use super::export::calibrate;
 use super::head::HeadConfig;
+use super::words::{parted, tokens};
 use crate::error::{Halt, TrainError};
 use crate::linear::{LinearError, Parameters};
 use crate::random::mix;
 use crate::recipe::Ingredient;
 use crate::run::Run;
+use crate::tagging::Tagging;
 
 /// The solver's word.
 const SOLVER: &str = "fine-tune";
@@ -42,7 +45,12 @@ const WATCHED: u64 = 10;
 /// Steps timed to tell what an epoch costs.
 const TIMED: usize = 4;
 /// Share of the time left that fine-tuning plans with.
-const PLANNED: f64 = 0.85;
+const PLANNED: f64 = 0.9;
+/// What both trainings cost, in epochs on all rows: that on the split has at most four fifths of them, in nine tenths of which
+/// it learns.
+const BOTH: f64 = 1.8;
+/// Margin of a word that the encoder does not see for being in no span, and against every other label.
+const UNSEEN: f32 = 10.0;
 /// Indices that name random choices.
 const WATCHED_ROWS: u64 = 0x3A7C;
 const ORDER: u64 = 0xF17E;
@@ -77,6 +85,8 @@ struct Data {
     loaded: Loaded,
     checkpoint: Checkpoint,
     examples: Vec<Option<Example>>,
+    /// Where words are labelled: for each row which of its words have a token; those alone have logits.
+    seen: Vec<Vec<bool>>,
 }
 
 impl FineTuneConfig {
@@ -93,6 +103,33 @@ impl FineTuneConfig {
 
     /// A fine-tune that starts from the head `from`, as long as there is time for; `None` where there is too little.
     pub(crate) fn plan(run: &Run<'_>, from: &Parameters, seconds: f64) -> Result<Option<Parameters>, Halt> {
+        let (mut parameters, epoch) = Self::timed(run, from, seconds.is_finite())?;
+        if seconds.is_finite() {
+            let epochs = Self::epochs_in(seconds, epoch);
+            parameters.insert("epochs".to_owned(), json!(epochs));
+            return Ok((epochs > 0).then_some(parameters));
+        }
+        Ok(Some(parameters))
+    }
+
+    /// Epochs for which `seconds` suffice, where one costs `epoch` seconds; 0 where it is not worth to begin.
+    pub(crate) fn epochs_in(seconds: f64, epoch: f64) -> usize {
+        let epochs = ((seconds / Self::seconds_for(1, epoch)) as usize).min(MOST_EPOCHS);
+        if epochs < LEAST_EPOCHS { 0 } else { epochs }
+    }
+
+    /// Seconds that so many epochs take: on the split, which has the fewer rows, and on all rows.
+    pub(crate) fn seconds_for(epochs: usize, epoch: f64) -> f64 {
+        epochs as f64 * epoch * BOTH / PLANNED
+    }
+
+    /// Seconds that an epoch on all rows takes, started from the head `from`.
+    pub(crate) fn seconds_of_an_epoch(run: &Run<'_>, from: &Parameters) -> Result<f64, Halt> {
+        Ok(Self::timed(run, from, true)?.1)
+    }
+
+    /// The longest fine-tune, and what an epoch of it costs where that is asked for.
+    fn timed(run: &Run<'_>, from: &Parameters, timed: bool) -> Result<(Parameters, f64), Halt> {
         let head = HeadConfig::from_parameters(from).map_err(TrainError::from)?;
         let data = Data::new(run, head.backbone)?;
         let width = data.loaded.encoder.feature_size() as f64;
@@ -105,14 +142,8 @@ impl FineTuneConfig {
         let config = Self::from_parameters(&parameters, 0).map_err(TrainError::from)?;
         // What can't be fine-tuned is refused here.
         let model = config.model(run, &data, &run.problem.pool)?;
-        if seconds.is_finite() {
-            // Two trainings: on the split, and on all rows.
-            let both = 2.0 * config.seconds_per_epoch(run, &data, model)?;
-            let epochs = ((PLANNED * seconds / both) as usize).min(MOST_EPOCHS);
-            parameters.insert("epochs".to_owned(), json!(epochs));
-            return Ok((epochs >= LEAST_EPOCHS).then_some(parameters));
-        }
-        Ok(Some(parameters))
+        let seconds = if timed { config.seconds_per_epoch(run, &data, model)? } else { 0.0 };
+        Ok((parameters, seconds))
     }
 
     fn seconds_per_epoch(&self, run: &Run<'_>, data: &Data, mut model: TextClassifier) -> Result<f64, Halt> {
@@ -122,10 +153,13 @@ impl FineTuneConfig {
         // Rows spread over all of them, so that their lengths are usual.
         let step = (rows.len() / (timed * BATCH).max(1)).max(1);
         let some: Vec<usize> = rows.iter().copied().step_by(step).take(timed * BATCH).collect();
-        let start = Instant::now();
         let plan = self.plan_of(1);
         let watch = Watching { run, rows: &[], data, ends: 2 };
         let examples = data.of(&some);
+        // The first step is slower than all others: buffers are made in it.
+        let warm = data.of(&some[..some.len().min(BATCH)]);
+        run.pool.install(|| plan.train(&mut model, &warm, (None, ""), &watch)).map_err(TrainError::from)?;
+        let start = Instant::now();
         run.pool
             .install(|| plan.train(&mut model, &examples, (None, ""), &watch))
             .map_err(TrainError::from)?;
@@ -150,6 +184,12 @@ impl FineTuneConfig {
     fn model(&self, run: &Run<'_>, data: &Data, train: &[usize]) -> Result<TextClassifier, TrainError> {
         let seed = mix(self.seed, &[ORDER]);
         let head = self.head.fit(&run.problem, train, seed)?.unscaled();
+        if run.problem.tagging.is_some() {
+            let shapes = run.problem.features(self.head.backbone)?.shapes;
+            let (weights, shapes) = parted(&head.0, (head.1.len(), shapes));
+            let (kernels, head) = (Kernels::detect(), (weights, head.1));
+            return Ok(TextClassifier::of_words(kernels, &data.checkpoint, head, shapes)?);
+        }
         let targets = if run.problem.multi_label { Targets::MultiLabel } else { Targets::SingleLabel };
         let pooling = data.loaded.encoder.feature_pooling();
         Ok(TextClassifier::new(Kernels::detect(), &data.checkpoint, pooling, targets, head)?)
@@ -172,8 +212,7 @@ impl FineTuneConfig {
         run.request.progress.stage("fine-tuning", Some((self.epochs * learned.len().div_ceil(BATCH)) as u64));
         let outcome =
             self.train(run, &mut model, (&data, &learned, &watched), (&key, "split", self.epochs))?;
-        let examples = data.of(eval);
-        let margins = run.pool.install(|| model.logits(&examples));
+        let margins = run.pool.install(|| data.margins(run, &model, eval));
         if !margins.iter().all(|margin| margin.is_finite()) {
             let step = outcome.epochs.len() * learned.len().div_ceil(BATCH);
             return Err(TrainError::Nn(NnError::Diverged { step, what: "answer" }).into());
@@ -222,9 +261,17 @@ impl FineTuneConfig {
         let (mut weights, mut bias) = (weights.to_vec(), bias.to_vec());
         calibrate(&part.calibration, &mut weights, &mut bias);
         let (labels, multi_label) = (manifest.labels.clone(), problem.multi_label);
-        let classifier = PooledClassifier { labels, multi_label, weights, bias };
         let tuned = data.checkpoint.with_tensors(model.trunk_tensors());
-        tuned.save_classifier(&classifier, folder).map_err(TrainError::from)?;
+        let saved = if problem.tagging.is_some() {
+            let mut shapes = model.shapes().to_vec();
+            if let Calibration::Temperature(temperature) = part.calibration {
+                shapes.iter_mut().for_each(|shape| *shape /= temperature);
+            }
+            tuned.save_token_classifier(&TokenClassifier { labels, weights, bias, shapes }, folder)
+        } else {
+            tuned.save_classifier(&PooledClassifier { labels, multi_label, weights, bias }, folder)
+        };
+        saved.map_err(TrainError::from)?;
         let precision = Some(loquat_spec::Precision::F32);
         Ok(Manifest { max_tokens: Some(data.loaded.max_tokens), precision, ..manifest })
     }
@@ -242,8 +289,14 @@ impl Data {
         let backbone = run.request.backbones.get(backbone).ok_or(TrainError::Backbones { named, given })?;
         let loaded = backbone.load(Kernels::detect())?;
         let problem = &run.problem;
+        let checkpoint = Checkpoint::open(&backbone.folder)?;
+        if let Some(tagging) = &problem.tagging {
+            let (examples, seen) = of_words(run, &loaded, tagging)?;
+            return Ok(Self { loaded, checkpoint, examples, seen });
+        }
+        let inputs: Vec<Input> = problem.pool.iter().map(|row| problem.input(*row)).collect();
         let texts: Vec<(&str, Option<&str>)> =
-            problem.pool.iter().map(|row| (problem.table.rows[*row].text(), None)).collect();
+            inputs.iter().map(|input| (input.text.as_str(), input.second.as_deref())).collect();
         let threads = run.pool.current_num_threads();
         let encoded = loaded.tokenizer.encode_batch(&texts, Some(loaded.max_tokens), threads);
         let encodings = encoded.map_err(|source| TrainError::Tokenizer { source })?;
@@ -251,15 +304,53 @@ impl Data {
         for (row, encoding) in problem.pool.iter().zip(encodings) {
             let (labels, weight) = (problem.labels()[*row].clone(), problem.table.rows[*row].weight);
             let (ids, type_ids) = (encoding.ids, encoding.type_ids);
-            examples[*row] = Some(Example { ids, type_ids, labels, weight });
+            examples[*row] = Some(Example { ids, type_ids, labels, words: Vec::new(), weight });
         }
-        Ok(Self { checkpoint: Checkpoint::open(&backbone.folder)?, loaded, examples })
+        Ok(Self { checkpoint, loaded, examples, seen: Vec::new() })
+    }
+
+    /// The model's margins of `rows`; a word without a token is outside of all spans.
+    fn margins(&self, run: &Run<'_>, model: &TextClassifier, rows: &[usize]) -> Vec<f32> {
+        let logits = model.logits(&self.of(rows));
+        if self.seen.is_empty() {
+            return logits;
+        }
+        let width = run.problem.width();
+        let mut known = logits.chunks_exact(width);
+        let mut outside = vec![-UNSEEN; width];
+        outside[0] = UNSEEN;
+        let words = rows.iter().flat_map(|row| &self.seen[*row]);
+        let margins = words.map(|seen| if *seen { known.next() } else { None });
+        margins.flat_map(|margins| margins.unwrap_or(&outside)).copied().collect()
     }
 
     /// The examples of rows that are trained on.
     fn of(&self, rows: &[usize]) -> Vec<Example> {
         rows.iter().filter_map(|row| self.examples[*row].clone()).collect()
     }
+}
+
+/// An example for each row that is trained on, and which words of it have a token.
+fn of_words(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    tagging: &Tagging,
+) -> Result<(Vec<Option<Example>>, Vec<Vec<bool>>), TrainError> {
+    let count = tagging.rows.len();
+    let (mut examples, mut seen) = (vec![None; count], vec![Vec::new(); count]);
+    for (row, tokens) in run.problem.pool.iter().zip(tokens(run, loaded, tagging)?) {
+        let tagged = &tagging.rows[*row];
+        let shapes = word_shapes(&tagged.text, &tagged.words);
+        let of = |((first, tag), shapes): ((&Option<usize>, &u32), [u32; 3])| {
+            Some((LabelledWord { token: (*first)? as u32, shapes }, *tag))
+        };
+        let (words, labels) = tokens.firsts.iter().zip(&tagged.tags).zip(shapes).filter_map(of).unzip();
+        seen[*row] = tokens.firsts.iter().map(Option::is_some).collect();
+        let (ids, type_ids) = (tokens.encoding.ids, tokens.encoding.type_ids);
+        let weight = run.problem.table.rows[*row].weight;
+        examples[*row] = Some(Example { ids, type_ids, labels, words, weight });
+    }
+    Ok((examples, seen))
 }
 
 struct Watching<'w, 'r> {
@@ -278,7 +369,7 @@ impl Watch for Watching<'_, '_> {
     }
 
     fn score(&self, model: &TextClassifier) -> Option<f64> {
-        let margins = || model.logits(&self.data.of(self.rows));
+        let margins = || self.data.margins(self.run, model, self.rows);
         (!self.rows.is_empty()).then(|| self.run.problem.fold_utility(self.rows, &margins()))
     }
 }

@@ -111,7 +111,7 @@ impl HeadConfig {
     ) -> Result<DenseFit, LinearError> {
         let features = problem.features(self.backbone)?;
         let dense = Dense { solver: self.solver, class_weight: self.class_weight };
-        problem.workspace.fit_dense(dense, |row| features.row(row), train, seed)
+        problem.workspace.fit_dense(dense, |unit| features.row(unit), &problem.units(train), seed)
     }
 
     /// Fits on `train` and gives the margins of `eval`, `[eval, classes]`.
@@ -122,7 +122,7 @@ impl HeadConfig {
         seed: u64,
     ) -> Result<Vec<f32>, LinearError> {
         let features = problem.features(self.backbone)?;
-        self.fit(problem, train, seed)?.margins(eval.iter().map(|row| features.row(*row)))
+        self.fit(problem, train, seed)?.margins(problem.units(eval).iter().map(|unit| features.row(*unit)))
     }
 }
 

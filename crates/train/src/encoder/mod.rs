@@ -9,6 +9,7 @@ mod export;
 mod features;
 mod fine_tune;
 mod head;
+mod words;
 
 pub use backbone::Backbone;
 pub(crate) use export::export;

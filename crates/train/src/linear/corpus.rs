@@ -1,5 +1,6 @@
 //! N-gram counts of every row, computed once for each kind of n-gram and shared by all folds and trials.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -23,11 +24,11 @@ impl Counts {
 
     /// Counts with scoped threads and not in the pool: a pool's thread that waits here could pick up another trial
     /// that waits for these very counts.
-    fn new(texts: &[&str], normalisation: Normalisation, ngrams: Ngrams) -> Self {
+    fn new(texts: &[Cow<'_, str>], normalisation: Normalisation, ngrams: Ngrams) -> Self {
         let threads = rayon::current_num_threads().max(1);
-        let part = |texts: &[&str]| {
+        let part = |texts: &[Cow<'_, str>]| {
             let (mut prepared, mut found) = (Prepared::default(), Vec::new());
-            let mut row = |text: &&str| count(text, normalisation, ngrams, &mut prepared, &mut found);
+            let mut row = |text: &Cow<'_, str>| count(text, normalisation, ngrams, &mut prepared, &mut found);
             let rows: Vec<_> = texts.iter().map(&mut row).collect();
             let mut hashes: Vec<u32> = rows.iter().flatten().map(|(hash, _)| *hash).collect();
             hashes.sort_unstable();
@@ -111,12 +112,12 @@ type CountsByKind = BTreeMap<(Normalisation, Ngrams), Arc<OnceLock<Counts>>>;
 /// All rows' texts with the counts made so far.
 #[derive(Debug)]
 pub(super) struct Corpus<'t> {
-    texts: Vec<&'t str>,
+    texts: Vec<Cow<'t, str>>,
     counts: Mutex<CountsByKind>,
 }
 
 impl<'t> Corpus<'t> {
-    pub(super) fn new(texts: Vec<&'t str>) -> Self {
+    pub(super) fn new(texts: Vec<Cow<'t, str>>) -> Self {
         Self { texts, counts: Mutex::default() }
     }
 

@@ -35,7 +35,7 @@ fn rows(count: usize) -> (Vec<String>, Vec<Vec<u32>>) {
 fn workspace<'t>(texts: &'t [String], labels: &[Vec<u32>]) -> Workspace<'t> {
     let targets =
         Targets { classes: 3, multi_label: false, labels: labels.to_vec(), weights: vec![1.0; labels.len()] };
-    Workspace::new(texts.iter().map(String::as_str).collect(), targets)
+    Workspace::new(texts.iter().map(|text| text.as_str().into()).collect(), targets)
 }
 
 fn parameters(solver: &str, changes: &[(&str, serde_json::Value)]) -> Parameters {
@@ -142,7 +142,7 @@ fn complement_naive_bayes_equals_the_worked_example() {
         labels: vec![vec![0], vec![1], vec![0]],
         weights: vec![1.0; 3],
     };
-    let workspace = Workspace::new(texts.iter().map(String::as_str).collect(), targets);
+    let workspace = Workspace::new(texts.iter().map(|text| text.as_str().into()).collect(), targets);
     let changes = [
         ("ngrams", json!("words1")),
         ("idf", json!("no")),
@@ -180,7 +180,7 @@ fn texts_without_features_are_a_failed_trial() {
     let texts = [String::new(), " ".to_owned()];
     let targets =
         Targets { classes: 2, multi_label: false, labels: vec![vec![0], vec![1]], weights: vec![1.0; 2] };
-    let workspace = Workspace::new(texts.iter().map(String::as_str).collect(), targets);
+    let workspace = Workspace::new(texts.iter().map(|text| text.as_str().into()).collect(), targets);
     let config = LinearConfig::from_parameters(&parameters("svm", &[])).unwrap();
     assert_eq!(workspace.margins(&config, &[0, 1], &[0], 1), Err(LinearError::NoFeatures { min_rows: 1 }));
 }
@@ -204,7 +204,7 @@ fn little_regularisation_keeps_the_training_rows_right() {
         labels: labels.clone(),
         weights: vec![1.0; labels.len()],
     };
-    let workspace = Workspace::new(texts.iter().map(String::as_str).collect(), targets);
+    let workspace = Workspace::new(texts.iter().map(|text| text.as_str().into()).collect(), targets);
     let rows: Vec<usize> = (0..labels.len()).collect();
     for solver in ["softmax", "logistic", "svm"] {
         for cost in [1.0, 8.0, 50.0] {

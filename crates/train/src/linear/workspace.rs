@@ -1,5 +1,6 @@
 //! All rows of a training, with the features and targets that trials share.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use loquat_models::Component;
@@ -51,7 +52,7 @@ pub(crate) struct Workspace<'t> {
 
 impl<'t> Workspace<'t> {
     /// `texts` and `targets` are in the same order.
-    pub(crate) fn new(texts: Vec<&'t str>, targets: Targets) -> Self {
+    pub(crate) fn new(texts: Vec<Cow<'t, str>>, targets: Targets) -> Self {
         Self { corpus: Corpus::new(texts), targets, cache: Mutex::default() }
     }
 

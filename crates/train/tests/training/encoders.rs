@@ -2,15 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use loquat_infer::Pipeline;
 use loquat_spec::{Bytes, Constraints, Family, Metric, ModelReference, ModelSource, Task, Training};
-use loquat_train::{Backbone, Cancel, Outcome, Request, TrainError, Trained, reproduce, train};
+use loquat_train::{Backbone, Cancel, Outcome, Progress, Request, TrainError, Trained, reproduce, train};
 
 use crate::support::{Place, StopAfter, TableConfig, table, tokenizer_json, training, vocabulary};
 
 /// A tiny random encoder of `transformers` under a vocabulary that knows the words of the texts.
-fn backbone(place: &Place, name: &str) -> Backbone {
+pub(crate) fn backbone(place: &Place, name: &str) -> Backbone {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/reference").join(name);
     let folder = place.folder.path().join(name);
     for file in ["config.json", "model.safetensors", "modules.json", "1_Pooling/config.json"] {
@@ -167,6 +168,54 @@ fn the_best_backbone_is_fine_tuned_and_the_report_says_on_what_its_score_stands(
         .collect();
     assert_eq!(left, ["split.json"]);
     assert_eq!(report.outer.folds.len(), 3, "outer scores are there without a fine-tune in each fold");
+}
+
+/// Ends a run at once in the second epoch of the fine-tune on all rows.
+struct StopInRefit<'c> {
+    cancel: &'c Cancel,
+    left: AtomicI64,
+}
+
+impl Progress for StopInRefit<'_> {
+    fn stage(&self, name: &str, total: Option<u64>) {
+        if let ("refit", Some(_)) = (name, total) {
+            self.left.store(12, Ordering::SeqCst);
+        }
+    }
+
+    fn advance(&self, steps: u64) {
+        if self.left.fetch_sub(steps as i64, Ordering::SeqCst) == 1 {
+            (0..2).for_each(|_| self.cancel.request());
+        }
+    }
+
+    fn note(&self, _text: &str) {}
+}
+
+#[test]
+fn a_fine_tune_that_diverges_on_all_rows_leaves_the_heads() {
+    let place = Place::new();
+    let training = of_families(&[Family::Encoder], 6);
+    let (table, cancel) = (table(&short(300)), Cancel::new());
+    let backbones = vec![backbone(&place, "bert-embedding")];
+    let stop = StopInRefit { cancel: &cancel, left: AtomicI64::new(i64::MIN) };
+    let request = place.request(&training, &table, &cancel);
+    let ended = train(&Request { progress: &stop, backbones: backbones.clone(), ..request }).unwrap();
+    assert_eq!(ended.outcome, Outcome::Cancelled, "{:?}", ended.report.notes);
+    // The checkpoint goes on from weights that are no numbers.
+    let file = place.run_dir().join("fine-tune/final/model.safetensors");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].fill(0xFF);
+    std::fs::write(&file, bytes).unwrap();
+    let cancel = Cancel::new();
+    let trained = train(&Request { backbones, ..place.request(&training, &table, &cancel) }).unwrap();
+    let report = &trained.report;
+    assert_eq!(trained.outcome, Outcome::Completed, "{:?}", report.notes);
+    assert!(report.notes.iter().any(|note| note.contains("gave no model on all rows")), "{:?}", report.notes);
+    let chosen = &report.trials[report.chosen[0]];
+    assert_ne!(chosen.parameters["solver"], "fine-tune");
+    assert!(report.test_score().unwrap().value > report.baseline.unwrap());
 }
 
 #[test]

@@ -3,4 +3,6 @@
 mod encoders;
 mod line;
 mod page;
+mod pairs;
 mod support;
+mod words;

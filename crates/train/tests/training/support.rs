@@ -9,13 +9,13 @@ use loquat_spec::{Constraints, Family, Metric, Name, Promote, Search, Task, Trai
 use loquat_store::Store;
 use loquat_train::{Cancel, Progress, Request, Silent, TrainError, Trained, train};
 
-const WORDS: [&str; 40] = [
+pub(crate) const WORDS: [&str; 40] = [
     "stone", "river", "cloud", "paper", "green", "quick", "table", "horse", "light", "sound", "field",
     "night", "bread", "water", "glass", "chair", "music", "plant", "story", "north", "south", "early",
     "heavy", "small", "round", "sharp", "sweet", "bitter", "silver", "golden", "winter", "summer", "spring",
     "autumn", "morning", "evening", "garden", "forest", "valley", "harbour",
 ];
-const TOPICS: [&[&str]; 4] = [
+pub(crate) const TOPICS: [&[&str]; 4] = [
     &["refund", "invoice", "payment", "charge", "billing"],
     &["parcel", "courier", "delivery", "shipment", "tracking"],
     &["password", "login", "account", "locked", "reset"],
