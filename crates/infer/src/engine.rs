@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use loquat_models::{Manifest, Model};
+use loquat_models::{Manifest, Model, Prompts};
 use loquat_spec::{Explanation, Task};
 use serde::Deserialize;
 
@@ -61,6 +61,14 @@ impl Engine {
         match self {
             Self::Linear(_) => classifies,
             Self::Encoder(_) => task != Task::Translation,
+        }
+    }
+
+    /// What may stand before a text that is embedded.
+    pub(crate) fn prompts(&self) -> Option<&Prompts> {
+        match self {
+            Self::Linear(_) => None,
+            Self::Encoder(encoder) => encoder.prompts(),
         }
     }
 

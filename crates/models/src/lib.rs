@@ -22,7 +22,7 @@ mod weight_rows;
 pub use artifact::Model;
 pub use checkpoint::Checkpoint;
 pub use encoder::{
-    Architecture, Encoder, EncoderScratch, Head, PackedBatch, PooledClassifier, Precision, Problem,
+    Architecture, Encoder, EncoderScratch, Head, PackedBatch, PooledClassifier, Precision, Problem, Prompts,
 };
 pub use error::{BatchProblem, ModelError};
 pub use features::{FeatureConfig, FeatureCounter, Norm, TermFrequency, normalise_group};

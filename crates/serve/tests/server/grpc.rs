@@ -7,8 +7,8 @@ use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use loquat_spec::{Endpoint, Requests, Task};
 
-use crate::encoders::{RELEVANCE, register};
 use crate::harness::{LABELS, Registry, Server, endpoint, tiny_model};
+use crate::tiny_encoders::{RELEVANCE, register};
 
 const SERVICE: &str = "inference.GRPCInferenceService";
 const INVALID_ARGUMENT: &str = "3";
