@@ -196,6 +196,16 @@ fn server_and_models_are_described() {
 }
 
 #[test]
+fn a_message_that_can_not_be_read_is_the_senders_fault() {
+    let (_registry, server) = two_versions();
+    for method in ["ModelInfer", "ModelReady", "tei.v1.Embed/Embed", "tei.v1.Predict/PredictStream"] {
+        let answer = call(&server, method, &[1 << 3 | 2, 9, b'a']);
+        assert_eq!(answer.status, INVALID_ARGUMENT, "{method}: {}", answer.message);
+        assert!(answer.message.contains("can't be read"), "{}", answer.message);
+    }
+}
+
+#[test]
 fn texts_are_labelled_with_contents_and_raw() {
     let (_registry, server) = two_versions();
     let answer = call(&server, "ModelInfer", &infer(&["money", "parcel"], false, &["label"])).fields();
