@@ -26,7 +26,7 @@ pub(crate) struct NewKey {
     /// Most requests a second [default: no limit]
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
-    /// What it may do: ask models; change resources, load and unload models, see the requests of others
+    /// What it may do: ask models (predict); change resources, load and unload models, see the requests of others (admin)
     #[arg(long = "scope", value_name = "A,B", value_enum, value_delimiter = ',', default_value = "predict")]
     pub(crate) scopes: Vec<KeyScope>,
 }
