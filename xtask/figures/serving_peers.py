@@ -92,29 +92,41 @@ def fastapi(port, folder):
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", loop="uvloop", http="httptools")
 
 
-def litserve(port, folder):
+# LitServe's workers are processes that import this file again, so what they run must stand here.
+try:
     import litserve as ls
+except ImportError:
+    Api = object
+else:
+    Api = ls.LitAPI
 
-    class MiniLM(ls.LitAPI):
-        def setup(self, device):
-            self.embed = int8(folder)
 
-        def decode_request(self, request):
-            return request["inputs"]
+class MiniLM(Api):
+    def __init__(self, folder):
+        super().__init__(max_batch_size=MOST, batch_timeout=0.005)
+        self.folder = folder
 
-        def batch(self, inputs):
-            return list(inputs)
+    def setup(self, device):
+        self.embed = int8(self.folder)
 
-        def predict(self, texts):
-            return self.embed(texts)
+    def decode_request(self, request):
+        return request["inputs"]
 
-        def unbatch(self, output):
-            return list(output)
+    def batch(self, inputs):
+        return list(inputs)
 
-        def encode_response(self, output):
-            return [output.tolist()]
+    def predict(self, texts):
+        return self.embed(texts)
 
-    server = ls.LitServer(MiniLM(max_batch_size=MOST, batch_timeout=0.005), accelerator="cpu", workers_per_device=1)
+    def unbatch(self, output):
+        return list(output)
+
+    def encode_response(self, output):
+        return [output.tolist()]
+
+
+def litserve(port, folder):
+    server = ls.LitServer(MiniLM(folder), accelerator="cpu", workers_per_device=1)
     server.run(port=port, host="127.0.0.1", log_level="error", generate_client_file=False)
 
 

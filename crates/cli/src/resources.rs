@@ -12,14 +12,23 @@ use crate::findings;
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Reads and validates the resources of the folder itself, its files in order of their names. Hidden files are no
-/// resources. The inner error holds every problem of every file.
+/// resources, nor are files that Loquat wrote, such as one of keys. The inner error holds every problem of every file.
 pub(crate) fn read(folder: &Path) -> Result<Result<Resources, Vec<Finding>>, Failure> {
     let mut sources = Vec::new();
     for path in paths(folder)? {
         let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
-        sources.push((path, bytes));
+        if !is_written(&path, &bytes) {
+            sources.push((path, bytes));
+        }
     }
     Ok(parse(sources))
+}
+
+/// Whether Loquat wrote the file: its JSON says in which version of a format it is.
+fn is_written(path: &Path, bytes: &[u8]) -> bool {
+    path.extension().is_some_and(|ending| ending == "json")
+        && serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(bytes)
+            .is_ok_and(|object| object.contains_key("formatVersion"))
 }
 
 /// Validates resource files, given with their places.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use loquat_models::{
-    Checkpoint, Head, Manifest, ModelError, PackedBatch, Problem, load_tokenizer, math, word_shapes,
+    Checkpoint, Head, Manifest, ModelError, PackedBatch, Problem, Prompts, load_tokenizer, math, word_shapes,
 };
 use loquat_spec::{Entity, Task};
 use loquat_text::{Encoding, Pieces, Tokenizer, TokenizerError};
@@ -118,7 +118,8 @@ impl EncoderEngine {
             Task::TokenClassification => Ok(self.tagged(inputs, threads)?.1),
             Task::Embedding => {
                 let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
-                self.embedded(&texts, threads)
+                let prompt = self.prompts().map_or("", Prompts::by_default);
+                self.embedded(&texts, prompt, threads)
             }
             task => {
                 let pairs: Vec<(&str, Option<&str>)> =
@@ -151,10 +152,16 @@ impl EncoderEngine {
         self.run(&pairs, threads)
     }
 
-    /// The vectors of every text, and which of them belong to each input.
+    /// What may stand before a text that is embedded.
+    pub(crate) fn prompts(&self) -> Option<&Prompts> {
+        self.network.prompts()
+    }
+
+    /// The vectors of every text, each of which `prompt` precedes, and which of them belong to each input.
     pub(crate) fn vectors(
         &self,
         inputs: &[Input],
+        prompt: &str,
         threads: usize,
     ) -> Result<(Rows, Vec<Range<usize>>), InferError> {
         let mut texts: Vec<&str> = Vec::with_capacity(inputs.len());
@@ -165,17 +172,12 @@ impl EncoderEngine {
             texts.extend(input.second.as_deref());
             owners.push(first..texts.len());
         }
-        Ok((self.embedded(&texts, threads)?, owners))
+        Ok((self.embedded(&texts, prompt, threads)?, owners))
     }
 
-    /// A vector for each text, which the model's prompt precedes.
-    fn embedded<'t>(&self, texts: &[&'t str], threads: usize) -> Result<Rows, InferError> {
-        let prompt = self.network.prompt();
-        let with_prompt = |text: &&'t str| match prompt {
-            "" => Cow::Borrowed(*text),
-            prompt => Cow::Owned(format!("{prompt}{text}")),
-        };
-        let prompted: Vec<Cow<'_, str>> = texts.iter().map(with_prompt).collect();
+    /// A vector for each text, which `prompt` precedes.
+    fn embedded(&self, texts: &[&str], prompt: &str, threads: usize) -> Result<Rows, InferError> {
+        let prompted: Vec<Cow<'_, str>> = texts.iter().map(|text| after(prompt, text)).collect();
         let alone: Vec<(&str, Option<&str>)> = prompted.iter().map(|text| (&**text, None)).collect();
         self.run(&self.encoded(&alone, threads)?, threads)
     }
@@ -213,9 +215,14 @@ impl EncoderEngine {
     }
 
     /// The last state of every token of each text, special ones included, `[texts][tokens][hidden]`.
-    pub(crate) fn token_vectors(&self, inputs: &[Input], threads: usize) -> Result<Vec<Rows>, InferError> {
-        let texts: Vec<(&str, Option<&str>)> =
-            inputs.iter().map(|input| (input.text.as_str(), None)).collect();
+    pub(crate) fn token_vectors(
+        &self,
+        inputs: &[Input],
+        prompt: &str,
+        threads: usize,
+    ) -> Result<Vec<Rows>, InferError> {
+        let prompted: Vec<Cow<'_, str>> = inputs.iter().map(|input| after(prompt, &input.text)).collect();
+        let texts: Vec<(&str, Option<&str>)> = prompted.iter().map(|text| (&**text, None)).collect();
         let encodings = self.encoded(&texts, threads)?;
         let mut all = Vec::with_capacity(encodings.len());
         let Buffers { mut batch, mut scratch } = self.take_buffers();
@@ -359,6 +366,11 @@ impl EncoderEngine {
     fn refused(&self, source: TokenizerError) -> InferError {
         InferError::Tokenizer { source }
     }
+}
+
+/// A text that a prompt precedes.
+fn after<'t>(prompt: &str, text: &'t str) -> Cow<'t, str> {
+    if prompt.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(format!("{prompt}{text}")) }
 }
 
 /// The head that models for a task have.

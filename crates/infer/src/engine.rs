@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use loquat_connect::servers::{ModelServers, ServerError};
-use loquat_models::{Decoding, Manifest, Model, OnnxModel, Tagger, log, pair_text};
+use loquat_models::{Decoding, Manifest, Model, OnnxModel, Prompts, Tagger, log, pair_text};
 use loquat_spec::{Entity, Explanation, Task};
 use loquat_text::words;
 use serde::Deserialize;
@@ -136,6 +136,14 @@ impl Engine {
             Self::Tagger(_) => task == Task::TokenClassification,
             Self::Encoder(_) => task != Task::Translation,
             Self::Remote(_) => !matches!(task, Task::Translation | Task::TokenClassification),
+        }
+    }
+
+    /// What may stand before a text that is embedded.
+    pub(crate) fn prompts(&self) -> Option<&Prompts> {
+        match self {
+            Self::Linear(_) | Self::Tagger(_) | Self::Remote(_) => None,
+            Self::Encoder(encoder) => encoder.prompts(),
         }
     }
 

@@ -126,7 +126,7 @@ fn found_keys(object: &Map<String, Value>) -> String {
 }
 
 /// A key that a stranger chose, short enough for a message.
-fn shortened(key: &str) -> String {
+pub(crate) fn shortened(key: &str) -> String {
     const LONGEST: usize = 40;
     if key.chars().nth(LONGEST).is_none() {
         return key.to_owned();

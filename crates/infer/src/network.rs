@@ -4,6 +4,7 @@ use std::path::Path;
 
 use loquat_models::{
     Encoder, EncoderScratch, Head, Manifest, ModelError, OnnxModel, OnnxScratch, PackedBatch, Problem,
+    Prompts,
 };
 
 use crate::kernels::Kernels;
@@ -89,11 +90,11 @@ impl Network {
         }
     }
 
-    /// What stands before every text that is embedded.
-    pub(crate) fn prompt(&self) -> &str {
+    /// What can stand before a text that is embedded.
+    pub(crate) fn prompts(&self) -> Option<&Prompts> {
         match self {
-            Self::Encoder(encoder) => encoder.prompt(),
-            Self::Onnx(model) => model.prompt(),
+            Self::Encoder(encoder) => encoder.prompts(),
+            Self::Onnx(model) => model.prompts(),
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use loquat_models::Prompts;
 use loquat_spec::{PredictParameters, Task};
 
 use crate::error::InputError;
+use crate::input::shortened;
 use crate::zero_shot;
 
 /// Tasks that answer with labels and their scores.
@@ -44,6 +46,9 @@ pub(crate) fn check(parameters: &PredictParameters, taken: Taken) -> Result<(), 
         let reason = "is not yet supported by this kind of model".to_owned();
         return Err(refused("explain", reason, "leave it out; linear models explain"));
     }
+    if parameters.prompt_name.is_some() && task != Task::Embedding {
+        return Err(not_taken("prompt_name", task, "leave it out"));
+    }
     if parameters.top_k.is_some() && !RANKED.contains(&task) {
         return Err(not_taken("top_k", task, "leave it out"));
     }
@@ -56,6 +61,23 @@ pub(crate) fn check(parameters: &PredictParameters, taken: Taken) -> Result<(), 
         return Err(refused("top_k", "is 0".to_owned(), "send a whole number from 1"));
     }
     Ok(())
+}
+
+/// The prompt that a request names, else the model's default.
+pub(crate) fn prompt<'p>(prompts: Option<&'p Prompts>, name: Option<&str>) -> Result<&'p str, InputError> {
+    let Some(name) = name else { return Ok(prompts.map_or("", Prompts::by_default)) };
+    let known: Vec<&str> = prompts.into_iter().flat_map(Prompts::names).collect();
+    if known.is_empty() {
+        return Err(refused(
+            "prompt_name",
+            "is of no use to a model without prompts".to_owned(),
+            "leave it out",
+        ));
+    }
+    prompts.and_then(|prompts| prompts.named(name)).ok_or_else(|| {
+        let reason = format!("{:?} is no prompt of the model", shortened(name));
+        refused("prompt_name", reason, &format!("send one of {}", known.join(", ")))
+    })
 }
 
 fn refuse_zero_shot(parameters: &PredictParameters, task: Task) -> Result<(), InputError> {

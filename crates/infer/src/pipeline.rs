@@ -158,7 +158,13 @@ impl Pipeline {
     pub fn check_parameters(&self, parameters: &PredictParameters) -> Result<(), InputError> {
         let needs_labels = self.zero_shot.labels.is_empty();
         let taken = Taken { task: self.task, explains: self.engine.explains(), needs_labels };
-        parameters::check(parameters, taken)
+        parameters::check(parameters, taken)?;
+        self.prompt(parameters.prompt_name.as_deref()).map(drop)
+    }
+
+    /// What stands before a text that is embedded: the prompt of that name, else the model's default, which may be empty.
+    pub fn prompt(&self, name: Option<&str>) -> Result<&str, InputError> {
+        parameters::prompt(self.engine.prompts(), name)
     }
 
     /// Number of sequences that predicting `inputs` inputs puts through an encoder; `None` for models that take microseconds an
@@ -219,7 +225,8 @@ impl Pipeline {
                 Ok(found.into_iter().map(|entities| Prediction::Entities { entities }).collect())
             }
             (Engine::Encoder(encoder), Task::Embedding) => {
-                let (vectors, owners) = encoder.vectors(inputs, threads)?;
+                let prompt = self.prompt(parameters.prompt_name.as_deref())?;
+                let (vectors, owners) = encoder.vectors(inputs, prompt, threads)?;
                 self.refuse_unsound(&vectors, 1)?;
                 Ok(owners.into_iter().map(|owned| vector_prediction(&vectors[owned])).collect())
             }
@@ -240,11 +247,18 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the model is none for embedding, or its tokenizer refuses a text.
-    pub fn token_vectors(&self, inputs: &[Input], threads: usize) -> Result<Vec<Vec<Vec<f32>>>, InferError> {
+    pub fn token_vectors(
+        &self,
+        inputs: &[Input],
+        parameters: &PredictParameters,
+        threads: usize,
+    ) -> Result<Vec<Vec<Vec<f32>>>, InferError> {
+        self.check_parameters(parameters)?;
         let (Engine::Encoder(encoder), Task::Embedding) = (&*self.engine, self.task) else {
             return Err(InferError::UnsupportedTask { model: self.shown(), task: Task::Embedding });
         };
-        let states = encoder.token_vectors(inputs, threads)?;
+        let prompt = self.prompt(parameters.prompt_name.as_deref())?;
+        let states = encoder.token_vectors(inputs, prompt, threads)?;
         for (input, rows) in states.iter().enumerate() {
             if rows.iter().flatten().any(|value| !value.is_finite()) {
                 return Err(InferError::NotANumber { model: self.shown(), input });

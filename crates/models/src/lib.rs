@@ -29,7 +29,7 @@ pub use artifact::Model;
 pub use chain::{Chain, NEVER};
 pub use checkpoint::Checkpoint;
 pub use encoder::{
-    Architecture, Encoder, EncoderScratch, Head, PackedBatch, PooledClassifier, Precision, Problem,
+    Architecture, Encoder, EncoderScratch, Head, PackedBatch, PooledClassifier, Precision, Problem, Prompts,
     TokenClassifier,
 };
 pub use error::{BatchProblem, ModelError};

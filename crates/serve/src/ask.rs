@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loquat_infer::batcher::{Asks, Output, PipelineJob};
-use loquat_infer::{Input, Pipeline};
+use loquat_infer::{Input, InputError, Pipeline};
 use loquat_spec::{LabelScore, PredictParameters, Prediction, Task};
 use serde_json::Value;
 
@@ -68,6 +68,13 @@ impl Ask {
         Ok(self)
     }
 
+    /// With a prompt before each text, which the protocol names in `field`.
+    pub(crate) fn prompt(mut self, name: Option<&str>, field: &str) -> Result<Self, Problem> {
+        self.pipeline.prompt(name).map_err(|error| prompt_problem(error, field))?;
+        self.parameters.prompt_name = name.map(str::to_owned);
+        Ok(self)
+    }
+
     /// With the score of every label in the answer.
     pub(crate) fn every_label(mut self) -> Self {
         match self.pipeline.task() {
@@ -109,6 +116,11 @@ impl Ask {
         let Self { host, pipeline, inputs, parameters, terms } = self;
         gate::answer(&host, PipelineJob { pipeline, inputs, parameters, asks }, exchange, terms).await
     }
+}
+
+/// The problem of a prompt that a protocol names in `field`.
+pub(crate) fn prompt_problem(error: InputError, field: &str) -> Problem {
+    input_problem(InputError { field: field.to_owned(), ..error })
 }
 
 /// The name of an input's column.

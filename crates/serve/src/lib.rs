@@ -39,7 +39,7 @@ mod why;
 
 pub use config::ServeConfig;
 pub use error::ServeError;
-pub use keys::{KeyEntry, KeyError, KeyFile};
+pub use keys::{Grant, KeyEntry, KeyError, KeyFile, Scope};
 pub use openapi::openapi;
 pub use routes::routes;
 pub use server::serve;

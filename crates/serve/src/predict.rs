@@ -18,7 +18,8 @@ use crate::problem::Problem;
 use crate::render::{Captured, captured, json};
 
 /// Members of `parameters`.
-const PARAMETERS: [&str; 6] = ["top_k", "explain", "labels", "template", "exclusive", "threshold"];
+const PARAMETERS: [&str; 7] =
+    ["top_k", "explain", "labels", "template", "exclusive", "threshold", "prompt_name"];
 
 /// Bytes of response per prediction, as a first guess.
 const BYTES_PER_PREDICTION: usize = 96;
@@ -101,15 +102,16 @@ fn parse_parameters(value: Option<Value>) -> Result<PredictParameters, Problem> 
     };
     let taken = Members::of(object).take("parameters", PARAMETERS)?;
     // An explicit null means the same as leaving the member out.
-    let [top_k, explain, labels, template, exclusive, threshold] =
+    let [top_k, explain, labels, template, exclusive, threshold, prompt] =
         taken.map(|value| value.filter(|value| !value.is_null()));
     Ok(PredictParameters {
         top_k: top_k.map(parse_top_k).transpose()?,
         explain: explain.map(|value| parse_flag("explain", &value)).transpose()?.unwrap_or_default(),
         labels: labels.map(|labels| parse_labels("parameters.labels", labels)).transpose()?,
-        template: template.map(parse_template).transpose()?,
+        template: template.map(|value| parse_text("template", value)).transpose()?,
         exclusive: exclusive.map(|value| parse_flag("exclusive", &value)).transpose()?.unwrap_or_default(),
         threshold: threshold.map(|value| parse_threshold(&value)).transpose()?,
+        prompt_name: prompt.map(|value| parse_text("prompt_name", value)).transpose()?,
     })
 }
 
@@ -124,10 +126,10 @@ fn parse_flag(name: &str, value: &Value) -> Result<bool, Problem> {
     value.as_bool().ok_or_else(|| wrong_type(&format!("parameters.{name}"), value, "a boolean"))
 }
 
-fn parse_template(value: Value) -> Result<String, Problem> {
+fn parse_text(name: &str, value: Value) -> Result<String, Problem> {
     match value {
-        Value::String(template) => Ok(template),
-        other => Err(wrong_type("parameters.template", &other, "a string")),
+        Value::String(text) => Ok(text),
+        other => Err(wrong_type(&format!("parameters.{name}"), &other, "a string")),
     }
 }
 

@@ -31,12 +31,12 @@ pub(crate) async fn why(
     let caller = exchange.note.caller();
     let table = app.table();
     if let Some(host) = table.hosts.get(&subject) {
-        caller.may_ask(&subject)?;
+        caller.may_see(&subject)?;
         return Ok(json(StatusCode::OK, &of_endpoint(&app, host), 1024));
     }
     let answered = app.recent.find(&subject).ok_or_else(|| unknown(&subject))?;
     if answered.caller != caller.name() {
-        caller.may_ask_all()?;
+        caller.may_administer()?;
     }
     Ok(json(StatusCode::OK, &of_request(&table, &answered), 1024))
 }

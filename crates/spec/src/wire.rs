@@ -23,6 +23,9 @@ pub struct PredictParameters {
     /// Threshold that replaces the model's own (multi-label only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f32>,
+    /// Name of the model's prompt that stands before each text; absent: its default prompt, if it has one (embedding only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_name: Option<String>,
 }
 
 /// Body of a prediction request, its inputs not yet held against the task.

@@ -2,6 +2,7 @@
 //!
 //! Open loop, the same texts of mixed lengths one a request, each server alone on one core, the generator on the other.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -187,6 +188,7 @@ impl RunningPeer {
             .args([peer.name, &address.port().to_string()])
             .arg(&cache)
             .stdout(Stdio::null())
+            .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {}", peer.name))?;
         let mut running = Self { child, address, version: version.trim().to_owned() };
@@ -218,11 +220,12 @@ impl RunningPeer {
 
 impl Drop for RunningPeer {
     fn drop(&mut self) {
-        // A signal lets servers with processes of their own end those too; one that has ended needs none.
-        let id = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &id]).status();
-        std::thread::sleep(Duration::from_secs(2));
-        let _ = self.child.kill();
+        // Some have processes of their own, which are of the same group; one that has ended needs no signal.
+        let group = format!("-{}", self.child.id());
+        for signal in ["-TERM", "-KILL"] {
+            let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
+            std::thread::sleep(Duration::from_secs(2));
+        }
         let _ = self.child.wait();
     }
 }

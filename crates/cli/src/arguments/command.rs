@@ -264,6 +264,9 @@ pub(crate) struct Predict {
     /// Threshold that replaces the model's own, for multi-label models
     #[arg(long, value_name = "X")]
     pub(crate) threshold: Option<f32>,
+    /// Which of the model's prompts stands before each text, for embedding models
+    #[arg(long, value_name = "NAME")]
+    pub(crate) prompt_name: Option<String>,
 }
 
 /// Form of rows.

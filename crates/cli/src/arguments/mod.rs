@@ -18,5 +18,5 @@ pub(crate) use global::Global;
 pub(crate) use hosting::Hosting;
 pub(crate) use label::{LabelCommand, LabelNext, LabelReview};
 pub(crate) use models::{ModelsCommand, TableFormat};
-pub(crate) use operation::{BenchCommand, BenchServe, KeysCommand};
+pub(crate) use operation::{BenchCommand, BenchServe, KeyScope, KeysCommand};
 pub(crate) use remote::{Apply, Delete, Get, Remote, Why};

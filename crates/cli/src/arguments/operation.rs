@@ -26,6 +26,16 @@ pub(crate) struct NewKey {
     /// Most requests a second [default: no limit]
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
+    /// What it may do: ask models (predict); change resources, load and unload models, see the requests of others (admin)
+    #[arg(long = "scope", value_name = "A,B", value_enum, value_delimiter = ',', default_value = "predict")]
+    pub(crate) scopes: Vec<KeyScope>,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum KeyScope {
+    Predict,
+    Admin,
 }
 
 /// What to measure.

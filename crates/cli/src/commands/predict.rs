@@ -207,6 +207,7 @@ fn parameters(arguments: &Predict) -> PredictParameters {
         template: arguments.template.clone(),
         exclusive: arguments.exclusive,
         threshold: arguments.threshold,
+        prompt_name: arguments.prompt_name.clone(),
     }
 }
 

@@ -13,11 +13,23 @@ fn a_new_key_is_printed_once_and_its_name_is_taken() {
     let key = made.stdout.trim();
     assert!(key.starts_with("loquat_") && made.stdout.lines().count() == 1, "{}", made.stdout);
     let file = std::fs::read_to_string(folder.path().join("keys.json")).unwrap();
-    assert!(file.contains("newsroom") && !file.contains(key), "{file}");
+    assert!(file.contains("newsroom") && !file.contains(key) && !file.contains("admin"), "{file}");
+    let all = ["keys", "new", "operator", "--keys", "keys.json", "--scope", "predict,admin"];
+    run(folder.path(), &all).expect_status(0);
+    let file = std::fs::read_to_string(folder.path().join("keys.json")).unwrap();
+    assert!(file.contains("\"admin\""), "{file}");
     let again = run(folder.path(), &new).expect_status(1);
     assert!(again.stderr.contains("already"), "{}", again.stderr);
     let bad = run(folder.path(), &["keys", "new", "News Room", "--keys", "keys.json"]).expect_status(2);
     assert!(bad.stderr.contains("lower-case"), "{}", bad.stderr);
+}
+
+#[test]
+fn a_file_of_keys_may_lie_beside_the_resources() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "text-classification", "demo"]).expect_status(0);
+    run(folder.path(), &["keys", "new", "newsroom", "--keys", "demo/keys.json"]).expect_status(0);
+    run(folder.path(), &["check", "demo"]).expect_status(0);
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn a_server_that_is_not_there_is_named() {
 fn a_watched_folder_is_followed_and_a_bad_file_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let (_server, url) = served(at, &["--watch"]);
+    let (mut server, url) = served(at, &["--watch"]);
     let names = || -> Vec<String> {
         let found = run(at, &["get", "--format", "json", "--server", &url]).expect_status(0).json();
         let declared = found.as_array().unwrap().iter();
@@ -122,7 +122,7 @@ fn a_watched_folder_is_followed_and_a_bad_file_changes_nothing() {
     eventually("the new endpoint is there", || names() == ["demo", "help"]);
     write(at, "demo/bad.yaml", &manifest("other", "{ modle: demo }"));
     std::fs::remove_file(at.join("demo/help.yaml")).unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
+    server.complains_of("modle");
     assert_eq!(names(), ["demo", "help"], "the folder breaks a rule");
     write(at, "demo/bad.yaml", &manifest("other", "{ model: demo }"));
     eventually("the folder is taken over as a whole", || names() == ["demo", "other"]);

@@ -13,6 +13,7 @@ use crate::support::{loquat, run, starter};
 pub(crate) struct Server {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
+    errors: BufReader<std::process::ChildStderr>,
 }
 
 impl Server {
@@ -26,7 +27,8 @@ impl Server {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        Self { child, lines, errors }
     }
 
     /// Reads lines until one contains `word`.
@@ -37,12 +39,21 @@ impl Server {
             let read = self.lines.read_line(&mut line).unwrap();
             if read == 0 {
                 let mut errors = String::new();
-                self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+                self.errors.read_to_string(&mut errors).unwrap();
                 panic!("the server ended without {word:?}: {errors}");
             }
             if line.contains(word) {
                 return line.trim().to_owned();
             }
+        }
+    }
+
+    /// Waits for a line on standard error that contains `word`.
+    pub(crate) fn complains_of(&mut self, word: &str) {
+        let mut line = String::new();
+        while !line.contains(word) {
+            line.clear();
+            assert_ne!(self.errors.read_line(&mut line).unwrap(), 0, "the server ended without {word:?}");
         }
     }
 
@@ -64,7 +75,7 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         };
         let mut errors = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        self.errors.read_to_string(&mut errors).unwrap();
         (status.code(), errors)
     }
 }

@@ -161,7 +161,7 @@ fn a_flag_of_a_command_follows_its_environment_variable() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &["init", "text-classification", "demo"]).expect_status(0);
     let mut command = loquat(folder.path());
-    let output = command.args(["check", "demo"]).env("LOQUAT_FORMAT", "json").output().unwrap();
+    let output = command.args(["check", "demo"]).env("LOQUAT_CHECK_FORMAT", "json").output().unwrap();
     serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
 }
 

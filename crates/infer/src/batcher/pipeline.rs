@@ -100,7 +100,7 @@ impl PipelineJob {
                 Ok(predictions.into_iter().map(Output::Prediction).collect())
             }
             Asks::TokenVectors => {
-                let states = self.pipeline.token_vectors(inputs, threads)?;
+                let states = self.pipeline.token_vectors(inputs, &self.parameters, threads)?;
                 Ok(states.into_iter().map(Output::TokenVectors).collect())
             }
         }

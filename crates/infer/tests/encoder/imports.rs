@@ -4,7 +4,7 @@ use std::fs;
 
 use loquat_infer::{Import, ImportError, InferError, Input, Kernels, Pipeline, import, source_files};
 use loquat_models::{Manifest, load_tokenizer};
-use loquat_spec::{ErrorCode, Precision, Share, Task};
+use loquat_spec::{ErrorCode, Precision, PredictParameters, Share, Task};
 
 use loquat_text::Tokenizer;
 
@@ -142,6 +142,24 @@ fn a_default_prompt_stands_before_every_text_that_is_embedded() {
     let (short, whole) = ([Input::new("a parcel")], [Input::new("find: a parcel")]);
     assert_eq!(predict(&prompted, &short, &none(), 1), predict(&plain, &whole, &none(), 1));
     assert_ne!(predict(&prompted, &short, &none(), 1), predict(&plain, &short, &none(), 1));
+
+    let named = |name: &str| PredictParameters { prompt_name: Some(name.to_owned()), ..none() };
+    let two =
+        r#"{"prompts": {"query": "find: ", "passage": "", "odd": "odd "}, "default_prompt_name": "query"}"#;
+    fs::write(source.path().join("config_sentence_transformers.json"), two).unwrap();
+    let (artifact, _) = import_folder(source.path(), &resource(Task::Embedding)).unwrap();
+    let several = Pipeline::load(artifact.path()).unwrap();
+    let odd = [Input::new("odd a parcel")];
+    assert_eq!(predict(&several, &short, &named("odd"), 1), predict(&plain, &odd, &none(), 1));
+    assert_eq!(predict(&several, &short, &named("passage"), 1), predict(&plain, &short, &none(), 1));
+    assert_eq!(predict(&several, &short, &none(), 1), predict(&several, &short, &named("query"), 1));
+    let tokens = |pipeline: &Pipeline, inputs: &[Input], parameters: &PredictParameters| {
+        pipeline.token_vectors(inputs, parameters, 1).unwrap()
+    };
+    assert_eq!(tokens(&several, &short, &named("odd")), tokens(&plain, &odd, &none()));
+    let refused = several.check_parameters(&named("other")).unwrap_err().to_string();
+    assert!(refused.contains("other") && refused.contains("odd, passage, query"), "{refused}");
+    assert!(plain.check_parameters(&named("query")).unwrap_err().to_string().contains("without prompts"));
 
     let unknown = prompts.replace(r#"name": "query"#, r#"name": "passage"#);
     fs::write(source.path().join("config_sentence_transformers.json"), unknown).unwrap();

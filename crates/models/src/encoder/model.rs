@@ -11,7 +11,7 @@ use super::loader::Loader;
 use super::pooling::Pooled;
 use super::scratch::{EncoderScratch, sized};
 use super::settings::Settings;
-use super::{Precision, Problem};
+use super::{Precision, Problem, Prompts};
 use crate::checkpoint::Checkpoint;
 use crate::error::{BatchProblem, ModelError};
 
@@ -119,11 +119,11 @@ impl Encoder {
         }
     }
 
-    /// What stands before every text that is embedded; empty where the model has no default prompt.
-    pub fn prompt(&self) -> &str {
+    /// What stands before a text that is embedded; none of models that do not embed.
+    pub fn prompts(&self) -> Option<&Prompts> {
         match &self.layers {
-            Layers::Embedding(pooled) => &pooled.prompt,
-            _ => "",
+            Layers::Embedding(pooled) => Some(&pooled.prompts),
+            _ => None,
         }
     }
 

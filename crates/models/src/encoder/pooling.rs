@@ -1,5 +1,5 @@
-//! The pooling that sentence-transformers' files describe: `modules.json`, the folders of its modules, and the prompt that
-//! stands before every text.
+//! The pooling that sentence-transformers' files describe: `modules.json`, the folders of its modules, and the prompts that
+//! stand before a text.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::classifier::save_modules;
 use super::dense::Dense;
+use super::prompts::Prompts;
 use super::scratch::sized;
 use crate::artifact::{read_json, to_json, write};
 use crate::checkpoint::read_json_if_there;
@@ -18,7 +19,6 @@ pub(super) const MODULES: &str = "modules.json";
 /// Folder of the module that pools.
 const POOLING: &str = "1_Pooling";
 const SENTENCE: &str = "sentence_bert_config.json";
-const PROMPTS: &str = "config_sentence_transformers.json";
 
 /// How the states of a sequence become its vector.
 #[derive(Debug, Clone)]
@@ -27,8 +27,8 @@ pub(crate) struct Pooled {
     pooling: Vec<Pooling>,
     dense: Option<Dense>,
     normalise: bool,
-    /// What stands before every text; empty as a rule.
-    pub(crate) prompt: String,
+    /// What stands before a text.
+    pub(crate) prompts: Prompts,
     /// The most tokens of a text that the model is meant for.
     pub(crate) max_tokens: Option<usize>,
 }
@@ -40,7 +40,7 @@ impl Default for Pooled {
             pooling: vec![Pooling::Mean],
             dense: None,
             normalise: false,
-            prompt: String::new(),
+            prompts: Prompts::default(),
             max_tokens: None,
         }
     }
@@ -127,17 +127,20 @@ impl Pooled {
         if pooling.is_empty() {
             return Err(unsupported("none".to_owned()));
         }
-        let prompt = default_prompt(folder)?;
-        let included = fields.get("include_prompt").and_then(Value::as_bool).unwrap_or(true);
-        if !prompt.is_empty() && !included {
-            return Err(ModelError::Unsupported {
-                path,
-                what: "include_prompt",
-                found: "false".to_owned(),
-                supported: "true, where a model has a default prompt",
-            });
+        let mut prompts = Prompts::read(folder)?;
+        if fields.get("include_prompt").and_then(Value::as_bool) == Some(false) {
+            if !prompts.by_default().is_empty() {
+                return Err(ModelError::Unsupported {
+                    path,
+                    what: "include_prompt",
+                    found: "false".to_owned(),
+                    supported: "true, where a model has a default prompt",
+                });
+            }
+            // Without a default the model answers without prompts; those that a request could name are of no use here.
+            prompts = Prompts::default();
         }
-        Ok(Self { pooling, prompt, ..Self::default() })
+        Ok(Self { pooling, prompts, ..Self::default() })
     }
 
     /// Whether a dense module follows the pooling.
@@ -235,22 +238,5 @@ fn inside(folder: &Path, module: &str) -> Result<PathBuf, ModelError> {
         what: "path of a module",
         found: module.to_owned(),
         supported: "folders inside of the model's",
-    })
-}
-
-/// The prompt that sentence-transformers puts before a text unless it is told otherwise.
-fn default_prompt(folder: &Path) -> Result<String, ModelError> {
-    let path = folder.join(PROMPTS);
-    let fields: Map<String, Value> =
-        read_json_if_there(&path, "sentence-transformers configuration")?.unwrap_or_default();
-    let Some(name) = fields.get("default_prompt_name").and_then(Value::as_str) else {
-        return Ok(String::new());
-    };
-    let prompt = fields.get("prompts").and_then(|prompts| prompts.get(name)?.as_str());
-    prompt.map(str::to_owned).ok_or_else(|| ModelError::Unsupported {
-        path: path.clone(),
-        what: "default_prompt_name",
-        found: name.to_owned(),
-        supported: "the name of one of the prompts beside it",
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::graph::{Graph, Output, Rectangle};
 use super::problem::OnnxProblem;
 use crate::checkpoint::{CONFIG, Checkpoint, read_json_if_there};
-use crate::encoder::{Head, PackedBatch, Pooled, Problem, Settings, sized};
+use crate::encoder::{Head, PackedBatch, Pooled, Problem, Prompts, Settings, sized};
 use crate::error::ModelError;
 
 /// Texts are padded to a multiple of so many tokens.
@@ -130,9 +130,9 @@ impl OnnxModel {
         self.max_tokens
     }
 
-    /// What stands before every text that is embedded; empty where the model has no default prompt.
-    pub fn prompt(&self) -> &str {
-        if self.head == Head::Embedding { &self.pooled.prompt } else { "" }
+    /// What can stand before a text that is embedded; of models that embed.
+    pub fn prompts(&self) -> Option<&Prompts> {
+        (self.head == Head::Embedding).then_some(&self.pooled.prompts)
     }
 
     /// Whether the graph quantises values as they come, so that rounding shows more than in full precision.

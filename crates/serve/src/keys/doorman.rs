@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::bucket::Bucket;
 use super::error::KeyError;
-use super::file::KeyFile;
+use super::file::{KeyFile, Scope};
 use super::secret;
 use crate::problem::Problem;
 use crate::stamp::FileStamp;
@@ -44,6 +44,7 @@ pub(crate) struct Caller {
 struct Entry {
     name: Arc<str>,
     models: Option<BTreeSet<String>>,
+    scopes: Vec<Scope>,
     bucket: Option<Arc<Bucket>>,
     hash: String,
 }
@@ -77,6 +78,16 @@ impl Caller {
 
     /// Whether it may ask `endpoint`.
     pub(crate) fn may_ask(&self, endpoint: &str) -> Result<(), Problem> {
+        if !self.has(Scope::Predict) {
+            return Err(Problem::forbidden(format!("the key {} may not ask models", self.name()))
+                .field("authorization")
+                .remedy("send a key of scope predict; loquat keys new makes one"));
+        }
+        self.may_see(endpoint)
+    }
+
+    /// Whether `endpoint` is any of its business.
+    pub(crate) fn may_see(&self, endpoint: &str) -> Result<(), Problem> {
         match self.models() {
             Some(models) if !models.contains(endpoint) => {
                 Err(Problem::forbidden(format!("the key {} may not ask endpoint {endpoint}", self.name()))
@@ -87,8 +98,8 @@ impl Caller {
         }
     }
 
-    /// Whether it may ask every endpoint, and so change what is hosted.
-    pub(crate) fn may_ask_all(&self) -> Result<(), Problem> {
+    /// Whether every endpoint is its business.
+    pub(crate) fn may_see_all(&self) -> Result<(), Problem> {
         if self.models().is_none() {
             return Ok(());
         }
@@ -96,6 +107,20 @@ impl Caller {
         Err(Problem::forbidden(detail)
             .field("authorization")
             .remedy("send a key without models; loquat keys new makes one"))
+    }
+
+    /// Whether it may change what is hosted, and see what others asked.
+    pub(crate) fn may_administer(&self) -> Result<(), Problem> {
+        if self.has(Scope::Admin) {
+            return Ok(());
+        }
+        Err(Problem::forbidden(format!("the key {} is not of scope admin", self.name()))
+            .field("authorization")
+            .remedy("send a key of scope admin; loquat keys new NAME --scope predict,admin makes one"))
+    }
+
+    fn has(&self, scope: Scope) -> bool {
+        self.entry.as_ref().is_none_or(|entry| entry.scopes.contains(&scope))
     }
 
     fn models(&self) -> Option<&BTreeSet<String>> {
@@ -204,7 +229,7 @@ impl Ring {
             let kept = kept.filter(|bucket| Some(bucket.rate()) == key.rate);
             let bucket = key.rate.map(|rate| kept.unwrap_or_else(|| Arc::new(Bucket::new(rate, now))));
             let models = key.models.map(BTreeSet::from_iter);
-            let entry = Entry { name: key.name.into(), models, bucket, hash: key.hash };
+            let entry = Entry { name: key.name.into(), models, scopes: key.scopes, bucket, hash: key.hash };
             entries.insert(key.id, Arc::new(entry));
         }
         Ok(Self { entries, ..Self::default() })

@@ -1,4 +1,4 @@
-//! The file of keys: names, models, rates and hashes, as JSON. It holds no secret that opens anything.
+//! The file of keys: names, models, rates, scopes and hashes, as JSON. It holds no secret that opens anything.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::error::KeyError;
 use super::secret;
 
-/// The format of the file: `1.0`, the first.
-const FORMAT: &str = "1.0";
+/// The format of the file.
+///
+/// - `1.0`: names, ids, models, rates, hashes. Its keys could ask, and those without models could change resources too.
+/// - `1.1`: `scopes`. A file of 1.0 is read as if each entry said `[predict]`: its keys answer as before and change nothing.
+///   A loquat of 1.0 refuses a file with scopes, since it would grant more than they say.
+const FORMAT: &str = "1.1";
 
 /// A file of keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,8 +38,40 @@ pub struct KeyEntry {
     /// Most requests a second, averaged; no limit when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
+    /// What it may do; `[predict]` when absent.
+    #[serde(default = "Scope::least")]
+    pub scopes: Vec<Scope>,
     /// Argon2id hash of the key in PHC form.
     pub hash: String,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Ask the models that it is for.
+    Predict,
+    /// Change the resources of the server, load and unload models, and see the requests of other callers.
+    Admin,
+}
+
+/// What a new key is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// Who it is given to.
+    pub name: String,
+    /// Endpoints that it may ask; all when absent.
+    pub models: Option<Vec<String>>,
+    /// Most requests a second; no limit when absent.
+    pub rate: Option<f64>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+}
+
+impl Scope {
+    fn least() -> Vec<Self> {
+        vec![Self::Predict]
+    }
 }
 
 impl Default for KeyFile {
@@ -66,27 +102,24 @@ impl KeyFile {
     }
 
     /// Adds a key to the file, which is made where there is none, and gives the key itself. Nothing holds it afterwards.
-    pub fn add(
-        path: &Path,
-        name: &str,
-        models: Option<Vec<String>>,
-        rate: Option<f64>,
-    ) -> Result<String, KeyError> {
+    pub fn add(path: &Path, grant: Grant) -> Result<String, KeyError> {
         let mut keys = match Self::read(path) {
             Err(KeyError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 Self::default()
             }
             read => read?,
         };
+        let Grant { name, models, rate, scopes } = grant;
         if keys.keys.iter().any(|entry| entry.name == name) {
-            return Err(KeyError::Taken { path: path.to_owned(), name: name.to_owned() });
+            return Err(KeyError::Taken { path: path.to_owned(), name });
         }
         let made = secret::make()?;
-        let entry = KeyEntry { name: name.to_owned(), id: made.id, models, rate, hash: made.hash };
+        let entry = KeyEntry { name, id: made.id, models, rate, scopes, hash: made.hash };
         if let Some(problem) = entry.problem() {
             return Err(KeyError::Entry { path: path.to_owned(), name: entry.name, problem });
         }
         keys.keys.push(entry);
+        keys.format_version = FORMAT.to_owned();
         keys.write(path)?;
         Ok(made.key)
     }
@@ -119,6 +152,12 @@ impl KeyEntry {
         }
         if self.models.as_ref().is_some_and(Vec::is_empty) {
             return Some("its list of models is empty; leave it out to allow all");
+        }
+        if self.scopes.is_empty() {
+            return Some("its list of scopes is empty; name predict, admin or both");
+        }
+        if self.models.is_some() && self.scopes.contains(&Scope::Admin) {
+            return Some("its scope admin reaches every endpoint; leave out its models, or the scope");
         }
         if !secret::is_hash(&self.hash) {
             return Some("its hash is not Argon2id in PHC form");

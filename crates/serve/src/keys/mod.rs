@@ -8,4 +8,4 @@ mod secret;
 
 pub(crate) use doorman::{Caller, Doorman};
 pub use error::KeyError;
-pub use file::{KeyEntry, KeyFile};
+pub use file::{Grant, KeyEntry, KeyFile, Scope};

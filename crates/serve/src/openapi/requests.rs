@@ -86,6 +86,7 @@ pub(super) fn requests() -> Value {
                 "inputs": { "$ref": "#/components/schemas/Texts" },
                 "normalize": { "description": "Whether vectors have length 1.", "type": "boolean", "default": true },
                 "dimensions": { "description": "How many of a vector's first values.", "type": "integer", "minimum": 1 },
+                "prompt_name": { "description": "Which of the model's prompts stands before each text.", "type": "string" },
                 "truncate": { "type": "boolean" },
                 "truncation_direction": { "enum": ["Left", "Right"] }
             },
@@ -97,6 +98,7 @@ pub(super) fn requests() -> Value {
             "type": "object",
             "properties": {
                 "inputs": { "$ref": "#/components/schemas/Texts" },
+                "prompt_name": { "description": "Which of the model's prompts stands before each text.", "type": "string" },
                 "truncate": { "type": "boolean" },
                 "truncation_direction": { "enum": ["Left", "Right"] }
             },
@@ -108,7 +110,8 @@ pub(super) fn requests() -> Value {
             "type": "object",
             "properties": {
                 "inputs": { "$ref": "#/components/schemas/Texts" },
-                "add_special_tokens": { "type": "boolean", "default": true }
+                "add_special_tokens": { "type": "boolean", "default": true },
+                "prompt_name": { "description": "Which of the model's prompts stands before each text.", "type": "string" }
             },
             "required": ["inputs"],
             "additionalProperties": false,

@@ -72,11 +72,13 @@ pub(crate) async fn tei_vectors(
     let [inputs, normalize, truncate, direction, prompt, dimensions] = members
         .take("", ["inputs", "normalize", "truncate", "truncation_direction", "prompt_name", "dimensions"])?;
     check_truncation(truncate, direction)?;
-    refuse("prompt_name", prompt)?;
-    let shape =
-        Shape { dimensions: parse_dimensions(dimensions)?, unit: flag("normalize", normalize, true)? };
+    let shape = Shape {
+        dimensions: parse_dimensions(dimensions)?,
+        unit: flag("normalize", normalize, true)?,
+        prompt: parse_prompt("prompt_name", prompt)?,
+    };
     let texts = texts(inputs, "inputs")?;
-    let vectors = vectors(chosen, (&texts, "inputs"), shape, exchange).await?;
+    let vectors = vectors(chosen, (&texts, "inputs"), &shape, exchange).await?;
     Ok((vectors, characters(&texts)))
 }
 
@@ -91,10 +93,10 @@ pub(crate) async fn embed_all(
     let [inputs, truncate, direction, prompt] =
         members.take("", ["inputs", "truncate", "truncation_direction", "prompt_name"])?;
     check_truncation(truncate, direction)?;
-    refuse("prompt_name", prompt)?;
+    let prompt = parse_prompt("prompt_name", prompt)?;
     let texts = texts(inputs, "inputs")?;
     let ask = Ask::new(&chosen.host, &chosen.pipeline, &texts, "inputs")?;
-    let vectors = ask.token_vectors(&exchange).await?;
+    let vectors = ask.prompt(prompt.as_deref(), "prompt_name")?.token_vectors(&exchange).await?;
     let capacity = vectors.iter().map(|of_text| capacity(of_text)).sum();
     let mut response = json(StatusCode::OK, &vectors, capacity);
     stamp(response.headers_mut(), &exchange, characters(&texts));
@@ -110,6 +112,7 @@ pub(crate) async fn similarity(
     let chosen = choose(&app.table(), request.headers(), &TASKS)?;
     let members = body::members(request, &app, &chosen.host, &exchange).await?;
     let [inputs, parameters] = members.take("", ["inputs", "parameters"])?;
+    let mut whole = Shape { dimensions: None, unit: true, prompt: None };
     if let Some(parameters) = present(parameters) {
         let Value::Object(object) = parameters else {
             return Err(wrong_type("parameters", &parameters, "an object"));
@@ -117,7 +120,7 @@ pub(crate) async fn similarity(
         let [truncate, direction, prompt] =
             Members::of(object).take("parameters", ["truncate", "truncation_direction", "prompt_name"])?;
         check_truncation(truncate, direction)?;
-        refuse("parameters.prompt_name", prompt)?;
+        whole.prompt = parse_prompt("parameters.prompt_name", prompt)?;
     }
     let object = match inputs {
         Some(Value::Object(object)) => object,
@@ -134,9 +137,8 @@ pub(crate) async fn similarity(
         }
     };
     let sentences = texts(sentences, "inputs.sentences")?;
-    let whole = Shape { dimensions: None, unit: true };
-    let first = vectors(&chosen, (&source, "inputs.source_sentence"), whole, &exchange).await?;
-    let others = vectors(&chosen, (&sentences, "inputs.sentences"), whole, &exchange).await?;
+    let first = vectors(&chosen, (&source, "inputs.source_sentence"), &whole, &exchange).await?;
+    let others = vectors(&chosen, (&sentences, "inputs.sentences"), &whole, &exchange).await?;
     let first = first.into_iter().next().unwrap_or_default();
     let cosine =
         |other: Vec<f32>| -> f32 { other.iter().zip(&first).map(|(left, right)| left * right).sum() };
@@ -158,7 +160,7 @@ pub(crate) async fn openai(
         members.take("", ["input", "model", "encoding_format", "dimensions", "user"])?;
     let model = model.map(parse_model).transpose()?.flatten();
     let chosen = openai::model(&app.table(), &headers, model.as_deref(), &TASKS)?;
-    let shape = Shape { dimensions: parse_dimensions(dimensions)?, unit: true };
+    let shape = Shape { dimensions: parse_dimensions(dimensions)?, unit: true, prompt: None };
     let as_bytes = match present(format) {
         None => false,
         Some(Value::String(format)) if format == "float" => false,
@@ -166,7 +168,7 @@ pub(crate) async fn openai(
         Some(other) => return Err(wrong_type("encoding_format", &other, "\"float\" or \"base64\"")),
     };
     let texts = texts(input, "input")?;
-    let vectors = vectors(&chosen, (&texts, "input"), shape, &exchange).await?;
+    let vectors = vectors(&chosen, (&texts, "input"), &shape, &exchange).await?;
     let capacity = capacity(&vectors);
     let item = |(index, vector): (usize, Vec<f32>)| {
         let embedding = if as_bytes { Vector::Bytes(encoded(&vector)) } else { Vector::Floats(vector) };
@@ -180,16 +182,18 @@ pub(crate) async fn openai(
 }
 
 /// In which form vectors are asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shape {
     /// How many of their first values; all where it is none.
     pub(crate) dimensions: Option<usize>,
     /// Whether at length 1.
     pub(crate) unit: bool,
+    /// The name of the prompt before each text; none: the model's default.
+    pub(crate) prompt: Option<String>,
 }
 
 impl Shape {
-    fn of(self, mut vector: Vec<f32>) -> Vec<f32> {
+    fn of(&self, mut vector: Vec<f32>) -> Vec<f32> {
         vector.truncate(self.dimensions.unwrap_or(usize::MAX));
         if self.unit { unit_length(vector) } else { vector }
     }
@@ -201,13 +205,12 @@ fn parse_dimensions(value: Option<Value>) -> Result<Option<usize>, Problem> {
     number.map(Some).ok_or_else(|| wrong_type("dimensions", &value, "a whole number from 1"))
 }
 
-/// Refuses a member that would change the vectors.
-pub(crate) fn refuse(field: &str, value: Option<Value>) -> Result<(), Problem> {
+/// Reads the name of a prompt, which the protocol calls `field`.
+pub(crate) fn parse_prompt(field: &str, value: Option<Value>) -> Result<Option<String>, Problem> {
     match present(value) {
-        None => Ok(()),
-        Some(_) => Err(Problem::new(ErrorCode::Unsupported, format!("{field} is not yet supported"))
-            .field(field)
-            .remedy("leave it out")),
+        None => Ok(None),
+        Some(Value::String(name)) => Ok(Some(name)),
+        Some(other) => Err(wrong_type(field, &other, "the name of a prompt")),
     }
 }
 
@@ -233,10 +236,11 @@ pub(crate) fn texts(inputs: Option<Value>, field: &str) -> Result<Value, Problem
 pub(crate) async fn vectors(
     chosen: &Chosen,
     (texts, field): (&Value, &str),
-    shape: Shape,
+    shape: &Shape,
     exchange: &Exchange,
 ) -> Result<Vec<Vec<f32>>, Problem> {
-    let predictions = Ask::new(&chosen.host, &chosen.pipeline, texts, field)?.predict(exchange).await?;
+    let ask = Ask::new(&chosen.host, &chosen.pipeline, texts, field)?;
+    let predictions = ask.prompt(shape.prompt.as_deref(), "prompt_name")?.predict(exchange).await?;
     let vector = |prediction| match prediction {
         Prediction::Embedding { embedding } => Some(embedding),
         // Texts alone have no other answer.

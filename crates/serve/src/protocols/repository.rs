@@ -85,7 +85,7 @@ pub(crate) async fn unload(
 
 /// Unloads the model of an endpoint until it is to be loaded again.
 pub(crate) fn unload_model(app: &App, exchange: &Exchange, name: &str) -> Result<(), Problem> {
-    exchange.note.caller().may_ask_all()?;
+    exchange.note.caller().may_administer()?;
     app.table().host(name)?;
     app.waker.unload(name).map_err(|reason| Problem::new(ErrorCode::Unavailable, reason))
 }
@@ -102,7 +102,7 @@ pub(crate) async fn load(
 
 /// Loads the model of an endpoint that was unloaded on request or is asleep; which version is its alias's to say.
 pub(crate) fn load_model(app: &App, exchange: &Exchange, name: &str) -> Result<(), Problem> {
-    exchange.note.caller().may_ask(name)?;
+    exchange.note.caller().may_administer()?;
     app.table().host(name)?;
     let loaded = app.waker.load(name);
     loaded.map(drop).map_err(|reason| {

@@ -10,13 +10,14 @@ use loquat_text::{Tokenizer, TokenizerError};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::ask::prompt_problem;
 use crate::body::{self, wrong_type};
 use crate::choose::{Chosen, choose_where, existing};
 use crate::exchange::Exchange;
 use crate::host::{App, Host, Table};
 use crate::predict::{check_count, check_length};
 use crate::problem::Problem;
-use crate::protocols::embedding::{refuse, texts};
+use crate::protocols::embedding::{parse_prompt, texts};
 use crate::protocols::tei::flag;
 use crate::render::json;
 
@@ -45,7 +46,8 @@ pub(crate) async fn tokenize(
     exchange.note.caller().may_ask(&chosen.host.name)?;
     let members = body::members(request, &app, &chosen.host, &exchange).await?;
     let [inputs, special, prompt] = members.take("", ["inputs", "add_special_tokens", "prompt_name"])?;
-    refuse("prompt_name", prompt)?;
+    let prompt = parse_prompt("prompt_name", prompt)?;
+    let prompt = prompt_of(&chosen, prompt.as_deref())?;
     let special = flag("add_special_tokens", special, true)?;
     let inputs = match texts(inputs, "inputs")? {
         Value::Array(list) => list,
@@ -56,7 +58,7 @@ pub(crate) async fn tokenize(
     let mut all = Vec::with_capacity(inputs.len());
     for (place, text) in inputs.iter().filter_map(Value::as_str).enumerate() {
         check_length(&chosen.host, text, || format!("inputs[{place}]"))?;
-        all.push(tokens(tokenizer, text, special)?);
+        all.push(tokens(tokenizer, &format!("{prompt}{text}"), special)?);
     }
     Ok(json(StatusCode::OK, &all, 1024))
 }
@@ -100,6 +102,11 @@ fn no_tokenizer(table: &Table) -> Problem {
 pub(crate) fn tokenizer(chosen: &Chosen) -> Result<&Tokenizer, Problem> {
     let name = &chosen.host.name;
     chosen.pipeline.tokenizer().ok_or_else(|| Problem::no_model(format!("endpoint {name} has no tokenizer")))
+}
+
+/// What stands before a text, as the embedding routes put it there.
+pub(crate) fn prompt_of<'c>(chosen: &'c Chosen, name: Option<&str>) -> Result<&'c str, Problem> {
+    chosen.pipeline.prompt(name).map_err(|error| prompt_problem(error, "prompt_name"))
 }
 
 /// The tokens of a text, whole however long it is.

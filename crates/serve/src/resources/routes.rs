@@ -29,7 +29,7 @@ pub(crate) async fn list(
 ) -> Result<Response<Body>, Problem> {
     hosted(&captured(path)?)?;
     let exchange = Exchange::of(&request);
-    exchange.note.caller().may_ask_all()?;
+    exchange.note.caller().may_see_all()?;
     let table = app.table();
     let (_, declared) = app.declared.snapshot();
     let mut items: Vec<Value> = declared
@@ -50,7 +50,7 @@ pub(crate) async fn get(
 ) -> Result<Response<Body>, Problem> {
     let (plural, name) = captured(path)?;
     hosted(&plural)?;
-    Exchange::of(&request).note.caller().may_ask_all()?;
+    Exchange::of(&request).note.caller().may_see_all()?;
     let table = app.table();
     let host = table.hosts.get(&name).map(AsRef::as_ref);
     let declared = app.declared.get(&name).or_else(|| host.and_then(implicit));
@@ -67,7 +67,7 @@ pub(crate) async fn put(
     let (plural, name) = captured(path)?;
     hosted(&plural)?;
     let exchange = Exchange::of(&request);
-    exchange.note.caller().may_ask_all()?;
+    exchange.note.caller().may_administer()?;
     let dry_run = dry_run(&request)?;
     let deadline = exchange.start + body::UNNAMED_TIME;
     let bytes = body::read(request, app.max_body, deadline).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn delete(
     let (plural, name) = captured(path)?;
     hosted(&plural)?;
     let exchange = Exchange::of(&request);
-    exchange.note.caller().may_ask_all()?;
+    exchange.note.caller().may_administer()?;
     let dry_run = dry_run(&request)?;
     let table = app.table();
     if app.declared.get(&name).is_none() {

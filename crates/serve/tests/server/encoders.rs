@@ -1,76 +1,10 @@
 //! Encoders behind the server: their tasks over both of its protocols.
 
-use std::path::Path;
-
-use loquat_infer::{Import, Kernels, import, source_files};
-use loquat_spec::{Model, ModelSource, Precision, Requests, Share, Task, ZeroShot};
-use loquat_store::NewVersion;
+use loquat_spec::{Requests, Task, ZeroShot};
 use serde_json::{Value, json};
 
-use crate::harness::{Registry, Server, endpoint, name};
-
-/// Registers a tiny random model of the repository under `model`, with a tokenizer that knows letters.
-pub(crate) fn register(registry: &Registry, model: &str, (reference, task): (&str, Task), labels: &[&str]) {
-    let source = tempfile::tempdir().unwrap();
-    loquat_testkit::tiny_model(reference, source.path());
-    if labels == [RELEVANCE] {
-        keep_one_label(source.path());
-    }
-    let resource = Model {
-        name: name(model),
-        task,
-        source: ModelSource::Folder(String::new()),
-        labels: (!labels.is_empty()).then(|| labels.iter().map(|label| (*label).to_owned()).collect()),
-        max_length: None,
-        template: None,
-        precision: Precision::F32,
-        agreement: Share::parse("98%").unwrap(),
-        dataset: None,
-    };
-    let files = source_files(source.path()).unwrap();
-    let kernels = Kernels::detect();
-    let request =
-        Import { model: &resource, files: &files, source: reference, texts: &[], kernels, threads: 1 };
-    let staging = registry.store.stage().unwrap();
-    import(&request, staging.path()).unwrap();
-    let new = NewVersion { outcome: "imported".to_owned(), ..NewVersion::default() };
-    registry.store.register(&name(model), staging, new).unwrap();
-    registry.promote(model, 1);
-}
-
-/// The only label of a reranker.
-pub(crate) const RELEVANCE: &str = "relevance";
-
-/// Cuts a classifier down to its first label.
-fn keep_one_label(folder: &Path) {
-    let place = folder.join("config.json");
-    let mut config: Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
-    config["id2label"] = json!({ "0": RELEVANCE });
-    config["label2id"] = json!({ RELEVANCE: 0 });
-    std::fs::write(&place, config.to_string()).unwrap();
-
-    let place = folder.join("model.safetensors");
-    let bytes = std::fs::read(&place).unwrap();
-    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let (header, data) = bytes[8..].split_at(length);
-    let tensors: serde_json::Map<String, Value> = serde_json::from_slice(header).unwrap();
-    let (mut kept, mut written) = (serde_json::Map::new(), Vec::new());
-    for (name, mut tensor) in tensors.into_iter().filter(|(name, _)| name != "__metadata__") {
-        let offset = |end: usize| tensor["data_offsets"][end].as_u64().unwrap() as usize;
-        let mut values = &data[offset(0)..offset(1)];
-        if name.starts_with("classifier.") {
-            let labels = tensor["shape"][0].as_u64().unwrap() as usize;
-            values = &values[..values.len() / labels];
-            tensor["shape"][0] = 1.into();
-        }
-        tensor["data_offsets"] = json!([written.len(), written.len() + values.len()]);
-        written.extend_from_slice(values);
-        kept.insert(name, tensor);
-    }
-    let header = Value::Object(kept).to_string();
-    let length = (header.len() as u64).to_le_bytes();
-    std::fs::write(&place, [&length[..], header.as_bytes(), &written].concat()).unwrap();
-}
+use crate::harness::{Registry, Server, endpoint};
+use crate::tiny_encoders::{PROMPTED, RELEVANCE, register};
 
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
@@ -224,6 +158,40 @@ fn decoded(text: &str) -> Vec<f64> {
 }
 
 #[test]
+fn a_prompt_is_chosen_by_its_name_on_every_route_that_has_one() {
+    let registry = Registry::new();
+    register(&registry, PROMPTED, ("bert-embedding", Task::Embedding), &[]);
+    let server = registry.serve();
+    let answer = |path: &str, body: Value| {
+        let reply = server.post(path, &body);
+        assert_eq!(reply.status, 200, "{path} {body}: {}", reply.text());
+        reply.json()
+    };
+    let (short, whole) = ("a parcel", "find: a parcel");
+    for path in ["/embed", "/embed_all", "/tokenize"] {
+        let plain = answer(path, json!({ "inputs": short }));
+        let prompted = answer(path, json!({ "inputs": short, "prompt_name": "query" }));
+        assert_eq!(prompted, answer(path, json!({ "inputs": whole })), "{path}");
+        assert_ne!(prompted, plain, "{path}");
+        assert_eq!(plain, answer(path, json!({ "inputs": short, "prompt_name": "passage" })), "{path}");
+        assert_eq!(plain, answer(path, json!({ "inputs": short, "prompt_name": null })), "{path}");
+        let refused = server.post(path, &json!({ "inputs": short, "prompt_name": "other" }));
+        assert_eq!((refused.status, &refused.json()["error_type"]), (422, &json!("Validation")));
+        assert!(refused.text().contains("passage, query"), "{}", refused.text());
+    }
+    let alike = |parameters: Value, source: &str, other: &str| {
+        let inputs = json!({ "source_sentence": source, "sentences": [other] });
+        answer("/similarity", json!({ "inputs": inputs, "parameters": parameters }))
+    };
+    let prompted = alike(json!({ "prompt_name": "query" }), short, "a refund");
+    assert_eq!(prompted, alike(json!({}), whole, "find: a refund"));
+    let own = |inputs: &str, parameters: Value| {
+        answer("/models/prompted/predict", json!({ "inputs": inputs, "parameters": parameters }))["predictions"].clone()
+    };
+    assert_eq!(own(short, json!({ "prompt_name": "query" })), own(whole, json!({})));
+}
+
+#[test]
 fn requests_for_vectors_are_refused_at_their_place() {
     let registry = Registry::new();
     register(&registry, "vectors", ("bert-embedding", Task::Embedding), &[]);
@@ -234,7 +202,8 @@ fn requests_for_vectors_are_refused_at_their_place() {
         ("/embed", json!({ "inputs": "a", "normalize": 1 }), 422, "normalize"),
         ("/embed", json!({ "inputs": "a", "dimensions": 17 }), 422, "at most 16"),
         ("/embed", json!({ "inputs": "a", "dimensions": 0 }), 422, "dimensions"),
-        ("/embed", json!({ "inputs": "a", "prompt_name": "query" }), 400, "not yet supported"),
+        ("/embed", json!({ "inputs": "a", "prompt_name": "query" }), 422, "without prompts"),
+        ("/embed", json!({ "inputs": "a", "prompt_name": 1 }), 422, "prompt_name"),
         ("/embed_all", json!({ "inputs": "a", "normalize": true }), 422, "normalize"),
         ("/embed_all", json!({ "inputs": 1 }), 422, "inputs"),
         ("/tokenize", json!({ "inputs": "a", "add_special_tokens": 1 }), 422, "add_special_tokens"),

@@ -7,8 +7,8 @@ use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use loquat_spec::{Endpoint, Requests, Task};
 
-use crate::encoders::{RELEVANCE, register};
 use crate::harness::{LABELS, Registry, Server, endpoint, tiny_model};
+use crate::tiny_encoders::{RELEVANCE, register};
 
 const SERVICE: &str = "inference.GRPCInferenceService";
 const INVALID_ARGUMENT: &str = "3";
@@ -193,6 +193,16 @@ fn server_and_models_are_described() {
         ("tickets".into(), "1".into(), "READY".into())
     );
     assert_eq!(call(&server, "RepositoryModelLoad", &field(2, "tickets")).fields(), []);
+}
+
+#[test]
+fn a_message_that_can_not_be_read_is_the_senders_fault() {
+    let (_registry, server) = two_versions();
+    for method in ["ModelInfer", "ModelReady", "tei.v1.Embed/Embed", "tei.v1.Predict/PredictStream"] {
+        let answer = call(&server, method, &[1 << 3 | 2, 9, b'a']);
+        assert_eq!(answer.status, INVALID_ARGUMENT, "{method}: {}", answer.message);
+        assert!(answer.message.contains("can't be read"), "{}", answer.message);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use loquat_models::{
     Calibration, Component, FeatureConfig, Golden, Manifest, Model, Norm, TermFrequency, Vocabulary,
     WeightRows,
 };
-use loquat_serve::{ServeConfig, ServeError};
+use loquat_serve::{Grant, Scope, ServeConfig, ServeError};
 use loquat_spec::{Endpoint, Name, Requests, Task};
 use loquat_store::{NewVersion, Store};
 use loquat_text::{Ngrams, Normalisation, Prepared};
@@ -91,6 +91,11 @@ pub(crate) struct Registry {
 
 pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
+}
+
+/// A key of scope predict without limits, the least that `loquat keys new` makes.
+pub(crate) fn grant(name: &str) -> Grant {
+    Grant { name: name.to_owned(), models: None, rate: None, scopes: vec![Scope::Predict] }
 }
 
 impl Registry {

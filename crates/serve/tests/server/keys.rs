@@ -1,9 +1,9 @@
 //! API keys: who is let in, to what, and how often.
 
-use loquat_serve::{KeyError, KeyFile};
+use loquat_serve::{Grant, KeyError, KeyFile, Scope};
 use serde_json::{Value, json};
 
-use crate::harness::{Registry, Reply, Server, tiny_model};
+use crate::harness::{Registry, Reply, Server, grant, tiny_model};
 
 const PATH: &str = "/models/tickets/predict";
 
@@ -26,7 +26,7 @@ impl Guarded {
 
     fn key(&self, name: &str, models: Option<&[&str]>, rate: Option<f64>) -> String {
         let models = models.map(|models| models.iter().map(|model| (*model).to_owned()).collect());
-        KeyFile::add(&self.file(), name, models, rate).unwrap()
+        KeyFile::add(&self.file(), Grant { models, rate, ..grant(name) }).unwrap()
     }
 
     fn serve(&self) -> Server {
@@ -120,7 +120,7 @@ fn the_file_holds_no_key_and_is_its_owners_alone() {
     let secret = key.rsplit('_').next().unwrap();
     assert!(secret.len() == 64 && !text.contains(secret) && text.contains("$argon2id$"));
     let file: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(file["formatVersion"], "1.0");
+    assert_eq!((&file["formatVersion"], &file["keys"][0]["scopes"]), (&json!("1.1"), &json!(["predict"])));
     assert_eq!(
         (&file["keys"][0]["name"], &file["keys"][0]["models"], &file["keys"][0]["rate"]),
         (&json!("newsroom"), &json!(["tickets"]), &json!(5.0))
@@ -138,14 +138,22 @@ fn the_file_holds_no_key_and_is_its_owners_alone() {
 fn files_that_can_not_be_used_say_why() {
     let guarded = Guarded::new();
     guarded.key("newsroom", None, None);
-    let add = |name: &str, rate| KeyFile::add(&guarded.file(), name, None, rate).unwrap_err();
+    let add = |name: &str, rate| KeyFile::add(&guarded.file(), Grant { rate, ..grant(name) }).unwrap_err();
     assert!(matches!(add("newsroom", None), KeyError::Taken { .. }));
     assert!(add("News Room", None).to_string().contains("lower-case"));
     assert!(add("zero", Some(0.0)).to_string().contains("above 0"));
     assert!(add("nan", Some(f64::NAN)).to_string().contains("above 0"));
+    let scoped = |models, scopes| {
+        let grant = Grant { models, scopes, ..grant("scoped") };
+        KeyFile::add(&guarded.file(), grant).unwrap_err().to_string()
+    };
+    assert!(scoped(None, vec![]).contains("predict, admin or both"));
+    let some = Some(vec!["tickets".to_owned()]);
+    assert!(scoped(some, vec![Scope::Predict, Scope::Admin]).contains("every endpoint"));
     let sound = std::fs::read_to_string(guarded.file()).unwrap();
     for (text, says) in [
-        (sound.replace("\"1.0\"", "\"2.0\""), "format version 2.0"),
+        (sound.replace("\"1.1\"", "\"2.0\""), "format version 2.0"),
+        (sound.replace("\"predict\"", "\"everything\""), "everything"),
         (sound.replace("argon2id", "argon2i"), "Argon2id"),
         (sound.replace("\"hash\"", "\"secret\""), "no file of keys"),
     ] {
@@ -153,6 +161,25 @@ fn files_that_can_not_be_used_say_why() {
         let error = KeyFile::read(&guarded.file()).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
+}
+
+#[test]
+fn keys_of_a_file_without_scopes_go_on_asking_and_change_nothing() {
+    let guarded = Guarded::new();
+    let key = guarded.key("newsroom", None, None);
+    let mut file: Value = serde_json::from_slice(&std::fs::read(guarded.file()).unwrap()).unwrap();
+    file["formatVersion"] = "1.0".into();
+    file["keys"][0].as_object_mut().unwrap().remove("scopes");
+    std::fs::write(guarded.file(), file.to_string()).unwrap();
+    let server = guarded.serve();
+    assert_eq!(with_key(&server, PATH, &key).status, 200);
+    let refused = with_key(&server, "/v2/repository/models/tickets/unload", &key);
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("admin"), "{}", refused.text());
+    guarded.key("second", None, None);
+    let file: Value = serde_json::from_slice(&std::fs::read(guarded.file()).unwrap()).unwrap();
+    assert_eq!(file["formatVersion"], "1.1");
+    assert_eq!(file["keys"][0]["scopes"], json!(["predict"]));
 }
 
 #[test]

@@ -29,6 +29,8 @@ mod protocols;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod tiny_encoders;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod traces;

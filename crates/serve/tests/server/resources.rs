@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use loquat_serve::KeyFile;
+use loquat_serve::{Grant, KeyFile, Scope};
 use loquat_spec::{Endpoint, ModelReference, Portion, Requests, Scaling, Task, ZeroShot};
 use serde_json::{Value, json};
 
-use crate::harness::{LABELS, Registry, Server, endpoint, tiny_model};
+use crate::harness::{LABELS, Registry, Server, endpoint, grant, tiny_model};
 
 const ENDPOINTS: &str = "/apis/loquat.dev/v1alpha1/endpoints";
 
@@ -256,24 +256,38 @@ fn requests_in_flight_survive_the_change_of_an_endpoint() {
 }
 
 #[test]
-fn keys_for_some_endpoints_change_nothing() {
+fn only_keys_of_scope_admin_change_anything() {
     let registry = two_versions();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");
-    let all = KeyFile::add(&file, "operator", None, None).unwrap();
-    let some = KeyFile::add(&file, "caller", Some(vec!["tickets".to_owned()]), None).unwrap();
+    let admin = KeyFile::add(&file, Grant { scopes: vec![Scope::Admin], ..grant("operator") }).unwrap();
+    let all = KeyFile::add(&file, grant("caller")).unwrap();
+    let models = Some(vec!["tickets".to_owned()]);
+    let some = KeyFile::add(&file, Grant { models, ..grant("narrow") }).unwrap();
     let server = registry.serve_with(|config| config.keys = Some(file.clone()));
     let ask = |key: &str, method: &str, path: &str, body: &str| {
         let header = format!("Bearer {key}");
         server.client().request(method, path, &[("authorization", &header)], body.as_bytes()).status
     };
     let good = manifest("help", "{ model: tickets }");
-    assert_eq!(ask(&some, "PUT", &path("help"), &good), 403);
-    assert_eq!(ask(&some, "GET", ENDPOINTS, ""), 403);
-    assert_eq!(ask(&some, "POST", "/v2/repository/models/tickets/unload", ""), 403);
-    assert_eq!(ask(&all, "PUT", &path("help"), &good), 201);
-    assert_eq!(ask(&some, "DELETE", &path("help"), ""), 403);
-    assert_eq!(ask(&all, "DELETE", &path("help"), ""), 200);
+    let dry = format!("{}?dryRun=All", path("help"));
+    let repository = |verb: &str| format!("/v2/repository/models/tickets/{verb}");
+    for key in [&all, &some] {
+        assert_eq!(ask(key, "PUT", &path("help"), &good), 403);
+        assert_eq!(ask(key, "PUT", &dry, &good), 403);
+        assert_eq!(ask(key, "DELETE", &path("tickets"), ""), 403);
+        assert_eq!(ask(key, "POST", &repository("unload"), ""), 403);
+        assert_eq!(ask(key, "POST", &repository("load"), ""), 403);
+    }
+    assert_eq!((ask(&all, "GET", ENDPOINTS, ""), ask(&some, "GET", ENDPOINTS, "")), (200, 403));
+    assert_eq!(ask(&admin, "PUT", &path("help"), &good), 201);
+    assert_eq!(ask(&admin, "POST", &repository("unload"), ""), 200);
+    assert_eq!(ask(&admin, "POST", &repository("load"), ""), 200);
+    assert_eq!(ask(&admin, "GET", ENDPOINTS, ""), 200);
+    assert_eq!(ask(&admin, "DELETE", &path("help"), ""), 200);
+    let question = r#"{"inputs": "parcel"}"#;
+    assert_eq!(ask(&admin, "POST", "/models/tickets/predict", question), 403);
+    assert_eq!(ask(&all, "POST", "/models/tickets/predict", question), 200);
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use loquat_serve::KeyFile;
+use loquat_serve::{Grant, KeyFile, Scope};
 use loquat_spec::Requests;
 use serde_json::{Value, json};
 
-use crate::harness::{Registry, Server, endpoint};
+use crate::harness::{Registry, Server, endpoint, grant};
 
 fn ask(server: &Server, id: &str, inputs: &Value) -> u16 {
     let body = serde_json::to_vec(&json!({ "inputs": inputs })).unwrap();
@@ -93,8 +93,9 @@ fn a_caller_sees_its_own_requests_only() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");
     let some = || Some(vec!["tickets".to_owned()]);
-    let one = KeyFile::add(&file, "one", some(), None).unwrap();
-    let two = KeyFile::add(&file, "two", some(), None).unwrap();
+    let one = KeyFile::add(&file, Grant { models: some(), ..grant("one") }).unwrap();
+    let two = KeyFile::add(&file, Grant { models: some(), ..grant("two") }).unwrap();
+    let admin = KeyFile::add(&file, Grant { scopes: vec![Scope::Admin], ..grant("admin") }).unwrap();
     let server = registry.serve_with(|config| config.keys = Some(file.clone()));
     let send = |key: &str, method: &str, path: &str, body: &[u8]| {
         let header = format!("Bearer {key}");
@@ -105,6 +106,8 @@ fn a_caller_sees_its_own_requests_only() {
     assert_eq!(send(&one, "GET", "/why/mine", b""), 200);
     assert_eq!(send(&two, "GET", "/why/mine", b""), 403);
     assert_eq!(send(&two, "GET", "/why/tickets", b""), 200);
+    assert_eq!(send(&admin, "GET", "/why/mine", b""), 200);
+    assert_eq!(send(&admin, "GET", "/why/tickets", b""), 200);
 }
 
 #[test]

@@ -10,11 +10,11 @@ use axum::http::{HeaderMap, Request, Response, StatusCode};
 use prost::Message;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
-use tonic_prost::ProstCodec;
 
 use crate::exchange::Exchange;
 use crate::host::App;
 use crate::problem::{NO_MODEL, Parts, Problem};
+use crate::protocols::grpc::codec::Messages;
 
 /// What a method may know about the call that it answers.
 #[derive(Clone)]
@@ -80,7 +80,7 @@ where
     W: Fn(Context, Q) -> F,
     F: Future<Output = Result<A, Problem>> + Send + 'static,
 {
-    let codec = ProstCodec::<A, Q>::default();
+    let codec = Messages::<A, Q>::default();
     let mut grpc = Grpc::new(codec).max_decoding_message_size(app.max_body);
     let method = Unary { context: Some(Context::of(app, &request)), work };
     grpc.unary(method, request).await.map(Body::new)

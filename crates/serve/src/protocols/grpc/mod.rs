@@ -1,6 +1,7 @@
 //! gRPC on the port of HTTP: the Open Inference Protocol v2, and text-embeddings-inference.
 
 mod call;
+mod codec;
 mod infer;
 mod messages;
 mod service;

@@ -13,11 +13,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::server::{ClientStreamingService, Grpc, StreamingService};
 use tonic::{Status, Streaming};
-use tonic_prost::ProstCodec;
 
 use crate::host::App;
 use crate::problem::Problem;
 use crate::protocols::grpc::call::{Context, status};
+use crate::protocols::grpc::codec::Messages;
 
 /// Most messages of one stream that are computed at a time; no more are read meanwhile.
 const AT_A_TIME: usize = 32;
@@ -147,7 +147,7 @@ where
     W: Fn(Context, Q) -> F + Copy + Send + 'static,
     F: Future<Output = Result<A, Problem>> + Send + 'static,
 {
-    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default()).max_decoding_message_size(app.max_body);
+    let mut grpc = Grpc::new(Messages::<A, Q>::default()).max_decoding_message_size(app.max_body);
     let context = Context::of(app, &request);
     grpc.streaming(BothWays { context, work }, request).await.map(Body::new)
 }
@@ -160,7 +160,7 @@ where
     W: Fn(Context, Streaming<Q>) -> F + Copy + Send + 'static,
     F: Future<Output = Result<A, Problem>> + Send + 'static,
 {
-    let mut grpc = Grpc::new(ProstCodec::<A, Q>::default()).max_decoding_message_size(app.max_body);
+    let mut grpc = Grpc::new(Messages::<A, Q>::default()).max_decoding_message_size(app.max_body);
     let context = Context::of(app, &request);
     grpc.client_streaming(OneAnswer { context, work }, request).await.map(Body::new)
 }

@@ -10,7 +10,7 @@ use crate::ask::Ask;
 use crate::choose::{Chosen, choose, existing};
 use crate::host::App;
 use crate::problem::Problem;
-use crate::protocols::embedding::{Shape, refuse, vectors};
+use crate::protocols::embedding::{Shape, vectors};
 use crate::protocols::grpc::call::Context;
 use crate::protocols::grpc::messages::Empty;
 use crate::protocols::grpc::service::method;
@@ -31,20 +31,19 @@ pub(super) fn router(router: Router<Arc<App>>) -> Router<Arc<App>> {
 
 async fn embed(context: Context, request: EmbedRequest) -> Result<EmbedResponse, Problem> {
     let chosen = chosen(&context)?;
-    refuse("prompt_name", request.prompt_name.map(Value::from))?;
     let dimensions = request.dimensions.filter(|number| *number > 0).map(|number| number as usize);
-    let shape = Shape { dimensions, unit: request.normalize };
+    let shape = Shape { dimensions, unit: request.normalize, prompt: request.prompt_name };
     let characters = request.inputs.chars().count();
     let text = Value::from(request.inputs);
-    let vectors = vectors(&chosen, (&text, "inputs"), shape, &context.exchange).await?;
+    let vectors = vectors(&chosen, (&text, "inputs"), &shape, &context.exchange).await?;
     let embeddings = vectors.into_iter().next().unwrap_or_default();
     Ok(EmbedResponse { embeddings, metadata: Some(metadata(&context.exchange, characters)) })
 }
 
 async fn embed_all(context: Context, request: EmbedAllRequest) -> Result<EmbedAllResponse, Problem> {
     let chosen = chosen(&context)?;
-    refuse("prompt_name", request.prompt_name.map(Value::from))?;
-    let ask = Ask::new(&chosen.host, &chosen.pipeline, &json!(request.inputs), "inputs")?;
+    let ask = Ask::new(&chosen.host, &chosen.pipeline, &json!(request.inputs), "inputs")?
+        .prompt(request.prompt_name.as_deref(), "prompt_name")?;
     let vectors = ask.timeout(context.timeout).token_vectors(&context.exchange).await?;
     let of_tokens = vectors.into_iter().flatten();
     let token_embeddings = of_tokens.map(|embeddings| TokenEmbedding { embeddings }).collect();

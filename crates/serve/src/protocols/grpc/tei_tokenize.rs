@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use serde_json::Value;
 
 use crate::host::App;
 use crate::predict::check_length;
 use crate::problem::Problem;
-use crate::protocols::embedding::refuse;
 use crate::protocols::grpc::call::Context;
 use crate::protocols::grpc::service::method;
 use crate::protocols::grpc::tei::stream;
 use crate::protocols::grpc::tei_messages::{
     DecodeRequest, DecodeResponse, EncodeRequest, EncodeResponse, SimpleToken,
 };
-use crate::protocols::tokenize::{Token, chosen, text_of, tokenizer, tokens};
+use crate::protocols::tokenize::{Token, chosen, prompt_of, text_of, tokenizer, tokens};
 
 /// Adds the methods to `router`.
 pub(super) fn router(router: Router<Arc<App>>) -> Router<Arc<App>> {
@@ -28,9 +26,10 @@ pub(super) fn router(router: Router<Arc<App>>) -> Router<Arc<App>> {
 async fn tokenize(context: Context, request: EncodeRequest) -> Result<EncodeResponse, Problem> {
     let chosen = chosen(&context.app.table(), &context.headers)?;
     context.exchange.note.caller().may_ask(&chosen.host.name)?;
-    refuse("prompt_name", request.prompt_name.map(Value::from))?;
     check_length(&chosen.host, &request.inputs, || "inputs".to_owned())?;
-    let tokens = tokens(tokenizer(&chosen)?, &request.inputs, request.add_special_tokens)?;
+    let prompt = prompt_of(&chosen, request.prompt_name.as_deref())?;
+    let text = format!("{prompt}{}", request.inputs);
+    let tokens = tokens(tokenizer(&chosen)?, &text, request.add_special_tokens)?;
     let simple = |token: Token| SimpleToken {
         id: token.id,
         text: token.text,
