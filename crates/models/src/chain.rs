@@ -31,7 +31,7 @@ impl Chain {
     /// Turns scores `[words, labels]` into probabilities, each word's summing to one.
     ///
     /// Where `pairs` is given, the expected number of each transition is added to it, `[1 + labels, labels]`.
-    pub fn marginals(&mut self, scores: &mut [f32], mut pairs: Option<&mut [f32]>) {
+    pub fn marginals(&mut self, scores: &mut [f32], pairs: Option<&mut [f32]>) {
         let labels = self.labels;
         if scores.is_empty() {
             return;
@@ -54,7 +54,7 @@ impl Chain {
             let sum: f32 = scores[range.clone()].iter().sum();
             scores[range].iter_mut().for_each(|score| *score /= sum);
         }
-        if let Some(pairs) = pairs.as_deref_mut() {
+        if let Some(pairs) = pairs {
             pairs[..labels].iter_mut().zip(&scores[..labels]).for_each(|(pair, score)| *pair += score);
             (1..count).for_each(|word| self.expect(word, pairs));
         }

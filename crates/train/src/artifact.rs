@@ -66,7 +66,7 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
         match build(run, recipe, staging.path()) {
             // A fine-tune may diverge on all rows though it did not on its split; the next best takes its place.
             Err(Halt::Error(error)) if recipe.is_fine_tune() && leaves_heads(&error) => {
-                notes.push(format!("the fine-tune won on its split and gave no model on all rows: {error}"));
+                notes.push(format!("the fine-tune gave no model on all rows and is left out: {error}"));
                 continue;
             }
             built => built?,

@@ -84,10 +84,14 @@ pub(crate) fn is_fine_tune(parameters: &Parameters) -> bool {
 struct Data {
     loaded: Loaded,
     checkpoint: Checkpoint,
-    examples: Vec<Option<Example>>,
-    /// Where words are labelled: for each row which of its words have a token; those alone have logits.
-    seen: Vec<Vec<bool>>,
+    examples: Examples,
+    seen: Seen,
 }
+
+/// An example for each row of the table that is trained on.
+type Examples = Vec<Option<Example>>;
+/// Where words are labelled: for each row which of its words have a token; those alone have logits.
+type Seen = Vec<Vec<bool>>;
 
 impl FineTuneConfig {
     /// Reads the parameters that [`FineTuneConfig::plan`] writes.
@@ -331,11 +335,7 @@ impl Data {
 }
 
 /// An example for each row that is trained on, and which words of it have a token.
-fn of_words(
-    run: &Run<'_>,
-    loaded: &Loaded,
-    tagging: &Tagging,
-) -> Result<(Vec<Option<Example>>, Vec<Vec<bool>>), TrainError> {
+fn of_words(run: &Run<'_>, loaded: &Loaded, tagging: &Tagging) -> Result<(Examples, Seen), TrainError> {
     let count = tagging.rows.len();
     let (mut examples, mut seen) = (vec![None; count], vec![Vec::new(); count]);
     for (row, tokens) in run.problem.pool.iter().zip(tokens(run, loaded, tagging)?) {

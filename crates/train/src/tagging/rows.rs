@@ -43,8 +43,11 @@ pub(crate) struct Tagging {
     pub(crate) kinds: Vec<Vec<u32>>,
     decoder: Tags,
     count: usize,
-    pieces: Mutex<BTreeMap<(usize, usize), Arc<OnceLock<Pieces>>>>,
+    pieces: Mutex<PiecesByKind>,
 }
+
+/// Pieces by window and length of affixes, each made once.
+type PiecesByKind = BTreeMap<(usize, usize), Arc<OnceLock<Pieces>>>;
 
 impl Tagging {
     pub(crate) fn new(table: &Table) -> Self {

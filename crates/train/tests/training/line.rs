@@ -286,9 +286,9 @@ fn failed_trials_are_reported_and_never_become_a_model() {
 #[test]
 fn what_cannot_be_trained_is_refused() {
     let place = Place::new();
-    let mut pairs = table(&TableConfig::default());
-    pairs.task = Task::TextPairClassification;
-    let error = place.train(&training(8), &pairs).unwrap_err();
+    let mut untrained = table(&TableConfig::default());
+    untrained.task = Task::Embedding;
+    let error = place.train(&training(8), &untrained).unwrap_err();
     assert_eq!(error.code(), loquat_spec::ErrorCode::Unsupported);
     let tiny = table(&TableConfig { rows: 4, test: 0, ..TableConfig::default() });
     let error = place.train(&training(8), &tiny).unwrap_err();
