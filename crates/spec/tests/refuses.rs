@@ -266,6 +266,15 @@ fn fields_of_a_dataset() {
             says: &["listed twice"],
         },
         Case {
+            name: "pairs to embed",
+            text: resource(
+                "Dataset",
+                "  task: embedding\n  source: { path: a }\n  columns: { text_a: a, text_b: b, score: s }\n",
+            ),
+            found: &["7:3 not-yet-supported spec.columns"],
+            says: &["name the column of the text alone"],
+        },
+        Case {
             name: "languages of a translation",
             text: dataset("  languages: { source: de, target: en }\n"),
             found: &["7:14 invalid-value spec.languages"],
