@@ -24,6 +24,8 @@ pub(crate) enum LabelColumn {
     },
     /// The labels stand in the input itself.
     InInput,
+    /// Rows have none.
+    Unlabelled,
 }
 
 /// A role and the column that plays it.
@@ -49,7 +51,9 @@ pub(crate) struct Layout {
 }
 
 const SUPPORTED: &str = "text-classification, multi-label-classification, language-identification, \
-                         token-classification and text-pair-classification";
+                         token-classification, text-pair-classification, and embedding of texts alone";
+/// Columns of embedding data that is not texts alone.
+const FORMS_TO_COME: [&str; 6] = ["text_a", "text_b", "score", "query", "positive", "negative"];
 
 struct Builder<'a> {
     dataset: &'a Dataset,
@@ -96,6 +100,9 @@ impl Builder<'_> {
             Task::TokenClassification => {
                 let (tokens, tags) = (self.needed("tokens"), self.needed("tags"));
                 (InputColumns::Tokens { tokens, tags }, LabelColumn::InInput)
+            }
+            Task::Embedding if FORMS_TO_COME.iter().all(|role| self.dataset.columns.get(role).is_none()) => {
+                (InputColumns::Text(self.needed("text")), LabelColumn::Unlabelled)
             }
             Task::ZeroShotClassification | Task::Embedding | Task::Translation => {
                 return Err(DataError::UnsupportedTask { task: task.as_str(), supported: SUPPORTED });

@@ -40,7 +40,7 @@ pub(crate) fn check(
 
 /// Whether there is anything to check further.
 fn usable(survey: &Survey, findings: &mut Findings) -> bool {
-    if survey.len() > 0 && !survey.labels.is_empty() {
+    if survey.len() > 0 && (!survey.labels.is_empty() || survey.task == Task::Embedding) {
         return true;
     }
     // A column or file that is missing explains the lack of rows better.

@@ -52,7 +52,7 @@ pub fn label_column(dataset: &Dataset) -> Result<Option<String>, DataError> {
         LabelColumn::One(role) | LabelColumn::Many { column: role, .. } => {
             Some(layout.column(role).to_owned())
         }
-        LabelColumn::InInput => None,
+        LabelColumn::InInput | LabelColumn::Unlabelled => None,
     })
 }
 

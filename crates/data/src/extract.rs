@@ -138,6 +138,7 @@ impl Extractor<'_> {
     fn labels(&self, object: &Map<String, Value>) -> Extracted<Option<Vec<String>>> {
         match &self.layout.label {
             LabelColumn::InInput => Ok(None),
+            LabelColumn::Unlabelled => Ok(Some(Vec::new())),
             LabelColumn::One(role) => Ok(self.word(Some(*role), object)?.map(|label| vec![label])),
             LabelColumn::Many { column: role, delimiter } => {
                 let Some(value) = self.layout.value(*role, object) else { return Ok(None) };

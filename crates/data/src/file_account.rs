@@ -65,7 +65,7 @@ impl<'a> FileAccount<'a> {
         }
         let label = match layout.label {
             LabelColumn::One(role) | LabelColumn::Many { column: role, .. } => Some(role),
-            LabelColumn::InInput => None,
+            LabelColumn::InInput | LabelColumn::Unlabelled => None,
         };
         let is_missing = |role: Option<usize>| role.is_some_and(|role| missing.contains(&role));
         let no_input = missing.iter().any(|role| INPUT_ROLES.contains(&layout.roles[*role].role));

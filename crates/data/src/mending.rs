@@ -61,7 +61,7 @@ impl Mending {
             }
         }
         match &layout.label {
-            LabelColumn::InInput => {}
+            LabelColumn::InInput | LabelColumn::Unlabelled => {}
             LabelColumn::One(role) => self.labels((layout.column(*role), None), object, changes),
             LabelColumn::Many { column, delimiter } => {
                 self.labels((layout.column(*column), delimiter.as_deref()), object, changes);

@@ -342,7 +342,7 @@ fn decode(
 
 /// Columns whose values may show which rows belong together; none where a group is given already.
 fn candidates(layout: &Layout, columns: &BTreeSet<String>) -> Vec<String> {
-    if layout.group.is_some() || layout.label == LabelColumn::InInput {
+    if layout.group.is_some() || matches!(layout.label, LabelColumn::InInput | LabelColumn::Unlabelled) {
         return Vec::new();
     }
     columns.iter().filter(|column| layout.is_candidate(column)).take(CANDIDATES).cloned().collect()

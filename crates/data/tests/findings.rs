@@ -3,10 +3,10 @@
 #[cfg(test)]
 mod support;
 
-use loquat_data::{CHECKS, DataError, Input, LoadOptions, Part, Table, load};
-use loquat_spec::{Dataset, Finding, Severity, SourceFile, Split, SplitPart, Task};
+use loquat_data::{CHECKS, LoadOptions, Part, Table, load};
+use loquat_spec::{Dataset, Finding, Severity, Split, SplitPart, Task};
 use serde_json::{Value, json};
-use support::{Folder, columns, dataset, found, hash_split, jsonl, source};
+use support::{Folder, columns, dataset, found, jsonl, load_rows, source};
 
 /// A finding that is expected.
 struct Expected {
@@ -293,16 +293,7 @@ fn every_fault_is_found_with_its_rows_and_place() {
 }
 
 fn load_one(rows: &[Value], adjust: impl FnOnce(&mut Dataset)) -> Table {
-    load_for_folds(rows, 0, adjust)
-}
-
-fn load_for_folds(rows: &[Value], folds: usize, adjust: impl FnOnce(&mut Dataset)) -> Table {
-    let folder = Folder::new();
-    folder.write("a.jsonl", jsonl(rows));
-    let mut dataset = dataset(Task::TextClassification, "a.jsonl");
-    adjust(&mut dataset);
-    let options = LoadOptions { base: folder.path().to_owned(), threads: 2, folds, ..LoadOptions::default() };
-    load(&dataset, &options).expect("the data can be read")
+    load_rows(rows, 0, adjust)
 }
 
 #[test]
@@ -441,70 +432,6 @@ fn a_file_of_the_source_and_of_a_split_is_read_as_the_splits() {
 }
 
 #[test]
-fn leaked_rows_are_marked_and_counted() {
-    let folder = Folder::new();
-    folder.write("train.jsonl", jsonl(&[pair("a", "x"), pair("b", "y")]));
-    folder.write("dev.jsonl", jsonl(&[pair("A ", "x"), pair("c", "y")]));
-    folder.write("test.jsonl", jsonl(&[pair("d", "x"), pair("B", "y"), pair("c", "y"), pair("new", "z")]));
-    let mut dataset = dataset(Task::TextClassification, "train.jsonl");
-    dataset.split = Split::Files {
-        development: Some(SplitPart::Files(vec![source("dev.jsonl")])),
-        test: Some(SplitPart::Files(vec![source("test.jsonl")])),
-    };
-    let table = folder.load(&dataset);
-    let leaked: Vec<usize> = table.rows.iter().filter(|row| row.leaked).map(|row| row.number).collect();
-    assert_eq!(leaked, [2, 5, 6]);
-    let [development, test] = found(&table, "leakage")[..] else { panic!("{:#?}", table.findings) };
-    assert_eq!((development.rows.as_slice(), development.file.as_deref()), (&[2][..], Some("dev.jsonl")));
-    assert_eq!((test.rows.as_slice(), test.line), (&[5, 6][..], Some(2)));
-    assert!(test.message.starts_with("2 of 4 test rows"), "{}", test.message);
-    let [unseen] = found(&table, "unseen-label")[..] else { panic!("{:#?}", table.findings) };
-    assert_eq!(unseen.rows, [7]);
-}
-
-#[test]
-fn groups_across_given_parts_are_found() {
-    let folder = Folder::new();
-    let row = |text: &str, label: &str, who: i64| json!({"text": text, "label": label, "who": who});
-    folder.write("train.jsonl", jsonl(&[row("a", "x", 1), row("b", "y", 2)]));
-    folder.write("test.jsonl", jsonl(&[row("c", "x", 1), row("d", "y", 3)]));
-    let mut dataset = dataset(Task::TextClassification, "train.jsonl");
-    dataset.columns = columns(&[("group", "who")]);
-    dataset.split =
-        Split::Files { development: None, test: Some(SplitPart::Files(vec![source("test.jsonl")])) };
-    let table = folder.load(&dataset);
-    let [finding] = found(&table, "group-leakage")[..] else { panic!("{:#?}", table.findings) };
-    assert_eq!(finding.rows, [2]);
-    assert!(table.has_groups() && table.rows.iter().all(|row| !row.leaked));
-}
-
-#[test]
-fn parts_that_stay_empty_are_reported() {
-    let table =
-        load_one(&[pair("a", "x"), pair("b", "y")], |dataset| dataset.split = hash_split("0%", "0.001%"));
-    assert_eq!(found(&table, "empty-split").len(), 1);
-    let table =
-        load_one(&[pair("a", "x"), pair("b", "y")], |dataset| dataset.split = hash_split("0%", "100%"));
-    assert_eq!(found(&table, "no-text")[0].message, "no row is left for training");
-}
-
-#[test]
-fn classes_smaller_than_the_folds_are_named_and_kept() {
-    let mut rows: Vec<Value> = (0..6).map(|n| pair(&format!("a{n}"), "big")).collect();
-    rows.extend([pair("b", "small"), pair("c", "small")]);
-    let table = load_for_folds(&rows, 5, no_change);
-    let [finding] = &found(&table, "small-class")[..] else { panic!("{:?}", table.findings) };
-    assert_eq!((finding.rows.as_slice(), finding.line), (&[6, 7][..], Some(7)));
-    let named = finding.message.contains("1 class") && finding.message.contains("small (2)");
-    assert!(named, "{}", finding.message);
-    assert!(found(&load_for_folds(&rows, 2, no_change), "small-class").is_empty());
-    let off =
-        |dataset: &mut Dataset| dataset.checks = [("small-class".to_owned(), None)].into_iter().collect();
-    assert!(found(&load_for_folds(&rows, 5, off), "small-class").is_empty());
-    assert_eq!(table.rows.len(), 8);
-}
-
-#[test]
 fn a_weight_of_nothing_leaves_a_row_out() {
     let row = |n: usize, weight: f32| json!({"text": format!("text {n}"), "label": n % 2, "w": weight});
     let weighted = |dataset: &mut Dataset| dataset.columns = columns(&[("weight", "w")]);
@@ -515,61 +442,6 @@ fn a_weight_of_nothing_leaves_a_row_out() {
     assert!(found(&table, "no-text")[0].message.contains("weight 0"), "{:?}", table.findings);
 }
 
-/// Rows in three languages; `id` is shared by the versions of a text when `parallel`, else each language counts anew.
-fn languages(parallel: bool) -> Vec<Value> {
-    let mut rows = Vec::new();
-    for (shift, language) in ["en", "de", "fr"].into_iter().enumerate() {
-        for id in 0..60_usize {
-            let topic = if parallel { id } else { id * 7 + shift * 31 + id / 9 };
-            rows.push(json!({
-                "text": format!("{language} text {id}"), "label": format!("topic {}", topic % 4), "topic": topic % 4,
-                "lang": language, "id": id, "note": format!("{language}{id}"),
-            }));
-        }
-    }
-    rows
-}
-
-#[test]
-fn translations_without_a_group_propose_the_column() {
-    let roles = [("language", "lang"), ("id", "id")];
-    let table = load_one(&languages(true), |dataset| dataset.columns = columns(&roles));
-    let [finding] = found(&table, "translation-leakage")[..] else { panic!("{:#?}", table.findings) };
-    assert!(finding.message.contains("180 of 180 rows share their `id`"), "{}", finding.message);
-    assert!(finding.message.contains("translations of each other across folds"));
-    assert!(finding.remedy.contains("`group: id`"));
-    assert_eq!((finding.rows.len(), finding.line), (180, Some(1)));
-
-    let grouped = [("language", "lang"), ("group", "id")];
-    let table = load_one(&languages(true), |dataset| dataset.columns = columns(&grouped));
-    assert!(found(&table, "translation-leakage").is_empty());
-}
-
-#[test]
-fn running_numbers_and_shared_attributes_are_no_translations() {
-    let table = load_one(&languages(false), |dataset| dataset.columns = columns(&[("language", "lang")]));
-    assert!(found(&table, "translation-leakage").is_empty(), "{:#?}", table.findings);
-    let table = load_one(&languages(true), |_| ());
-    assert!(found(&table, "translation-leakage").is_empty());
-}
-
-#[test]
-fn translations_are_found_across_files_with_a_language_each() {
-    let folder = Folder::new();
-    let mut dataset = dataset(Task::TextClassification, "en.csv");
-    dataset.files.clear();
-    for language in ["en", "de"] {
-        let rows: String = (0..40).map(|n| format!("{language} {n},l{},s{n}\n", n % 3)).collect();
-        folder.write(&format!("{language}.csv"), format!("text,label,sentence\n{rows}"));
-        dataset
-            .files
-            .push(SourceFile { language: Some(language.to_owned()), ..source(&format!("{language}.csv")) });
-    }
-    let table = folder.load(&dataset);
-    assert_eq!(table.languages, ["de", "en"]);
-    assert!(found(&table, "translation-leakage")[0].remedy.contains("`group: sentence`"));
-}
-
 #[test]
 fn row_numbers_are_bounded_and_counts_are_not() {
     let mut rows = vec![pair("a", "x"), pair("b", "y")];
@@ -578,57 +450,4 @@ fn row_numbers_are_bounded_and_counts_are_not() {
     let [finding] = found(&table, "empty-row")[..] else { panic!("{:#?}", table.findings) };
     assert_eq!(finding.rows.len(), 1000);
     assert!(finding.message.starts_with("1500 rows"));
-}
-
-#[test]
-fn labels_are_read_as_lists_and_as_delimited_text() {
-    let rows = [
-        json!({"text": "a", "labels": ["y", "x", "x"]}),
-        json!({"text": "b", "labels": "z; x"}),
-        json!({"text": "c", "labels": []}),
-        json!({"text": "d", "labels": [1]}),
-    ];
-    let table = load_one(&rows, |dataset| {
-        dataset.task = Task::MultiLabelClassification;
-        dataset.delimiter = Some(";".to_owned());
-    });
-    assert_eq!(table.labels, ["1", "x", "y", "z"]);
-    let labels: Vec<&[u32]> = table.rows.iter().map(|row| row.labels.as_slice()).collect();
-    assert_eq!(labels, [&[1, 2][..], &[1, 3], &[], &[0]]);
-    assert!(!table.has_errors(), "{:#?}", table.findings);
-}
-
-#[test]
-fn pairs_and_sentences_are_read() {
-    let rows = [
-        json!({"premise": "a", "hypothesis": "b", "label": "x"}),
-        json!({"premise": "a", "hypothesis": "", "label": "x"}),
-        json!({"premise": "a b", "hypothesis": "c", "label": "y"}),
-        json!({"premise": "a", "hypothesis": "b c", "label": "y"}),
-    ];
-    let table = load_one(&rows, |dataset| dataset.task = Task::TextPairClassification);
-    assert_eq!(found(&table, "empty-row")[0].rows, [1]);
-    assert!(
-        matches!(&table.rows[1].input, Input::Pair { premise, hypothesis } if premise == "a b" && hypothesis == "c")
-    );
-    assert!(found(&table, "label-conflict").is_empty() && found(&table, "duplicate").is_empty());
-
-    let folder = Folder::new();
-    folder.write("a.conll", "New\tB-LOC\nYork\tI-LOC\n\nhi\tO\n");
-    let table = folder.load(&dataset(Task::TokenClassification, "a.conll"));
-    assert_eq!((table.labels.as_slice(), table.rows.len()), (&["LOC".to_owned()][..], 2));
-    assert_eq!((table.rows[1].location.line, table.rows[1].labels.len()), (4, 0));
-}
-
-#[test]
-fn tasks_without_a_reader_are_refused() {
-    let folder = Folder::new();
-    folder.write("a.jsonl", "{}");
-    let options =
-        LoadOptions { base: folder.path().to_owned(), threads: 1, cache: None, ..LoadOptions::default() };
-    for task in [Task::Embedding, Task::Translation, Task::ZeroShotClassification] {
-        let error = load(&dataset(task, "a.jsonl"), &options).unwrap_err();
-        assert!(matches!(error, DataError::UnsupportedTask { .. }));
-        assert!(error.to_string().contains("not yet supported"), "{error}");
-    }
 }

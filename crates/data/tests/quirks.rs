@@ -51,6 +51,20 @@ fn clean_rows_have_no_finding_but_the_shares() {
 }
 
 #[test]
+fn texts_without_labels_are_checked_as_texts() {
+    let folder = Folder::new();
+    let mut rows: Vec<Value> = (0..40).map(|n| json!({ "text": sentence(n) })).collect();
+    rows.push(json!({ "text": sentence(7) }));
+    rows.push(json!({ "text": "write to someone@mailhost.org" }));
+    folder.write("a.jsonl", jsonl(&rows));
+    let dataset = Dataset { columns: columns(&[("text", "text")]), ..dataset(Task::Embedding, "a.jsonl") };
+    let table = folder.load(&dataset);
+    let checks: Vec<&str> = table.findings.iter().map(|finding| finding.check).collect();
+    assert_eq!(checks, ["duplicate", "personal-data"], "{:#?}", table.findings);
+    assert_eq!((table.rows.len(), table.labels.len()), (42, 0));
+}
+
+#[test]
 fn texts_but_for_a_word_are_found_inside_a_part_and_across() {
     let folder = Folder::new();
     let mut rows = plain(40);

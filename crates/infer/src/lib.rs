@@ -5,6 +5,7 @@
 //! of a model made elsewhere.
 
 pub mod batcher;
+mod cascade;
 mod encoder;
 mod engine;
 mod error;
@@ -21,6 +22,7 @@ mod tags;
 mod windows;
 mod zero_shot;
 
+pub use cascade::{CascadeError, Relay, agree, answer_in_turn, check_cascade};
 pub use error::{InferError, InputError, ManifestProblem};
 pub use import::{Import, ImportError, Imported, SourceFiles, import, import_server, source_files};
 pub use input::{Input, columns};

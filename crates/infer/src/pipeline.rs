@@ -281,14 +281,30 @@ impl Pipeline {
         parameters: &PredictParameters,
         threads: usize,
     ) -> Result<Vec<Prediction>, InferError> {
+        Ok(self.answers(inputs, self.scores(inputs, threads)?, parameters, threads))
+    }
+
+    /// Probability per label of each input.
+    pub(crate) fn scores(&self, inputs: &[Input], threads: usize) -> Result<Vec<Vec<f32>>, InferError> {
         let probabilities = self.engine.outputs(inputs, threads)?;
         self.refuse_unsound(&probabilities, 1)?;
+        Ok(probabilities)
+    }
+
+    /// The predictions that probabilities per label stand for.
+    pub(crate) fn answers(
+        &self,
+        inputs: &[Input],
+        probabilities: Vec<Vec<f32>>,
+        parameters: &PredictParameters,
+        threads: usize,
+    ) -> Vec<Prediction> {
         let answer = |(input, scores): (&Input, Vec<f32>)| self.answer(&input.text, &scores, parameters);
         // Explaining costs more than predicting; all else is too little to share out.
         if parameters.explain && threads > 1 {
-            return Ok(inputs.par_iter().zip(probabilities).map(answer).collect());
+            return inputs.par_iter().zip(probabilities).map(answer).collect();
         }
-        Ok(inputs.iter().zip(probabilities).map(answer).collect())
+        inputs.iter().zip(probabilities).map(answer).collect()
     }
 
     /// Probability per label of each text, `[texts][labels]`, calibrated, labels in the order of [`Pipeline::labels`]; for
@@ -351,7 +367,8 @@ impl Pipeline {
         }
     }
 
-    fn shown(&self) -> String {
+    /// `name:version`, or its folder.
+    pub(crate) fn shown(&self) -> String {
         if self.version == 0 { self.name.clone() } else { format!("{}:{}", self.name, self.version) }
     }
 }

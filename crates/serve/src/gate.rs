@@ -11,6 +11,7 @@ use loquat_infer::batcher::{
 use loquat_infer::{InferError, Pipeline};
 use loquat_spec::{ErrorCode, Requests};
 
+use crate::cascade::Cascade;
 use crate::exchange::{Exchange, contained};
 use crate::host::Host;
 use crate::problem::Problem;
@@ -86,12 +87,63 @@ enum Refused {
 }
 
 /// What came out, and when.
-struct Computed {
-    outputs: Vec<Output>,
+#[derive(Default)]
+pub(crate) struct Computed {
+    /// One for each input, in order.
+    pub(crate) outputs: Vec<Output>,
     queued: Duration,
     inference: Duration,
     /// None for what went past the queue.
     company: Option<Company>,
+}
+
+impl Computed {
+    /// Adds the times of `part` and gives its outputs.
+    pub(crate) fn add(&mut self, part: Self) -> Vec<Output> {
+        self.queued += part.queued;
+        self.inference += part.inference;
+        self.company = self.company.or(part.company);
+        part.outputs
+    }
+}
+
+/// One request under way to the versions that answer it.
+pub(crate) struct Call<'a> {
+    /// The endpoint.
+    pub(crate) host: &'a Host,
+    /// The exchange that it belongs to.
+    pub(crate) exchange: &'a Exchange,
+    priority: u32,
+    allowed: Duration,
+    deadline: Instant,
+}
+
+impl Call<'_> {
+    /// What a version says to `job`, through `gate`, which knows what it costs where it is `measured`.
+    pub(crate) async fn ask(
+        &self,
+        gate: &Gate,
+        measured: bool,
+        job: PipelineJob,
+    ) -> Result<Computed, Problem> {
+        let note = &self.exchange.note;
+        let start = Instant::now();
+        let tokens = job.tokens();
+        let total = tokens.iter().sum();
+        note.given(total, start.elapsed());
+        let waits = job.pipeline.is_remote();
+        let cheap = !waits && measured && gate.batcher.alone(total).is_some_and(|time| time <= INLINE);
+        let done = if cheap {
+            inline(&job)
+        } else {
+            let work = (job, tokens);
+            match gate.batcher.submit(note.caller().name(), self.priority, self.deadline, work) {
+                Ok(pending) => queued(pending, self.deadline).await,
+                Err(refusal) => Err(Refused::Queue(refusal)),
+            }
+        };
+        done.map_err(|refused| explain(self.host, refused, self.allowed))
+    }
 }
 
 /// Answers `job` for `host` within the time that its endpoint allows, counted from the start of the exchange.
@@ -103,29 +155,17 @@ pub(crate) async fn answer(
 ) -> Result<Vec<Output>, Problem> {
     let most = host.requests.timeout;
     let allowed = terms.timeout.map_or(most, |limit| limit.min(most));
-    let deadline = exchange.start + allowed;
     host.metrics.inputs.record_count(job.inputs.len());
     exchange.note.caller().may_ask(&host.name)?;
     exchange.note.admitted(job.inputs.len(), allowed);
-    let start = Instant::now();
-    let tokens = job.tokens();
-    let total = tokens.iter().sum();
-    exchange.note.answering(host, &job.pipeline, total, start.elapsed());
+    exchange.note.answering(host, &job.pipeline);
+    let (priority, deadline) = (terms.priority, exchange.start + allowed);
+    let call = Call { host, exchange, priority, allowed, deadline };
     let shadowed = (!host.shadows.is_empty()).then(|| job.clone());
-    let waits = job.pipeline.is_remote();
-    let cheap = !waits
-        && is_measured(host, &job)
-        && host.gate.batcher.alone(total).is_some_and(|time| time <= INLINE);
-    let done = if cheap {
-        inline(&job)
-    } else {
-        match host.gate.batcher.submit(exchange.note.caller().name(), terms.priority, deadline, (job, tokens))
-        {
-            Ok(pending) => queued(pending, deadline).await,
-            Err(refusal) => Err(Refused::Queue(refusal)),
-        }
+    let computed = match Cascade::of(host, &job) {
+        Some(cascade) => cascade.answer(&call, job).await?,
+        None => call.ask(&host.gate, is_measured(host, &job), job).await?,
     };
-    let computed = done.map_err(|refused| explain(host, refused, allowed))?;
     host.metrics.queue.record_duration(computed.queued);
     host.metrics.predict.record_duration(computed.inference);
     exchange.note.computed(computed.queued, computed.inference);

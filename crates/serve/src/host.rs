@@ -8,6 +8,7 @@ use loquat_infer::{Kernels, ModelServers, Pipeline};
 use loquat_spec::{ErrorCode, ModelReference, Name, Requests, Selector, Task, ZeroShot};
 use loquat_store::Store;
 
+use crate::cascade::Cascade;
 use crate::cors::Cors;
 use crate::gate::Gate;
 use crate::keys::Doorman;
@@ -65,6 +66,10 @@ pub(crate) struct Host {
     pub(crate) splits: Vec<(Arc<Pipeline>, f64)>,
     /// Versions whose answers are compared and never returned.
     pub(crate) shadows: Vec<Arc<Pipeline>>,
+    /// The versions that are asked before it, where they are calibrated.
+    pub(crate) cascade: Option<Arc<Cascade>>,
+    /// How they fare, where the resource names any.
+    pub(crate) cascade_condition: Option<Condition>,
     /// Whether no version is loaded because none is needed now.
     pub(crate) asleep: bool,
     /// Whether the model was unloaded on request, to stay away until it is loaded on request.
@@ -280,7 +285,9 @@ impl App {
         if let Some(pipeline) = &host.pipeline
             && pipeline.version() == version
         {
-            return Ok(Arc::clone(pipeline));
+            // Who names the version gets its own answers: a copy is not what a cascade stands before.
+            let alone = host.cascade.is_some();
+            return Ok(if alone { Arc::new(Pipeline::clone(pipeline)) } else { Arc::clone(pipeline) });
         }
         let name = &host.reference.name;
         if !host.versions.contains(&version) {

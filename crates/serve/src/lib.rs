@@ -6,6 +6,7 @@
 
 mod ask;
 mod body;
+mod cascade;
 mod choose;
 mod config;
 mod cors;

@@ -1,7 +1,7 @@
 //! What is noted about a request while it is answered: for the access log, for response headers and for `loquat why`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use loquat_infer::Pipeline;
@@ -22,6 +22,16 @@ pub(crate) struct Note {
     tokenise: AtomicU64,
     queue: AtomicU64,
     inference: AtomicU64,
+    early: Mutex<Vec<Early>>,
+}
+
+/// Inputs that a version asked early answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Early {
+    /// The version.
+    pub(crate) pipeline: Arc<Pipeline>,
+    /// How many.
+    pub(crate) inputs: usize,
 }
 
 /// What answers a request.
@@ -55,10 +65,14 @@ impl Note {
         &self.caller
     }
 
-    /// Notes what answers, and how many tokens it is given. The first part of a request names it.
-    pub(crate) fn answering(&self, host: &Host, pipeline: &Arc<Pipeline>, tokens: u64, tokenise: Duration) {
+    /// Notes what answers. The first part of a request names it.
+    pub(crate) fn answering(&self, host: &Host, pipeline: &Arc<Pipeline>) {
         self.answering
             .get_or_init(|| Answering { endpoint: host.name.clone(), pipeline: Arc::clone(pipeline) });
+    }
+
+    /// Notes how many tokens a model is given, and how long cutting them took.
+    pub(crate) fn given(&self, tokens: u64, tokenise: Duration) {
         self.tokens.fetch_add(tokens, Ordering::Relaxed);
         add(&self.tokenise, tokenise);
     }
@@ -67,6 +81,19 @@ impl Note {
     pub(crate) fn admitted(&self, inputs: usize, allowed: Duration) {
         self.inputs.fetch_add(inputs as u64, Ordering::Relaxed);
         self.allowed.store(nanoseconds(allowed), Ordering::Relaxed);
+    }
+
+    /// Notes how many inputs a version asked early answered.
+    pub(crate) fn answered_early(&self, pipeline: &Arc<Pipeline>, inputs: usize) {
+        if inputs > 0 {
+            let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+            early.push(Early { pipeline: Arc::clone(pipeline), inputs });
+        }
+    }
+
+    /// What versions asked early answered.
+    pub(crate) fn early(&self) -> Vec<Early> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes what it shared queue and batch with. That of its first part stays.

@@ -24,7 +24,8 @@ const PARAMETERS: [&str; 7] =
 /// Bytes of response per prediction, as a first guess.
 const BYTES_PER_PREDICTION: usize = 96;
 
-/// The body of the answer, borrowed from what made it.
+/// The body of the answer, borrowed from what made it. Model and version are those that answered every input; where several did, the
+/// endpoint's own.
 #[derive(Serialize)]
 struct Answer<'a> {
     model: &'a str,
@@ -52,6 +53,8 @@ pub(crate) async fn predict(
     let parameters = parse_parameters(parameters)?;
     let ask = Ask::new(&host, &pipeline, &inputs, "inputs")?.parameters(parameters)?;
     let predictions = ask.predict(&exchange).await?;
+    let early = exchange.note.early().into_iter().find(|early| early.inputs == predictions.len());
+    let pipeline = early.map_or(pipeline, |early| early.pipeline);
     let answer = Answer {
         model: pipeline.model(),
         version: pipeline.version(),

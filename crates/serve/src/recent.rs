@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use loquat_infer::batcher::Company;
 
-use crate::note::{Note, Times};
+use crate::note::{Early, Note, Times};
 
 /// Requests remembered whatever they were.
 pub(crate) const REMEMBERED: usize = 4096;
@@ -47,6 +47,8 @@ pub(crate) struct AnsweredBy {
     pub(crate) endpoint: String,
     /// The model and its version.
     pub(crate) version: (String, u32),
+    /// Inputs that versions asked early answered.
+    pub(crate) early: Vec<Early>,
     /// Inputs and their tokens.
     pub(crate) size: (u64, u64),
     /// Time that the request was allowed to take.
@@ -64,6 +66,7 @@ impl AnsweredBy {
         Some(Self {
             endpoint: answering.endpoint.clone(),
             version: (answering.pipeline.model().to_owned(), answering.pipeline.version()),
+            early: note.early(),
             size: (note.inputs(), note.tokens()),
             allowed: note.allowed(),
             times: note.times(),

@@ -46,7 +46,7 @@ pub(crate) fn compare(host: &Host, job: PipelineJob, returned: &[Output]) {
 fn predictions(outputs: &[Output]) -> impl Iterator<Item = &Prediction> {
     outputs.iter().filter_map(|output| match output {
         Output::Prediction(prediction) => Some(prediction),
-        Output::TokenVectors(_) => None,
+        Output::TokenVectors(_) | Output::Unsure => None,
     })
 }
 

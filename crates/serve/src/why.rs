@@ -67,6 +67,13 @@ fn of_request(table: &Table, answered: &Answered) -> Value {
     body["endpoint"] = by.endpoint.as_str().into();
     body["model"] = by.version.0.as_str().into();
     body["version"] = by.version.1.into();
+    if !by.early.is_empty() {
+        let early = by.early.iter().map(|early| {
+            let (model, version) = (early.pipeline.model(), early.pipeline.version());
+            json!({ "model": model, "version": version, "inputs": early.inputs })
+        });
+        body["early"] = early.collect();
+    }
     body["inputs"] = by.size.0.into();
     body["tokens"] = by.size.1.into();
     body["milliseconds"] = json!({
@@ -161,6 +168,8 @@ fn of_endpoint(app: &App, host: &Host) -> Value {
         .collect();
     let metrics = &host.metrics;
     let pipeline = host.pipeline.as_deref();
+    let mut because = vec![host.condition.message.clone()];
+    because.extend(host.cascade_condition.as_ref().map(|condition| condition.message.clone()));
     json!({
         "kind": "endpoint",
         "endpoint": host.name,
@@ -180,7 +189,8 @@ fn of_endpoint(app: &App, host: &Host) -> Value {
             "inference": { "p50": metrics.predict.quantile(0.5), "p99": metrics.predict.quantile(0.99) },
         },
         "slowest": slowest,
-        "because": [host.condition.message],
+        "cascade": host.cascade.as_ref().map(|cascade| cascade.to_json()),
+        "because": because,
     })
 }
 

@@ -33,7 +33,7 @@ pub use quantity::{Bytes, QuantityError, Share, Span};
 pub use raw::checks::CHECKS;
 pub use raw::endpoint::to_yaml_endpoint;
 pub use resource::dataset::{Columns, Dataset, Format, SourceFile, Split, SplitPart};
-pub use resource::endpoint::{Endpoint, Portion, Requests, Scaling, ZeroShot};
+pub use resource::endpoint::{CascadeStage, Endpoint, Portion, Requests, Scaling, ZeroShot};
 pub use resource::model::{Model, ModelServer, ModelSource, Precision};
 pub use resource::training::{Constraints, Family, Promote, Search, Training};
 pub use schema::{API_VERSION, KINDS, LATER_KINDS, combined_schema, schema};

@@ -164,7 +164,7 @@ fn reads_a_whole_endpoint() {
   traffic: [{ model: "m:4", percent: 12.5 }]
   shadow: [m@next]
   requests: { timeout: 250ms, maxQueue: 64, maxBatchTokens: 4096, maxLength: 512, maxInputs: 10 }
-  cascade: []
+  cascade: [{ model: "s:2", agreement: 0.95 }, { model: l@next }]
 "#,
     );
     assert_eq!(read.model.to_string(), "m@champion");
@@ -181,6 +181,10 @@ fn reads_a_whole_endpoint() {
     assert_eq!(read.scaling, loquat_spec::Scaling { keep_loaded: false, idle_timeout });
     assert_eq!((read.traffic[0].model.to_string(), read.traffic[0].percent), ("m:4".to_owned(), 12.5));
     assert_eq!(read.shadow[0].to_string(), "m@next");
+    let stages: Vec<(String, f64)> =
+        read.cascade.iter().map(|stage| (stage.model.to_string(), stage.agreement)).collect();
+    assert_eq!(stages, [("s:2".to_owned(), 0.95), ("l@next".to_owned(), 0.98)]);
+    assert!(endpoint("  cascade: []\n").cascade.is_empty());
     assert!(endpoint("").scaling.keep_loaded);
     assert_eq!(endpoint("").requests, Requests::default());
 }

@@ -266,6 +266,15 @@ fn fields_of_a_dataset() {
             says: &["listed twice"],
         },
         Case {
+            name: "pairs to embed",
+            text: resource(
+                "Dataset",
+                "  task: embedding\n  source: { path: a }\n  columns: { text_a: a, text_b: b, score: s }\n",
+            ),
+            found: &["7:3 not-yet-supported spec.columns"],
+            says: &["name the column of the text alone"],
+        },
+        Case {
             name: "languages of a translation",
             text: dataset("  languages: { source: de, target: en }\n"),
             found: &["7:14 invalid-value spec.languages"],
@@ -571,16 +580,32 @@ fn fields_of_an_endpoint() {
         Case {
             name: "parts that do not exist yet",
             text: endpoint(
-                "  cascade: [{ model: m, agreement: 0.98 }]\n  \
+                "  cascade: [{ model: s, agreement: 0.98 }]\n  template: \"{label}\"\n  \
                  traffic: [{ model: \"m:4\", percent: 10 }]\n  shadow: [m@x]\n  resources: { memory: 500MB, gpu: 2 }\n  requests: { maxBatchTokens: 0 }\n",
             ),
             found: &[
                 "6:3 not-yet-supported spec.cascade",
-                "9:16 not-yet-supported spec.resources.memory",
-                "9:36 not-yet-supported spec.resources.gpu",
-                "10:31 invalid-value spec.requests.maxBatchTokens",
+                "10:16 not-yet-supported spec.resources.memory",
+                "10:36 not-yet-supported spec.resources.gpu",
+                "11:31 invalid-value spec.requests.maxBatchTokens",
             ],
-            says: &["one model version answers"],
+            says: &["labels of a request are scored by one model"],
+        },
+        Case {
+            name: "a cascade that can't be",
+            text: endpoint(
+                "  cascade:\n    - { model: m, agreement: 1 }\n    - { model: s, agreement: 0 }\n    - { model: s@champion }\n    \
+                 - { agreement: 98 }\n",
+            ),
+            found: &[
+                "7:16 invalid-value spec.cascade[0].model",
+                "7:30 invalid-value spec.cascade[0].agreement",
+                "8:30 invalid-value spec.cascade[1].agreement",
+                "9:16 invalid-value spec.cascade[2].model",
+                "10:7 missing-field spec.cascade[3].model",
+                "10:20 invalid-value spec.cascade[3].agreement",
+            ],
+            says: &["add model", "write a share above 0 and below 1", "s@champion is asked twice"],
         },
         Case {
             name: "a task that no model can stand in for, and a template without a label",

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use loquat_spec::Name;
 
+use crate::cascade;
 use crate::durable;
 use crate::envelope;
 use crate::error::StoreError;
@@ -50,6 +51,7 @@ impl Store {
         envelope::write(&self.removal_path(name, version), &removal)?;
         durable::remove(&self.record_path(name, version))?;
         durable::remove(&self.report_path(name, version))?;
+        durable::remove(&self.root().join(cascade::key(name, version)))?;
         durable::sync_folder(&self.versions_path(name))
     }
 
@@ -123,7 +125,8 @@ impl Store {
             collect_temporary(&versions, report)?;
             let numbers = self.numbers(&name)?;
             for (file, path) in durable::entries(&versions)? {
-                let number = number_before(&file, ".json").or_else(|| number_before(&file, ".report.json"));
+                let endings = [".json", ".report.json", cascade::CASCADES];
+                let number = endings.into_iter().find_map(|ending| number_before(&file, ending));
                 if number.is_some_and(|number| !numbers.contains(&number)) {
                     discard(&path, report)?;
                 }

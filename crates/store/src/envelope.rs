@@ -12,7 +12,8 @@ use crate::error::StoreError;
 /// a newer major is refused.
 ///
 /// - 1.0: first format. The aliases of a registry in an object store also list the versions removed, and its folders hold
-///   claims of numbers; readers of folders never meet either.
+///   claims of numbers; readers of folders never meet either. Calibrations of cascades lie beside versions; who does not
+///   know them passes them over.
 pub const FORMAT_VERSION: &str = "1.0";
 
 const MAJOR: u64 = 1;

@@ -6,6 +6,7 @@
 //! ROOT/objects/SHA256/…                artifact folders, named by the hash of their content
 //! ROOT/models/NAME/versions/3.json     the record of NAME:3, never rewritten
 //! ROOT/models/NAME/versions/3.report.json
+//! ROOT/models/NAME/versions/3.cascades.json  thresholds of cascades that end in NAME:3
 //! ROOT/models/NAME/versions/3.removed.json   keeps the number of a removed version from being given again
 //! ROOT/models/NAME/aliases.json        every change of every alias
 //! ROOT/staging/ID/, ROOT/staging/ID.lock     artifacts being written; the lock ends with its process
@@ -20,6 +21,7 @@
 
 mod admission;
 mod alias;
+mod cascade;
 mod collect;
 mod diff;
 mod durable;
@@ -37,6 +39,7 @@ mod tree;
 
 pub use admission::{Refusal, RefusalReason};
 pub use alias::{AliasAction, AliasChange};
+pub use cascade::{CalibratedVersion, CascadeCalibration, Tradeoff};
 pub use collect::GcReport;
 pub use diff::Difference;
 pub use envelope::FORMAT_VERSION;

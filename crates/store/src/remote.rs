@@ -4,6 +4,7 @@
 //! What several writers could write at once is written under a condition:
 //!
 //! - `models/NAME/versions/N.claim.json` is created only where there is none: it gives the number N to one writer.
+//! - `models/NAME/versions/N.cascades.json` is replaced only in the state that was read.
 //! - `models/NAME/aliases.json` is replaced only in the state that was read. It also lists the versions removed, so that
 //!   an alias can't be pointed at one that is going away.
 //! - `collecting.json` is created only where there is none, and is there while artifacts are collected. A writer claims
@@ -20,14 +21,14 @@ use loquat_spec::Name;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::alias::AliasLog;
+use crate::cascade::CASCADES;
 use crate::collect::GcReport;
 use crate::durable;
 use crate::envelope;
 use crate::error::StoreError;
 use crate::record::VersionRecord;
 use crate::staging::Staging;
-use crate::store::{Removal, Store, StoreFormat, is_digest, number_before};
+use crate::store::{Document, Removal, Store, StoreFormat, is_digest, number_before};
 use crate::tree;
 
 const FORMAT: &str = "format.json";
@@ -203,28 +204,27 @@ impl Remote {
         Ok(())
     }
 
-    /// Reads a model's aliases as they are now, lets `change` change them, and writes them unless another writer was faster;
-    /// then all over again. The caller holds the mirror's lock.
-    pub(crate) fn change_aliases<T>(
+    /// Reads the document at `key` as it is now, lets `change` change it, and writes it unless another writer was faster; then
+    /// all over again. The caller holds the mirror's lock.
+    pub(crate) fn change_document<D: Document, T>(
         &self,
         store: &Store,
-        name: &Name,
-        change: impl Fn(&mut AliasLog) -> Result<T, StoreError>,
+        key: &str,
+        change: impl Fn(&mut D) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let key = format!("models/{name}/aliases.json");
         self.claim_format()?;
         loop {
             self.refresh(store)?;
-            let (before, condition) = match self.bucket.read(&key)? {
-                None => (AliasLog::default(), Condition::Absent),
+            let (before, condition) = match self.bucket.read(key)? {
+                None => (D::default(), Condition::Absent),
                 Some(found) => {
-                    let log = envelope::parse(Path::new(&self.bucket.url(&key)), &found.bytes)?;
-                    (log, Condition::Unchanged(found.tag))
+                    let document = envelope::parse(Path::new(&self.bucket.url(key)), &found.bytes)?;
+                    (document, Condition::Unchanged(found.tag))
                 }
             };
-            let mut log = before.clone();
-            let outcome = change(&mut log)?;
-            if log == before || self.bucket.write(&key, self.bytes(&key, &log)?, condition)? {
+            let mut document = before.clone();
+            let outcome = change(&mut document)?;
+            if document == before || self.bucket.write(key, self.bytes(key, &document)?, condition)? {
                 self.refresh(store)?;
                 return Ok(outcome);
             }
@@ -242,6 +242,7 @@ impl Remote {
         self.put(&format!("{folder}/{version}.removed.json"), removal)?;
         self.bucket.remove(&format!("{folder}/{version}.json"))?;
         self.bucket.remove(&format!("{folder}/{version}.report.json"))?;
+        self.bucket.remove(&format!("{folder}/{version}{CASCADES}"))?;
         self.refresh(store)
     }
 
@@ -327,7 +328,7 @@ fn is_document(key: &str) -> bool {
     match parts.as_slice() {
         ["models", name, "aliases.json"] => Name::new(name).is_ok(),
         ["models", name, "versions", file] => {
-            let endings = [".json", ".report.json", ".removed.json", CLAIM];
+            let endings = [".json", ".report.json", ".removed.json", CASCADES, CLAIM];
             Name::new(name).is_ok() && endings.iter().any(|end| number_before(file, end).is_some())
         }
         _ => false,

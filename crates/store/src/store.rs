@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use loquat_spec::{ModelReference, Name, Selector};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::alias::{AliasAction, AliasChange, AliasLog};
@@ -223,23 +224,37 @@ impl Store {
         })
     }
 
-    /// Lets `change` change the aliases of a model, and writes them. In an object store `change` is called again, on what is
-    /// there then, when another writer was faster. The caller holds the lock.
+    /// Lets `change` change the aliases of a model, and writes them. The caller holds the lock.
     pub(crate) fn change_aliases<T>(
         &self,
         name: &Name,
         change: impl Fn(&mut AliasLog) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.change_document(&alias_key(name), change)
+    }
+
+    /// Lets `change` change the document at `key`, and writes it. In an object store `change` is called again, on what is
+    /// there then, when another writer was faster. The caller holds the lock.
+    pub(crate) fn change_document<D: Document, T>(
+        &self,
+        key: &str,
+        change: impl Fn(&mut D) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         if let Some(remote) = self.remote() {
-            return remote.change_aliases(self, name, change);
+            return remote.change_document(self, key, change);
         }
-        let before = self.alias_log(name)?;
-        let mut log = before.clone();
-        let outcome = change(&mut log)?;
-        if log != before {
-            envelope::write(&self.alias_path(name), &log)?;
+        let before: D = self.read_document(key)?.unwrap_or_default();
+        let mut document = before.clone();
+        let outcome = change(&mut document)?;
+        if document != before {
+            envelope::write(&self.root.join(key), &document)?;
         }
         Ok(outcome)
+    }
+
+    /// Reads the document at `key`; `None` when there is none.
+    pub(crate) fn read_document<D: Document>(&self, key: &str) -> Result<Option<D>, StoreError> {
+        envelope::read(&self.root.join(key))
     }
 
     /// The lock, once `check` holds: a folder that does not exist is not created for an error.
@@ -355,11 +370,7 @@ impl Store {
     }
 
     pub(crate) fn alias_log(&self, name: &Name) -> Result<AliasLog, StoreError> {
-        Ok(envelope::read(&self.alias_path(name))?.unwrap_or_default())
-    }
-
-    fn alias_path(&self, name: &Name) -> PathBuf {
-        self.root.join("models").join(name.as_str()).join("aliases.json")
+        Ok(self.read_document(&alias_key(name))?.unwrap_or_default())
     }
 
     fn require_alias(&self, name: &Name, alias: &Name) -> Result<u32, StoreError> {
@@ -410,6 +421,16 @@ impl Store {
     pub(crate) fn check_format(&self) -> Result<bool, StoreError> {
         Ok(envelope::read::<StoreFormat>(&self.root.join("format.json"))?.is_some())
     }
+}
+
+/// What is read, changed and written as a whole.
+pub(crate) trait Document: Serialize + DeserializeOwned + Clone + Default + PartialEq {}
+
+impl<D: Serialize + DeserializeOwned + Clone + Default + PartialEq> Document for D {}
+
+/// Where the aliases of a model lie below the root.
+fn alias_key(name: &Name) -> String {
+    format!("models/{name}/aliases.json")
 }
 
 /// The version's number in `N.json`, where N is written as the store writes it.

@@ -13,6 +13,7 @@ mod bootstrap;
 mod budget;
 mod calibrate;
 mod cancel;
+mod cascade;
 mod compare;
 mod cuts;
 mod encoder;
@@ -52,6 +53,7 @@ mod train;
 mod tuning;
 
 pub use cancel::Cancel;
+pub use cascade::{CalibrationError, CascadeRow, CascadeTarget, calibrate_cascade, choose_threshold};
 pub use compare::{Change, ChangedRow, Comparison, Contender, McNemar, MetricPair, Side, compare};
 pub use cuts::{Cuts, Plan, Stopped};
 pub use encoder::Backbone;

@@ -41,6 +41,20 @@ impl Folder {
     }
 }
 
+/// Reads rows of a text classification, for so many folds.
+pub(crate) fn load_rows(
+    rows: &[serde_json::Value],
+    folds: usize,
+    adjust: impl FnOnce(&mut Dataset),
+) -> Table {
+    let folder = Folder::new();
+    folder.write("a.jsonl", jsonl(rows));
+    let mut dataset = dataset(Task::TextClassification, "a.jsonl");
+    adjust(&mut dataset);
+    let options = LoadOptions { base: folder.path().to_owned(), threads: 2, folds, ..LoadOptions::default() };
+    load(&dataset, &options).unwrap()
+}
+
 pub(crate) fn source(path: &str) -> SourceFile {
     SourceFile { path: path.to_owned(), format: None, language: None }
 }

@@ -40,11 +40,13 @@ pub struct PipelineJob {
 }
 
 /// With what a job is answered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Asks {
     /// Predictions.
     #[default]
     Predictions,
+    /// Predictions of which the model is at least this sure, as [`Pipeline::predict_sure`] measures it.
+    SurePredictions(f32),
     /// The states of tokens.
     TokenVectors,
 }
@@ -54,6 +56,8 @@ pub enum Asks {
 pub enum Output {
     /// A prediction.
     Prediction(Prediction),
+    /// The model is not sure enough.
+    Unsure,
     /// The last state of every token, `[tokens][hidden]`.
     TokenVectors(Vec<Vec<f32>>),
 }
@@ -63,7 +67,7 @@ impl Output {
     pub fn prediction(self) -> Option<Prediction> {
         match self {
             Self::Prediction(prediction) => Some(prediction),
-            Self::TokenVectors(_) => None,
+            Self::TokenVectors(_) | Self::Unsure => None,
         }
     }
 
@@ -71,7 +75,7 @@ impl Output {
     pub fn token_vectors(self) -> Option<Vec<Vec<f32>>> {
         match self {
             Self::TokenVectors(states) => Some(states),
-            Self::Prediction(_) => None,
+            Self::Prediction(_) | Self::Unsure => None,
         }
     }
 }
@@ -98,6 +102,13 @@ impl PipelineJob {
             Asks::Predictions => {
                 let predictions = self.pipeline.predict(inputs, &self.parameters, threads)?;
                 Ok(predictions.into_iter().map(Output::Prediction).collect())
+            }
+            Asks::SurePredictions(threshold) => {
+                let answers = self.pipeline.predict_sure(inputs, &self.parameters, threads)?;
+                let output = |(prediction, confidence)| {
+                    if confidence >= threshold { Output::Prediction(prediction) } else { Output::Unsure }
+                };
+                Ok(answers.into_iter().map(output).collect())
             }
             Asks::TokenVectors => {
                 let states = self.pipeline.token_vectors(inputs, &self.parameters, threads)?;

@@ -1,6 +1,8 @@
 //! The pipeline through its public surface, with models small enough to reckon by hand.
 
 #[cfg(test)]
+mod cascades;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod inputs;

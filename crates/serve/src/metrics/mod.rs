@@ -1,5 +1,6 @@
 //! Counters and histograms in the Prometheus text format, with closed sets of labels and no lock on the way.
 
+mod cascade;
 mod endpoint;
 mod exposition;
 mod histogram;

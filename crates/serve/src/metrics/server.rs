@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
+use super::cascade;
 use super::endpoint::render_all;
 use super::exposition::{head, line};
 use super::histogram::Histogram;
@@ -79,6 +80,7 @@ impl Metrics {
             line(&mut out, format_args!("{name} {}", traces.dropped()));
         }
         render_all(&mut out, table);
+        cascade::render(&mut out, table);
         if let Some(tei) = &self.tei {
             tei.render(&mut out, table);
         }

@@ -1,5 +1,5 @@
-//! How an endpoint fares, in the words of Kubernetes: condition `Ready` with a reason, a message and the time of its last
-//! change.
+//! How an endpoint fares, in the words of Kubernetes: condition `Ready`, and `Cascade` where cheaper versions are to be asked
+//! first, each with a reason, a message and the time of its last change.
 
 use std::time::SystemTime;
 
@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use crate::host::Host;
 
-/// Condition `Ready` of an endpoint.
+/// A condition of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// Whether requests are answered, if need be after loading.
+    /// Its type.
+    kind: &'static str,
+    /// Whether it holds: requests are answered, if need be after loading; cheaper versions are asked first.
     pub(crate) ready: bool,
     /// Why, in one word.
     pub(crate) reason: &'static str,
@@ -24,20 +26,26 @@ impl Condition {
     /// The condition of an endpoint that nothing is known of yet.
     pub(crate) fn loading() -> Self {
         let message = "its version is still loading".to_owned();
-        Self { ready: false, reason: "Loading", message, since: SystemTime::now() }
+        Self { kind: "Ready", ready: false, reason: "Loading", message, since: SystemTime::now() }
     }
 
     /// The condition of `host` now, which was this before.
     pub(crate) fn follow(&self, host: &Host) -> Self {
         let (ready, reason, message) = state(host);
         let since = if ready == self.ready { self.since } else { SystemTime::now() };
-        Self { ready, reason, message, since }
+        Self { kind: self.kind, ready, reason, message, since }
+    }
+
+    /// Condition `Cascade` now, which was `before`.
+    pub(crate) fn cascade(before: Option<&Self>, ready: bool, reason: &'static str, message: String) -> Self {
+        let since = before.filter(|before| before.ready == ready).map(|before| before.since);
+        Self { kind: "Cascade", ready, reason, message, since: since.unwrap_or_else(SystemTime::now) }
     }
 
     /// As `status.conditions` lists it, about the resource at `generation`.
     pub(crate) fn to_json(&self, generation: u64) -> Value {
         json!({
-            "type": "Ready",
+            "type": self.kind,
             "status": if self.ready { "True" } else { "False" },
             "reason": self.reason,
             "message": self.message,

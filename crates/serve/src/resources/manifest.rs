@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loquat_spec::{API_VERSION, Endpoint, Requests, Scaling, Task};
+use loquat_spec::{API_VERSION, CascadeStage, Endpoint, Requests, Scaling, Task};
 use serde_json::{Map, Value, json};
 
 use super::condition::{Condition, timestamp};
@@ -42,9 +42,10 @@ pub(super) fn implicit(host: &Host) -> Option<Declaration> {
 }
 
 fn status(host: &Host) -> Value {
+    let conditions = [Some(&host.condition), host.cascade_condition.as_ref()].into_iter().flatten();
     let mut status = json!({
         "observedGeneration": host.generation,
-        "conditions": [host.condition.to_json(host.generation)],
+        "conditions": conditions.map(|condition| condition.to_json(host.generation)).collect::<Vec<_>>(),
     });
     if let Some(pipeline) = &host.pipeline {
         status["model"] = pipeline.model().into();
@@ -68,6 +69,11 @@ fn spec(endpoint: &Endpoint) -> Value {
         if !zero_shot.labels.is_empty() {
             put("labels", zero_shot.labels.clone().into());
         }
+    }
+    if !endpoint.cascade.is_empty() {
+        let stage =
+            |stage: &CascadeStage| json!({ "model": stage.model.to_string(), "agreement": stage.agreement });
+        put("cascade", endpoint.cascade.iter().map(stage).collect());
     }
     if !endpoint.traffic.is_empty() {
         let share = |portion: &loquat_spec::Portion| json!({ "model": portion.model.to_string(), "percent": portion.percent });

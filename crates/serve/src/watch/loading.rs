@@ -30,6 +30,7 @@ impl Watcher {
         match loaded {
             Ok(pipeline) => {
                 self.swap(name, Arc::clone(&pipeline));
+                self.line_up_again(name);
                 self.fit(name);
                 self.publish();
                 Ok(pipeline)
@@ -59,6 +60,7 @@ impl Watcher {
         host.pipeline = None;
         host.splits.clear();
         host.shadows.clear();
+        host.rest_cascade();
         host.asleep = false;
         host.unloaded = true;
         self.publish();

@@ -70,6 +70,7 @@ impl Watcher {
             tracing::info!(endpoint = name, "model unloaded");
             host.metrics.unloads.fetch_add(1, Ordering::Relaxed);
             host.pipeline = None;
+            host.rest_cascade();
             host.asleep = true;
         }
     }
@@ -86,5 +87,6 @@ impl Watcher {
 /// Every version that an endpoint holds.
 pub(super) fn held_by(host: &Host) -> impl Iterator<Item = &Arc<Pipeline>> {
     let main = host.pipeline.iter().chain(&host.shadows);
-    main.chain(host.splits.iter().map(|(pipeline, _)| pipeline))
+    let early = host.cascade.iter().flat_map(|cascade| &cascade.stages).map(|stage| &stage.pipeline);
+    main.chain(host.splits.iter().map(|(pipeline, _)| pipeline)).chain(early)
 }

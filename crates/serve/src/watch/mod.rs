@@ -5,6 +5,7 @@
 //! A version that can't be taken into service leaves the old one answering, shows in the endpoint's condition and is
 //! tried again with growing pauses.
 
+mod cascading;
 mod follower;
 mod loading;
 mod memory;

@@ -27,7 +27,7 @@ pub(super) struct Watcher {
     pub(super) store: Store,
     pub(super) declared: BTreeMap<String, Declaration>,
     revision: u64,
-    threads: usize,
+    pub(super) threads: usize,
     pub(super) memory: u64,
     pub(super) models: Vec<ModelSummary>,
     /// What each endpoint was placed as.
@@ -122,7 +122,9 @@ impl Watcher {
             self.publish();
         }
         for wanted in &wanted {
-            if self.aim(&wanted.endpoint, models) | self.accompany(&wanted.endpoint, models) {
+            let endpoint = &wanted.endpoint;
+            let changed = self.aim(endpoint, models) | self.accompany(endpoint, models);
+            if changed | self.line_up(endpoint, models) {
                 self.fit(wanted.endpoint.name.as_str());
                 self.publish();
             }
@@ -207,6 +209,8 @@ impl Watcher {
             task: None,
             splits: Vec::new(),
             shadows: Vec::new(),
+            cascade: None,
+            cascade_condition: None,
             asleep: false,
             unloaded: false,
             waker: self.app.waker.clone(),
@@ -321,6 +325,8 @@ fn redeclare(host: &mut Host, endpoint: &Endpoint, before: Option<&Endpoint>, th
         }
         host.gate = Arc::new(gate);
     }
+    // Lined up again with the threads and limits of now.
+    host.cascade = None;
     host.reference = endpoint.model.clone();
     host.default = endpoint.default;
     host.zero_shot.clone_from(&endpoint.zero_shot);

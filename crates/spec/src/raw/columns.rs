@@ -132,6 +132,10 @@ pub(crate) fn validate(context: &mut Context<'_>, raw: Option<&ColumnsSpec>, tas
     let matching = |form: &&[&str]| form.iter().filter(|role| roles.contains_key(**role)).count();
     // The form with most roles given; of equals the first, which `max_by_key` on the reversed order gives.
     let form = forms.iter().copied().rev().max_by_key(matching).unwrap_or(&[]);
+    if task == Task::Embedding && form.len() > 1 {
+        let remedy = "name the column of the text alone";
+        context.later_field(FIELD, remedy);
+    }
     let allowed: Vec<&str> = form.iter().copied().chain(COMMON).collect();
     let missing: Vec<&str> = form.iter().copied().filter(|role| !roles.contains_key(*role)).collect();
     let mut meant = BTreeSet::new();

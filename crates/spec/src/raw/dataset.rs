@@ -18,7 +18,7 @@ use crate::resource::dataset::{Dataset, Split, SplitPart as Part};
 use crate::{Share, Task};
 
 const DATA_TASKS: &str = "supported: text-classification, multi-label-classification, language-identification, \
-                          token-classification, text-pair-classification";
+                          token-classification, text-pair-classification, embedding of texts alone";
 
 /// Where examples are, how columns map, how to split.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -102,7 +102,7 @@ pub(crate) fn validate(context: &mut Context<'_>, document: &Document<DatasetSpe
 fn check_task(context: &mut Context<'_>, task: Task) {
     const FIELD: &str = "spec.task";
     match task {
-        Task::Embedding | Task::Translation => context.later_value(FIELD, task.as_str(), DATA_TASKS),
+        Task::Translation => context.later_value(FIELD, task.as_str(), DATA_TASKS),
         Task::ZeroShotClassification => context.value(
             FIELD,
             INVALID_VALUE,
@@ -113,7 +113,8 @@ fn check_task(context: &mut Context<'_>, task: Task) {
         | Task::MultiLabelClassification
         | Task::LanguageIdentification
         | Task::TokenClassification
-        | Task::TextPairClassification => {}
+        | Task::TextPairClassification
+        | Task::Embedding => {}
     }
 }
 

@@ -7,7 +7,7 @@ use super::document::Document;
 use super::model::check_template;
 use super::training::span;
 use crate::problem::{Context, INVALID_VALUE, MISSING_FIELD, as_name};
-use crate::resource::endpoint::{Endpoint, Portion as Share, Requests, Scaling, ZeroShot};
+use crate::resource::endpoint::{CascadeStage, Endpoint, Portion as Share, Requests, Scaling, ZeroShot};
 use crate::{ModelReference, Name, Task};
 
 /// Which model version answers, how fast, within which limits.
@@ -30,7 +30,8 @@ pub(crate) struct EndpointSpec {
     /// Labels of requests that name none, for zero-shot classification.
     #[schemars(length(min = 1))]
     labels: Option<Vec<String>>,
-    /// Cheaper models to ask first. Not yet supported.
+    /// Cheaper models for the same labels to ask first, the cheapest first; the model answers what they are not sure of. Use it
+    /// where most inputs are easy. `loquat train` and `loquat models cascade` measure how sure is sure enough.
     cascade: Option<Vec<Stage>>,
     /// Shares of the requests that other versions answer; the rest is the model's. Use it to try a version on a few requests.
     traffic: Option<Vec<Portion>>,
@@ -51,7 +52,9 @@ struct Stage {
     /// The model version to ask.
     #[schemars(required)]
     model: Option<String>,
-    /// Share of answers on which it has to agree with the endpoint's own model.
+    /// Share of all inputs on which the answer must stay what the endpoint's model would have said; 0.98 when left out. Raise
+    /// it where answers matter more than speed.
+    #[schemars(range(min = 0, max = 1), extend("default" = 0.98))]
     agreement: Option<f64>,
 }
 
@@ -126,6 +129,7 @@ pub(crate) fn validate(context: &mut Context<'_>, document: &Document<EndpointSp
     let model = spec.model.as_deref().and_then(|text| read_model(context, text));
     spec.refuse_later(context);
     let scaling = spec.scaling.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
+    let cascade = spec.cascade(context, model.as_ref());
     let traffic = spec.traffic(context);
     let shadow = spec.shadow.iter().flatten().enumerate();
     let shadow: Vec<_> = shadow
@@ -138,6 +142,7 @@ pub(crate) fn validate(context: &mut Context<'_>, document: &Document<EndpointSp
         default: spec.default,
         zero_shot: spec.zero_shot(context),
         threads: spec.resources.as_ref().and_then(|raw| raw.threads),
+        cascade,
         traffic,
         shadow,
         scaling,
@@ -192,6 +197,31 @@ impl EndpointSpec {
         Some(ZeroShot { template: self.template.clone(), labels })
     }
 
+    fn cascade(&self, context: &mut Context<'_>, dear: Option<&ModelReference>) -> Vec<CascadeStage> {
+        let mut stages: Vec<CascadeStage> = Vec::new();
+        for (place, raw) in self.cascade.iter().flatten().enumerate() {
+            let field = format!("spec.cascade[{place}]");
+            let agreement = raw.agreement.unwrap_or(CascadeStage::AGREEMENT);
+            if agreement <= 0.0 || agreement >= 1.0 {
+                let remedy = "write a share above 0 and below 1, such as 0.98";
+                let message = format!("{agreement} can't be calibrated; allowed: above 0 and below 1");
+                context.value(&format!("{field}.agreement"), INVALID_VALUE, message, remedy);
+            }
+            let named = raw.model.as_deref();
+            let Some(model) = named.and_then(|text| read_reference(context, &format!("{field}.model"), text))
+            else {
+                continue;
+            };
+            if dear == Some(&model) || stages.iter().any(|stage| stage.model == model) {
+                let message = format!("{model} is asked twice");
+                let remedy = "name a cheaper version, or remove the stage";
+                context.value(&format!("{field}.model"), INVALID_VALUE, message, remedy);
+            }
+            stages.push(CascadeStage { model, agreement });
+        }
+        stages
+    }
+
     fn traffic(&self, context: &mut Context<'_>) -> Vec<Share> {
         let mut shares: Vec<Share> = Vec::new();
         for (place, raw) in self.traffic.iter().flatten().enumerate() {
@@ -221,8 +251,9 @@ impl EndpointSpec {
     }
 
     fn refuse_later(&self, context: &mut Context<'_>) {
-        if self.cascade.as_ref().is_some_and(|list| !list.is_empty()) {
-            context.later_field("spec.cascade", "remove it; one model version answers");
+        let zero_shot = [self.task.is_some(), self.template.is_some(), self.labels.is_some()].contains(&true);
+        if zero_shot && self.cascade.as_ref().is_some_and(|list| !list.is_empty()) {
+            context.later_field("spec.cascade", "remove it; labels of a request are scored by one model");
         }
         let Some(resources) = &self.resources else { return };
         if resources.memory.is_some() {

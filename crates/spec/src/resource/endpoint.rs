@@ -17,6 +17,8 @@ pub struct Endpoint {
     pub zero_shot: Option<ZeroShot>,
     /// Threads for this endpoint; the server's when absent.
     pub threads: Option<usize>,
+    /// Cheaper versions, asked in this order before the model, which answers what they are not sure of.
+    pub cascade: Vec<CascadeStage>,
     /// Shares of the requests that other versions answer; the rest is the model's.
     pub traffic: Vec<Portion>,
     /// Versions whose answers are compared with the model's and never returned.
@@ -45,12 +47,28 @@ impl Endpoint {
             default: false,
             zero_shot: None,
             threads: None,
+            cascade: Vec::new(),
             traffic: Vec::new(),
             shadow: Vec::new(),
             scaling: Scaling::default(),
             requests: Requests::default(),
         }
     }
+}
+
+/// A version that is asked before the endpoint's model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CascadeStage {
+    /// The version.
+    pub model: ModelReference,
+    /// Share of all inputs on which the answer must stay what the model would have said, above 0 and below 1. With several
+    /// stages each may change its share of the answers.
+    pub agreement: f64,
+}
+
+impl CascadeStage {
+    /// The share where none is stated.
+    pub const AGREEMENT: f64 = 0.98;
 }
 
 /// A share of the requests.

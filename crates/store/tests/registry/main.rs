@@ -5,6 +5,8 @@ mod admission;
 #[cfg(test)]
 mod aliases;
 #[cfg(test)]
+mod cascades;
+#[cfg(test)]
 mod collection;
 #[cfg(test)]
 mod fixture;

@@ -8,6 +8,7 @@ use loquat_store::{Store, StoreError};
 use loquat_testkit::ObjectServer;
 use tempfile::TempDir;
 
+use crate::cascades::calibration;
 use crate::fixture::{Fixture, name, reference, register, staged};
 
 /// An object store with a registry, and mirrors of it.
@@ -50,6 +51,22 @@ fn what_one_machine_registers_another_finds_with_the_digest_of_a_folder() {
     let in_folder = Fixture::new().register("tickets", "weights");
     assert_eq!(written.digest, in_folder.digest);
     assert_eq!(here.place().display().to_string(), "s3://bucket/registry");
+}
+
+#[test]
+fn what_one_machine_calibrates_another_finds_and_a_removal_takes_it_away() {
+    let shared = Shared::new();
+    let (there, here) = (shared.open("there"), shared.open("here"));
+    let (cheap, dear) = (register(&there, "small", "a"), register(&there, "large", "b"));
+    there.record_cascade(&calibration(&cheap, &dear, 0.98)).unwrap();
+    here.record_cascade(&calibration(&cheap, &dear, 0.95)).unwrap();
+    assert_eq!(
+        here.cascades(&name("large"), 1).unwrap().len(),
+        2,
+        "neither writer loses what the other wrote"
+    );
+    there.remove(&name("large"), 1).unwrap();
+    assert!(shared.keys("cascades").is_empty());
 }
 
 #[test]
