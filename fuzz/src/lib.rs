@@ -4,17 +4,31 @@
 //! `fuzz/corpus` runs with `cargo test`. `cargo xtask fuzz` builds and runs the targets; an input that it finds at fault
 //! goes into the corpus together with the mending.
 //!
-//! Corpora are hand-written, at most 40 files of 2 kB a target; the Parquet files come from `--example parquet_seeds`.
+//! Corpora are hand-written, at most 40 files of 2 kB a target; the Parquet files come from `--example parquet_seeds`. Inputs of
+//! the targets whose names end in `structured` are rows of choices, random at first; where a fault was found, its input.
 
+#[path = "../../crates/serve/tests/corpus/bodies.rs"]
+mod bodies;
+#[path = "../../crates/serve/tests/corpus/calls.rs"]
+#[expect(dead_code, reason = "the number of methods is for the replay")]
+mod calls;
+#[path = "../../crates/serve/tests/corpus/choices.rs"]
+mod choices;
 #[path = "../../crates/data/tests/corpus/entry.rs"]
 mod data;
 #[path = "../../crates/serve/tests/server/harness.rs"]
 #[expect(dead_code, reason = "the targets need a part of the tests' client only")]
 mod harness;
+#[path = "../../crates/serve/tests/corpus/json.rs"]
+mod json;
 #[path = "../../crates/serve/tests/corpus/entry.rs"]
 mod serve;
 #[path = "../../crates/spec/tests/corpus/entry.rs"]
 mod spec;
+#[path = "../../crates/serve/tests/corpus/structured.rs"]
+mod structured;
+#[path = "../../crates/serve/tests/server/tiny_encoders.rs"]
+mod tiny_encoders;
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -74,6 +88,22 @@ pub fn http_infer(bytes: &[u8]) {
 /// A request to a path of any protocol.
 pub fn http_protocols(bytes: &[u8]) {
     request(Route::Any, bytes);
+}
+
+/// A request of any route, well-formed but for a few choices, to models of every kind.
+pub fn http_structured(bytes: &[u8]) {
+    thread_local! {
+        static EDGE: RefCell<Edge> = RefCell::new(Edge::with_encoders());
+    }
+    EDGE.with_borrow_mut(|edge| edge.structured(bytes));
+}
+
+/// A call of any method over gRPC.
+pub fn grpc_structured(bytes: &[u8]) {
+    thread_local! {
+        static EDGE: RefCell<Edge> = RefCell::new(Edge::with_encoders());
+    }
+    EDGE.with_borrow_mut(|edge| edge.call(bytes));
 }
 
 fn request(route: Route, bytes: &[u8]) {

@@ -46,6 +46,8 @@ const TARGETS: &[Target] = &[
     Target { name: "http_predict", dictionary: "http" },
     Target { name: "http_protocols", dictionary: "protocols" },
     Target { name: "http_infer", dictionary: "http" },
+    Target { name: "http_structured", dictionary: "http" },
+    Target { name: "grpc_structured", dictionary: "http" },
 ];
 
 /// What one run of a target came to.

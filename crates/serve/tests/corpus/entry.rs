@@ -1,14 +1,24 @@
-//! What must hold for any request body; the fuzz targets `http_predict`, `http_infer` and
-//! `http_protocols` call it too.
+//! What must hold for any request; the fuzz targets whose names begin with `http` or `grpc` call it too.
 //!
-//! An input is a request in short: a line with the model as the path names it
-//! or with the whole path, lines with headers, an empty line, the
-//! body. Framing is ours, so that a server that answers nothing is at fault.
+//! An input of `http_predict`, `http_infer` and `http_protocols` is a request in short: a line with the model as the path
+//! names it or with the whole path, lines with headers, an empty line, the body. One of `http_structured` and
+//! `grpc_structured` is a row of choices. Framing is ours, so that a server that answers nothing is at fault.
 
+use axum::body::Body;
+use axum::http::{self, HeaderMap};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use loquat_serve::ServeConfig;
-use loquat_spec::{Requests, Task};
+use loquat_spec::{Endpoint, Requests, Task, ZeroShot};
+use tokio::runtime::Runtime;
 
+use crate::bodies::MODELS;
+use crate::calls::Call;
 use crate::harness::{Client, Registry, Reply, Server, endpoint, tiny_model};
+use crate::structured::Structured;
+use crate::tiny_encoders::{PROMPTED, RELEVANCE, register};
 
 /// Largest body that the server takes; inputs of a fuzzer reach over it.
 const MAX_BODY: usize = 1024;
@@ -32,37 +42,117 @@ pub(crate) enum Route {
 /// A server with a single-label endpoint `tickets`, two versions of it, and a multi-label endpoint `topics`.
 pub(crate) struct Edge {
     client: Client,
+    calls: Option<Calls>,
     server: Server,
     _registry: Registry,
 }
 
+/// A connection for calls over gRPC.
+struct Calls {
+    runtime: Runtime,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// Statuses of gRPC that mean a fault of the server: unknown, internal, unavailable, data loss.
+const FAULTS: [&str; 4] = ["2", "13", "14", "15"];
+
 impl Edge {
     /// Starts the server.
     pub(crate) fn start() -> Self {
+        Self::of(Registry::with_tickets(), vec![])
+    }
+
+    /// Starts the server with tiny encoders of every kind as well.
+    pub(crate) fn with_encoders() -> Self {
         let registry = Registry::with_tickets();
+        let entailment = ["contradiction", "neutral", "entailment"];
+        register(&registry, PROMPTED, ("bert-embedding", Task::Embedding), &[]);
+        register(&registry, "pairs", ("bert-sequence", Task::TextPairClassification), &entailment);
+        register(&registry, "tokens", ("bert-tokens", Task::TokenClassification), &[]);
+        register(&registry, "ranks", ("bert-sequence", Task::TextPairClassification), &[RELEVANCE]);
+        let zero_shot = Some(ZeroShot { template: None, labels: vec!["rain".to_owned(), "sun".to_owned()] });
+        let declared = Endpoint { zero_shot, ..endpoint("zero-shot", "pairs", limits()) };
+        Self::of(registry, vec![declared])
+    }
+
+    fn of(registry: Registry, mut endpoints: Vec<Endpoint>) -> Self {
         registry.register("tickets", &tiny_model(Task::TextClassification, 1));
         registry.register("topics", &tiny_model(Task::MultiLabelClassification, 0));
         registry.promote("topics", 1);
         let server = registry.serve_with(|config: &mut ServeConfig| {
-            let requests = Requests { max_inputs: 8, max_length: Some(64), ..Requests::default() };
-            config.endpoints = vec![endpoint("topics", "topics", requests)];
+            endpoints.push(endpoint("topics", "topics", limits()));
+            config.endpoints = endpoints;
+            config.origins = vec!["https://a.example".to_owned()];
             config.max_body = MAX_BODY;
         });
-        Self { client: server.client(), server, _registry: registry }
+        Self { client: server.client(), calls: None, server, _registry: registry }
     }
 
     /// Sends the request that `input` describes. The answer is no fault of the server, and JSON where it says so.
     pub(crate) fn request(&mut self, route: Route, input: &[u8]) {
         let request = Request::of(route, input);
-        self.client.send(&request.bytes);
+        self.send(&request.bytes, request.body, route);
+        if let (Route::Any, Some(name)) = (route, request.unloaded()) {
+            self.load(&name);
+        }
+    }
+
+    /// Sends the request that the choices of `input` make. The same holds.
+    pub(crate) fn structured(&mut self, input: &[u8]) {
+        let request = Structured::of(input);
+        let mut bytes =
+            format!("{} {} HTTP/1.1\r\nhost: fuzz\r\n", request.method, request.path).into_bytes();
+        for (name, value) in &request.headers {
+            bytes.extend(format!("{name}: {value}\r\n").into_bytes());
+        }
+        bytes.extend(format!("content-length: {}\r\n\r\n", request.body.len()).into_bytes());
+        bytes.extend_from_slice(&request.body);
+        self.send(&bytes, &request.body, Route::Any);
+        if let Some(name) = unloaded(&request.path) {
+            self.load(name);
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8], body: &[u8], route: Route) {
+        self.client.send(bytes);
         let reply = self.answer();
-        assert!(reply.status < 500 || is_wished_timeout(&reply), "{reply:?}");
+        assert!(reply.status < 500 || is_wished_timeout(&reply), "{reply:?} to {}", bytes.escape_ascii());
         let media = reply.header("content-type").unwrap_or_default();
         if media.ends_with("json") && !reply.body.trim_ascii().is_empty() {
-            check_json(&reply, request.body, route);
+            check_json(&reply, body, route);
         }
         if reply.header("connection") == Some("close") {
             self.client = self.server.client();
+        }
+    }
+
+    /// Undoes an unload, so that the next request finds every model.
+    fn load(&mut self, name: &str) {
+        let path = format!("/v2/repository/models/{name}/load");
+        self.send(
+            format!("POST {path} HTTP/1.1\r\nhost: fuzz\r\ncontent-length: 0\r\n\r\n").as_bytes(),
+            &[],
+            Route::Any,
+        );
+    }
+
+    /// Makes the call over gRPC that the choices of `input` make: it is answered, and not with a fault.
+    pub(crate) fn call(&mut self, input: &[u8]) {
+        let call = Call::of(input);
+        let shown = format!("{} {:?} {}", call.path, call.headers, call.body.escape_ascii());
+        let calls = self.calls.take().filter(|calls| !calls.sender.is_closed());
+        let mut calls = calls.unwrap_or_else(|| Calls::open(&self.server));
+        let (is_framed, unloads) = (call.is_framed, call.path.ends_with("/RepositoryModelUnload"));
+        let (status, found) = calls.make(call);
+        if status == 200 && is_framed {
+            let found = found.unwrap_or_else(|| panic!("no status to {shown}"));
+            assert!(!FAULTS.contains(&found.as_str()), "status {found} to {shown}");
+        } else {
+            assert!(status == 200 || (400..500).contains(&status), "{status} to {shown}");
+        }
+        self.calls = Some(calls);
+        if unloads {
+            MODELS.iter().for_each(|model| self.load(model));
         }
     }
 
@@ -77,6 +167,50 @@ impl Edge {
     }
 }
 
+impl Calls {
+    fn open(server: &Server) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let address = server.address;
+        let sender = runtime.block_on(async move {
+            let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let (sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                    .await
+                    .unwrap();
+            tokio::spawn(connection);
+            sender
+        });
+        Self { runtime, sender }
+    }
+
+    /// The status of HTTP and that of gRPC.
+    fn make(&mut self, call: Call) -> (u16, Option<String>) {
+        let mut request = http::Request::post(format!("http://fuzz{}", call.path)).header("te", "trailers");
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Full::new(Bytes::from(call.body))).unwrap();
+        let sender = &mut self.sender;
+        self.runtime.block_on(async move {
+            let response = sender.send_request(request).await.unwrap();
+            let (status, mut headers): (u16, HeaderMap) =
+                (response.status().as_u16(), response.headers().clone());
+            let collected = Body::new(response.into_body()).collect().await.unwrap();
+            headers.extend(collected.trailers().cloned().unwrap_or_default());
+            (status, headers.get("grpc-status").map(|value| value.to_str().unwrap().to_owned()))
+        })
+    }
+}
+
+fn limits() -> Requests {
+    Requests { max_inputs: 8, max_length: Some(64), ..Requests::default() }
+}
+
+/// The model that a path unloads.
+fn unloaded(path: &str) -> Option<&str> {
+    path.strip_prefix("/v2/repository/models/")?.split_once("/unload").map(|(name, _)| name)
+}
+
 /// A client of the Open Inference Protocol may ask for less time than the answer takes.
 fn is_wished_timeout(reply: &Reply) -> bool {
     reply.status == 504 && !reply.text().contains(OWN_LIMIT)
@@ -87,7 +221,7 @@ fn check_json(reply: &Reply, sent: &[u8], route: Route) {
     // OpenAI's and MLflow's errors have it as their message.
     let reason = ["detail", "message", "error"].into_iter().find_map(|name| answer.get(name)?.as_str());
     match reply.status {
-        200 if route == Route::Any => {}
+        200 | 201 if route == Route::Any => {}
         200 => assert!(answer.get("predictions").or_else(|| answer.get("outputs")).is_some(), "{answer}"),
         _ => assert!(reason.is_some_and(|reason| !reason.is_empty()), "{answer} to {sent:?}"),
     }
@@ -95,6 +229,7 @@ fn check_json(reply: &Reply, sent: &[u8], route: Route) {
 
 /// A request ready to be sent.
 struct Request<'a> {
+    path: String,
     bytes: Vec<u8>,
     body: &'a [u8],
 }
@@ -120,7 +255,11 @@ impl<'a> Request<'a> {
         }
         bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
         bytes.extend_from_slice(body);
-        Self { bytes, body }
+        Self { path, bytes, body }
+    }
+
+    fn unloaded(&self) -> Option<String> {
+        unloaded(&self.path).map(str::to_owned)
     }
 }
 
