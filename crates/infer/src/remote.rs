@@ -66,6 +66,10 @@ impl RemoteEngine {
 
     /// The probability per label of each input, or its vector.
     pub(crate) fn outputs(&self, inputs: &[Input]) -> Result<Rows, InferError> {
+        // It is loaded whether its server is up or not, and has no golden examples to replay.
+        if inputs.is_empty() {
+            return Ok(Rows::new());
+        }
         let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
         if self.manifest.task == Task::Embedding {
             return self.vectors(&texts);

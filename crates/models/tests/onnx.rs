@@ -133,6 +133,24 @@ fn graphs_that_would_give_wrong_numbers_are_refused_with_the_remedy() {
 }
 
 #[test]
+fn modules_that_were_made_for_another_model_are_refused() {
+    let mixed = tempfile::tempdir().unwrap();
+    std::fs::copy(folder("states").join("model.onnx"), mixed.path().join("model.onnx")).unwrap();
+    let dense = folder("..").join("bert-dense");
+    for name in ["modules.json", "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors"]
+    {
+        std::fs::create_dir_all(mixed.path().join(name).parent().unwrap()).unwrap();
+        std::fs::copy(dense.join(name), mixed.path().join(name)).unwrap();
+    }
+    let load = || OnnxModel::load(mixed.path(), Head::Embedding, Kernels::detect());
+    assert!(load().is_ok());
+    let both = r#"{ "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true }"#;
+    std::fs::write(mixed.path().join("1_Pooling/config.json"), both).unwrap();
+    let message = load().unwrap_err().to_string();
+    assert!(message.contains("width 16"), "{message}");
+}
+
+#[test]
 fn damaged_files_and_missing_weights_are_refused() {
     let copy = |from: &str, name: &str| {
         let folder_of = tempfile::tempdir().unwrap();

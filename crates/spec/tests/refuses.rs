@@ -507,10 +507,10 @@ fn fields_of_a_model() {
                 "  task: token-classification\n  server: { url: \"127.0.0.1:9001\", protocol: oip-v2, command: [\"\"] }\n  source: { path: ./x }\n  maxLength: 64\n  precision: int8\n",
             ),
             found: &[
+                "4:1 missing-field spec.labels",
                 "5:9 not-yet-supported spec.task",
-                "5:3 missing-field spec.labels",
                 "6:18 invalid-value spec.server.url",
-                "6:65 invalid-value spec.server.command",
+                "6:63 invalid-value spec.server.command",
                 "7:3 invalid-value spec.source",
                 "8:3 invalid-value spec.maxLength",
                 "9:3 invalid-value spec.precision",

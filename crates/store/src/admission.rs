@@ -1,4 +1,4 @@
-//! Which files an artifact may hold: safetensors, JSON and plain text, recognised by name *and* by content.
+//! Which files an artifact may hold: safetensors, an ONNX graph, JSON and plain text, recognised by name *and* by content.
 //!
 //! A pickle runs code when it is read, so none is let in under any name. What counts as a valid safetensors file is the
 //! [format's own description](https://huggingface.co/docs/safetensors/index#format).
@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -18,6 +18,11 @@ use crate::tree::{self, Entry, EntryKind};
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 /// Weights of an encoder in eight bits, which stand for the others.
 const QUANTISED_WEIGHTS: &str = "model.int8.safetensors";
+/// A graph with its weights, which stands for the others too.
+const GRAPH: &str = "model.onnx";
+/// The field of an ONNX file that holds the graph, and the last of all fields.
+const GRAPH_FIELD: u64 = 7;
+const LAST_FIELD: u64 = 25;
 /// Names the files that weights in several parts lie in.
 const INDEX: &str = "model.safetensors.index.json";
 /// Loquat's own description of every artifact.
@@ -71,8 +76,13 @@ pub enum RefusalReason {
         other: String,
     },
     /// An ending that artifacts do not have.
-    #[error("is of no kind that an artifact holds: keep only .safetensors, .json, .txt and .md files")]
+    #[error(
+        "is of no kind that an artifact holds: keep only .safetensors, .json, .txt and .md files, or model.onnx"
+    )]
     Kind,
+    /// `model.onnx` that is no ONNX file, or is cut short.
+    #[error("is not a whole ONNX file: export it again")]
+    Onnx,
     /// A name that the registry uses itself.
     #[error("is a name that exports use: remove it from the artifact")]
     Reserved,
@@ -125,7 +135,13 @@ pub(crate) fn check(dir: &Path, ignored: &[&str]) -> Result<(), StoreError> {
         names.insert(relative);
     }
     // An index stands for the parts that it names, which are looked for below.
-    let weights = [INDEX, QUANTISED_WEIGHTS].into_iter().find(|name| names.contains(name)).unwrap_or(WEIGHTS);
+    let others = [INDEX, QUANTISED_WEIGHTS, GRAPH];
+    let weights = others.into_iter().find(|name| names.contains(name)).unwrap_or(WEIGHTS);
+    if !names.contains(GRAPH) {
+        // Bare numbers are weights only beside the graph that says which.
+        let bare = names.iter().filter(|name| is_graph_data(&ending(name)));
+        refusals.extend(bare.map(|name| Refusal { path: (*name).to_owned(), reason: RefusalReason::Kind }));
+    }
     for required in [MANIFEST, weights] {
         if !names.contains(required) {
             refusals.push(Refusal { path: required.to_owned(), reason: RefusalReason::Missing });
@@ -149,12 +165,24 @@ fn check_entry(entry: &Entry) -> Result<Option<RefusalReason>, StoreError> {
     if relative == EXPORTED_RECORD {
         return Ok(Some(RefusalReason::Reserved));
     }
-    let ending = relative.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    let ending = ending(relative);
     if PICKLE_ENDINGS.contains(&ending.as_str()) {
         return Ok(Some(RefusalReason::Pickle));
     }
+    if ending == "onnx" && relative != GRAPH {
+        return Ok(Some(RefusalReason::Kind));
+    }
     let reading = StoreError::io("read", &entry.path);
     check_content(&entry.path, &ending, bytes).map_err(reading)
+}
+
+fn ending(relative: &str) -> String {
+    relative.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// Whether a file holds weights of a graph that lie outside of it.
+fn is_graph_data(ending: &str) -> bool {
+    ending == "data" || ending.starts_with("onnx_data")
 }
 
 /// A valid file of its kind is let in even where its first bytes look like a pickle's: the length of a safetensors header may be
@@ -165,6 +193,11 @@ fn check_content(path: &Path, ending: &str, bytes: u64) -> io::Result<Option<Ref
         "safetensors" => check_safetensors(&mut file, bytes)?,
         "json" => check_json(file)?,
         "txt" | "md" => check_text(file)?,
+        "onnx" => check_onnx(file, bytes)?,
+        // Its bytes are numbers and may be any.
+        ending if is_graph_data(ending) => {
+            return Ok(starts_like_pickle(path)?.then_some(RefusalReason::Pickle));
+        }
         _ => Some(RefusalReason::Kind),
     };
     match problem {
@@ -197,6 +230,48 @@ fn check_safetensors(file: &mut File, bytes: u64) -> io::Result<Option<RefusalRe
         Some(end) if end != bytes - 8 - header_bytes => wrong("its size is not what its header says"),
         Some(_) => Ok(None),
     }
+}
+
+/// An ONNX file is a protocol buffer: fields one after the other, one of which is the graph
+/// (`onnx.proto` of <https://github.com/onnx/onnx>).
+fn check_onnx(file: File, bytes: u64) -> io::Result<Option<RefusalReason>> {
+    let mut reader = BufReader::new(file);
+    let mut has_graph = false;
+    while reader.stream_position()? < bytes {
+        let Some(key) = number(&mut reader)? else { return Ok(Some(RefusalReason::Onnx)) };
+        let (field, kind) = (key >> 3, key & 7);
+        let length = match kind {
+            0 => number(&mut reader)?.map(|_| 0),
+            1 => Some(8),
+            2 => number(&mut reader)?,
+            5 => Some(4),
+            _ => None,
+        };
+        let rest = bytes.saturating_sub(reader.stream_position()?);
+        let length = length.filter(|length| *length <= rest && (1..=LAST_FIELD).contains(&field));
+        let Some(length) = length.and_then(|length| i64::try_from(length).ok()) else {
+            return Ok(Some(RefusalReason::Onnx));
+        };
+        reader.seek_relative(length)?;
+        has_graph |= field == GRAPH_FIELD && kind == 2;
+    }
+    Ok((!has_graph).then_some(RefusalReason::Onnx))
+}
+
+/// A number of variable length; `None` where the file ends before it, or it is none.
+fn number(reader: &mut impl Read) -> io::Result<Option<u64>> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let mut byte = [0];
+        if reader.read(&mut byte)? == 0 {
+            return Ok(None);
+        }
+        value |= u64::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
 }
 
 fn check_json(file: File) -> io::Result<Option<RefusalReason>> {

@@ -27,7 +27,7 @@ pub struct VersionRecord {
     pub version: u32,
     /// SHA-256 of the artifact's tree: of the lines `SHA256 BYTES PATH\n`, ordered by path.
     pub digest: String,
-    /// SHA-256 of the safetensors file; of the lines `SHA256 PATH\n` where there are several.
+    /// SHA-256 of the file of weights; of the lines `SHA256 PATH\n` where there are several.
     pub weights_digest: String,
     /// Metrics by name.
     pub metrics: BTreeMap<String, f64>,

@@ -113,7 +113,9 @@ pub fn weights_digest(folder: &Path) -> Result<String, StoreError> {
 }
 
 fn digest_of(files: &[FileRecord]) -> String {
-    let weights: Vec<&FileRecord> = files.iter().filter(|file| file.path.ends_with(".safetensors")).collect();
+    let endings = [".safetensors", ".onnx", ".onnx_data", ".data"];
+    let is_weights = |file: &&FileRecord| endings.iter().any(|ending| file.path.ends_with(ending));
+    let weights: Vec<&FileRecord> = files.iter().filter(is_weights).collect();
     match weights[..] {
         [] => String::new(),
         [whole] => whole.sha256.clone(),

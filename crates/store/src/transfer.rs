@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Registers the artifact in `dir` as the next version of `name`. An exported folder keeps its provenance and report, and must
-    /// still hold what was exported. Only safetensors, JSON and text files are let in.
+    /// still hold what was exported. Only safetensors, an ONNX graph, JSON and text files are let in.
     pub fn import(&self, name: &Name, dir: &Path) -> Result<VersionRecord, StoreError> {
         admission::check(dir, &[EXPORTED_RECORD])?;
         let exported_path = dir.join(EXPORTED_RECORD);

@@ -2,8 +2,8 @@
 //!
 //! The cache has the layout of the `huggingface_hub` library, so that a model fetched by one is not fetched again by the
 //! other: `models--OWNER--NAME/{refs,blobs,snapshots}`, `datasets--OWNER--NAME/…`
-//! ([description](https://huggingface.co/docs/huggingface_hub/guides/manage-cache)). Only safetensors, JSON and plain
-//! text are ever fetched; a model that has its weights in pickles alone is refused.
+//! ([description](https://huggingface.co/docs/huggingface_hub/guides/manage-cache)). Only safetensors, else an ONNX
+//! graph, JSON and plain text are ever fetched; a model that has its weights in pickles alone is refused.
 
 mod api;
 mod cache;

@@ -6,7 +6,9 @@ use loquat_spec::ErrorCode;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
     /// No resource names a server for the model.
-    #[error("no Model resource names the server of {model}; serve the folder that has it")]
+    #[error(
+        "no Model resource names the server of {model}; serve the folder that has it, or remove {model} with loquat models rm"
+    )]
     Unknown {
         /// The model.
         model: String,

@@ -13,6 +13,9 @@ use crate::import::request::{THRESHOLD, template};
 use crate::remote::MODEL_TYPE;
 use crate::zero_shot::Entailment;
 
+/// A safetensors file without a tensor: every artifact has its weights, and this one's are none.
+const NO_WEIGHTS: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
+
 /// Writes the artifact into `folder`, which is empty; gives a line about it.
 ///
 /// # Errors
@@ -30,6 +33,8 @@ pub fn import_server(model: &Model, folder: &Path) -> Result<String, InferError>
     let path = folder.join("config.json");
     let config = format!("{}\n", serde_json::json!({ "model_type": MODEL_TYPE }));
     std::fs::write(&path, config).map_err(failed("write", &path))?;
+    let path = folder.join("model.safetensors");
+    std::fs::write(&path, NO_WEIGHTS).map_err(failed("write", &path))?;
     Ok(match manifest.labels.len() {
         0 => "answered by a server".to_owned(),
         labels => format!("answered by a server, {labels} labels"),

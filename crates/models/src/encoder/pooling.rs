@@ -149,7 +149,7 @@ impl Pooled {
     }
 
     /// Whether the modules fit each other and a trunk of such a width.
-    pub(super) fn fits(&self, hidden: usize) -> bool {
+    pub(crate) fn fits(&self, hidden: usize) -> bool {
         self.dense.as_ref().is_none_or(|dense| dense.inputs() == self.pooled_size(hidden))
     }
 

@@ -83,14 +83,12 @@ impl OnnxModel {
         let failed = |problem| ModelError::Onnx { path: path.clone(), problem };
         let graph = Graph::load(&path).map_err(failed)?;
         let chosen = Chosen::of(&graph, head, pooled.is_some()).map_err(failed)?;
-        let named = settings.labels()?;
-        let labels = match (head, named) {
-            (Head::Embedding | Head::States, _) => Vec::new(),
-            (_, Some(named)) if named.len() != chosen.width => {
-                return Err(failed(OnnxProblem::Labels { named: named.len(), width: chosen.width }));
-            }
-            (_, Some(named)) => named,
-            (_, None) => (0..chosen.width).map(|number| format!("LABEL_{number}")).collect(),
+        if chosen.per_token && pooled.as_ref().is_some_and(|pooled| !pooled.fits(chosen.width)) {
+            return Err(failed(OnnxProblem::Pooling { width: chosen.width }));
+        }
+        let labels = match head {
+            Head::Embedding | Head::States => Vec::new(),
+            Head::Sequence | Head::Tokens => labels(settings.labels()?, chosen.width).map_err(failed)?,
         };
         let padding = settings.id("pad_token_id", 0)?;
         let max_tokens = longest(settings, padding, pooled.as_ref())?;
@@ -225,6 +223,15 @@ impl OnnxModel {
         }
         let most = self.max_tokens.unwrap_or(usize::MAX);
         tokens.next_multiple_of(STEP).min(most).max(tokens)
+    }
+}
+
+/// The labels that a configuration names, else numbered ones.
+fn labels(named: Option<Vec<String>>, width: usize) -> Result<Vec<String>, OnnxProblem> {
+    match named {
+        Some(named) if named.len() != width => Err(OnnxProblem::Labels { named: named.len(), width }),
+        Some(named) => Ok(named),
+        None => Ok((0..width).map(|number| format!("LABEL_{number}")).collect()),
     }
 }
 

@@ -59,6 +59,14 @@ pub enum OnnxProblem {
         /// Name of the output.
         output: String,
     },
+    /// The modules of sentence-transformers that lie beside it are made for states of another width.
+    #[error(
+        "it gives states of width {width}, and the Dense module beside it takes another; the two belong to different models"
+    )]
+    Pooling {
+        /// Width of its states.
+        width: usize,
+    },
     /// `config.json` names another number of labels than the graph gives.
     #[error(
         "config.json names {named} labels and the graph gives {width}; the two belong to different models"

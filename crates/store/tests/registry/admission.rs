@@ -52,6 +52,26 @@ fn weights_in_eight_bits_stand_for_the_others() {
     assert_eq!(refusals(moved("model.fp8.safetensors")), [missing]);
 }
 
+/// The outline of an ONNX file: a version, and a graph of three bytes.
+const GRAPH: &[u8] = b"\x08\x09\x3a\x03abc";
+
+#[test]
+fn a_graph_stands_for_the_weights_and_may_have_some_outside() {
+    let with = |graph: &'static [u8]| {
+        move |dir: &Path| {
+            fs::remove_file(dir.join("model.safetensors")).unwrap();
+            fs::write(dir.join("model.onnx"), graph).unwrap();
+            fs::write(dir.join("weights.onnx_data"), [0xff, 0, 1]).unwrap();
+        }
+    };
+    assert!(refusals(with(GRAPH)).is_empty());
+    for damaged in [&GRAPH[..GRAPH.len() - 1], &GRAPH[..2], b"", b"x", b"no graph at all"] {
+        let found = refusals(with(damaged));
+        assert_eq!(found, [("model.onnx".to_owned(), RefusalReason::Onnx)], "{damaged:?}");
+    }
+    assert_eq!(refusals(with(b"\x80\x02}q\x00.")), [("model.onnx".to_owned(), RefusalReason::Pickle)]);
+}
+
 #[test]
 fn refuses_pickles_by_name() {
     for file in
@@ -114,7 +134,15 @@ fn refuses_what_is_not_of_its_kind() {
     assert!(matches!(refuses("config.json", b"{} {}"), Some(RefusalReason::Json { .. })));
     assert_eq!(refuses("vocab.txt", b"\xff\xfe"), Some(RefusalReason::Text));
     assert_eq!(refuses("vocab.txt", b"a\0b"), Some(RefusalReason::Text));
-    for file in ["model.onnx", "run.py", "libx.so", "LICENSE", "model.safetensors.gz", "model.h5"] {
+    for file in [
+        "other.onnx",
+        "weights.onnx_data",
+        "run.py",
+        "libx.so",
+        "LICENSE",
+        "model.safetensors.gz",
+        "model.h5",
+    ] {
         assert_eq!(refuses(file, b"x"), Some(RefusalReason::Kind), "{file}");
     }
     for file in ["README.md", "notes.txt", "special_tokens_map.json"] {
