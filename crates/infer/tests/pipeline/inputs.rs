@@ -117,14 +117,16 @@ fn any_parameters() -> impl Strategy<Value = PredictParameters> {
         labels,
         template,
         prop::option::weighted(0.3, any::<f32>()),
+        prop::option::weighted(0.1, any::<String>()),
     )
-        .prop_map(|(top_k, explain, labels, template, threshold)| PredictParameters {
+        .prop_map(|(top_k, explain, labels, template, threshold, prompt_name)| PredictParameters {
             top_k,
             explain,
             labels,
             template,
             exclusive: false,
             threshold,
+            prompt_name,
         })
 }
 
