@@ -5,7 +5,7 @@ Usage: serving_peers.py version NAME          prints the versions that matter
 
   fastapi   FastAPI, uvicorn and ONNX Runtime int8: a queue that is emptied up to 32 texts at a time, sorted by length
   litserve  LitServe with its own batching over the same ONNX Runtime int8
-  infinity  infinity_emb over ONNX Runtime
+  infinity  infinity_emb over ONNX Runtime int8
   flask-1   Flask and transformers in single precision, one text a call, one process; flask-2: two processes
 
 fastapi, litserve and flask take {"inputs": TEXT} and answer [VECTOR], as text-embeddings-inference does.
@@ -131,12 +131,26 @@ def litserve(port, folder):
 
 
 def infinity(port, folder):
+    import shutil
+
     import encoder_peers
+    import onnx
 
     encoder_peers.make_models(folder)
+    model = os.path.join(folder, "infinity")
+    if not os.path.exists(model):
+        # It takes a folder with the graph in it, prefers one whose name says that it is quantised, and reads this output.
+        part = f"{model}.part"
+        shutil.copytree(encoder_peers.MODEL, part, dirs_exist_ok=True)
+        graph = onnx.load(os.path.join(folder, "fused-int8.onnx"))
+        for node in graph.graph.node:
+            node.output[:] = ["last_hidden_state" if name == "states" else name for name in node.output]
+        graph.graph.output[0].name = "last_hidden_state"
+        onnx.save(graph, os.path.join(part, "model_quantized.onnx"))
+        os.rename(part, model)
     os.execvp(
         os.path.join(os.path.dirname(sys.executable), "infinity_emb"),
-        ["infinity_emb", "v2", "--model-id", encoder_peers.MODEL, "--served-model-name", "default", "--engine", "optimum"]
+        ["infinity_emb", "v2", "--model-id", model, "--served-model-name", "default", "--engine", "optimum", "--pooling-method", "mean"]
         + ["--device", "cpu", "--batch-size", str(MOST), "--host", "127.0.0.1", "--port", str(port), "--log-level", "error"],
     )
 

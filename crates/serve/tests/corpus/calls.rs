@@ -10,12 +10,15 @@ enum Field {
     Name(&'static [&'static str]),
     Number,
     Float,
-    Message(&'static [(u32, Field)]),
+    Message(Fields),
     /// Numbers behind one another.
     Packed,
     /// A text after its length in four bytes.
     Element,
 }
+
+/// The fields of a message by number.
+type Fields = &'static [(u32, Field)];
 
 use Field::{Element, Float, Message, Name, Number, Packed, Text};
 
@@ -45,21 +48,21 @@ const TENSOR: Field = Message(&[
 ]);
 const OUTPUT: Field =
     Message(&[(1, Name(&["label", "score", "scores", "labels", "embedding", "other"])), (2, PARAMETER)]);
-const OF_MODEL: &[(u32, Field)] = &[(1, MODEL), (2, VERSION)];
-const OF_REPOSITORY: &[(u32, Field)] = &[(1, Text), (2, MODEL), (3, PARAMETER)];
-const INFER: &[(u32, Field)] =
+const OF_MODEL: Fields = &[(1, MODEL), (2, VERSION)];
+const OF_REPOSITORY: Fields = &[(1, Text), (2, MODEL), (3, PARAMETER)];
+const INFER: Fields =
     &[(1, MODEL), (2, VERSION), (3, Text), (4, PARAMETER), (5, TENSOR), (6, OUTPUT), (7, Element)];
-const EMBED: &[(u32, Field)] =
+const EMBED: Fields =
     &[(1, Text), (2, Number), (3, Number), (4, Number), (5, Name(&["query", "nothing"])), (6, Number)];
-const EMBED_ALL: &[(u32, Field)] = &[(1, Text), (2, Number), (3, Number), (4, Name(&["query", "nothing"]))];
-const PREDICT: &[(u32, Field)] = &[(1, Text), (2, Number), (3, Number), (4, Number)];
-const PAIR: &[(u32, Field)] = &[(1, Text), (1, Text), (2, Number), (3, Number), (4, Number)];
-const RERANK: &[(u32, Field)] = &[(1, Text), (2, Text), (2, Text), (3, Number), (4, Number), (5, Number)];
-const TOKENIZE: &[(u32, Field)] = &[(1, Text), (2, Number), (3, Name(&["query", "nothing"]))];
-const DECODE: &[(u32, Field)] = &[(1, Packed), (2, Number)];
+const EMBED_ALL: Fields = &[(1, Text), (2, Number), (3, Number), (4, Name(&["query", "nothing"]))];
+const PREDICT: Fields = &[(1, Text), (2, Number), (3, Number), (4, Number)];
+const PAIR: Fields = &[(1, Text), (1, Text), (2, Number), (3, Number), (4, Number)];
+const RERANK: Fields = &[(1, Text), (2, Text), (2, Text), (3, Number), (4, Number), (5, Number)];
+const TOKENIZE: Fields = &[(1, Text), (2, Number), (3, Name(&["query", "nothing"]))];
+const DECODE: Fields = &[(1, Packed), (2, Number)];
 
 /// Every method, its fields, and whether it takes several messages.
-const METHODS: &[(&str, &[(u32, Field)], bool)] = &[
+const METHODS: &[(&str, Fields, bool)] = &[
     ("inference.GRPCInferenceService/ModelInfer", INFER, false),
     ("inference.GRPCInferenceService/ServerLive", &[], false),
     ("inference.GRPCInferenceService/ServerReady", &[], false),
@@ -153,7 +156,7 @@ fn frame(choices: &mut Choices<'_>, message: &[u8], out: &mut Vec<u8>) -> bool {
     !compressed && stated == length
 }
 
-fn write(choices: &mut Choices<'_>, fields: &[(u32, Field)], out: &mut Vec<u8>) {
+fn write(choices: &mut Choices<'_>, fields: Fields, out: &mut Vec<u8>) {
     for (number, field) in fields {
         for _ in 0..choices.of(&[1, 1, 1, 0, 0, 2]) {
             one(choices, (*number, *field), out);
