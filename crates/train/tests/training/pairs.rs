@@ -3,9 +3,12 @@
 
 use loquat_data::{Input as RowInput, Location, Part, Row, Table, text_key};
 use loquat_infer::{Input, Pipeline};
-use loquat_spec::{Metric, ModelReference, PredictParameters, Prediction, Task, Training, ZeroShot};
-use loquat_train::{Outcome, Report};
+use loquat_spec::{
+    Family, Metric, ModelReference, ModelSource, PredictParameters, Prediction, Task, Training, ZeroShot,
+};
+use loquat_train::{Cancel, Outcome, Report, Request};
 
+use crate::encoders::backbone;
 use crate::support::{Numbers, Place, training};
 
 const THINGS: [&str; 8] = ["refund", "parcel", "password", "screen", "river", "bread", "music", "garden"];
@@ -101,4 +104,26 @@ fn labels_that_the_second_text_gives_away_are_told() {
     let ((warns, alone), (_, without)) = (told(true), told(false));
     assert!(warns && alone > 0.95, "{alone}");
     assert!(without < 0.9, "{without}");
+}
+
+#[test]
+fn an_encoder_reads_both_texts_and_answers_zero_shot() {
+    let place = Place::new();
+    let mut training = of_pairs(3);
+    training.search.families = vec![Family::Encoder];
+    training.backbones = vec![ModelSource::Folder("./bert-embedding".to_owned())];
+    let (table, cancel) = (table(true), Cancel::new());
+    let backbones = vec![backbone(&place, "bert-embedding")];
+    let request = Request { backbones, ..place.request(&training, &table, &cancel) };
+    let trained = loquat_train::train(&request).unwrap();
+    assert_eq!(trained.outcome, Outcome::Completed, "{:?}", trained.report.notes);
+    let tuned = trained.report.trials.last().unwrap();
+    assert_eq!(tuned.parameters["solver"], "fine-tune");
+    let folder = place.store.resolve(&"synthetic".parse::<ModelReference>().unwrap()).unwrap().path;
+    let pipeline = Pipeline::load(&folder).unwrap();
+    let pair = |second: &str| Input::pair("it is about the river", second);
+    let answers = pipeline.outputs(&[pair("the river matters"), pair("the garden matters")], 1).unwrap();
+    assert!(answers.iter().all(|row| row.len() == 3) && answers[0] != answers[1], "{answers:?}");
+    let zero_shot = pipeline.answering(Some(&ZeroShot::default())).unwrap();
+    assert_eq!(zero_shot.task(), Task::ZeroShotClassification);
 }
