@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    alias_moves, artifact_size, bulk_predict, check_memory, cold_build, cold_start, encoder, encoder_profile,
-    encoder_throughput, evaluation, http_latency, kill, label_noise, many_models, near_duplicates,
-    object_store, overload, server_overhead, sklearn_search, ungrouped,
+    alias_moves, artifact_size, bulk_predict, cascade, check_memory, cold_build, cold_start, data_sets,
+    encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise, many_models,
+    near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -147,9 +147,24 @@ const FIGURES: &[Figure] = &[
         measure: cold_start::measure,
     },
     Figure {
+        name: "cascade",
+        measures: "calibrations that miss their agreement in 200 draws, and the time saved",
+        measure: cascade::measure,
+    },
+    Figure {
         name: "near-duplicates",
         measures: "planted near-duplicates found among 100,000 rows, and false ones",
         measure: near_duplicates::measure,
+    },
+    Figure {
+        name: "data-sets",
+        measures: "shared texts and absent labels found in every evaluation set, and the time beside spaCy",
+        measure: data_sets::measure,
+    },
+    Figure {
+        name: "report-pages",
+        measures: "axe-core's findings on three reports in Chromium, light and dark, desk and phone",
+        measure: report_pages::measure,
     },
     Figure {
         name: "check-memory",

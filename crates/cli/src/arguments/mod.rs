@@ -17,6 +17,6 @@ pub(crate) use environment::command;
 pub(crate) use global::Global;
 pub(crate) use hosting::Hosting;
 pub(crate) use label::{LabelCommand, LabelNext, LabelReview};
-pub(crate) use models::{ModelsCommand, TableFormat};
+pub(crate) use models::{CONFIDENCE, Cascade, CascadeRows, ModelsCommand, TableFormat};
 pub(crate) use operation::{BenchCommand, BenchServe, KeyScope, KeysCommand};
 pub(crate) use remote::{Apply, Delete, Get, Remote, Why};

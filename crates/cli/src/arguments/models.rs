@@ -1,9 +1,8 @@
 //! Arguments of `loquat models`.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use loquat_spec::{ModelReference, Name};
+use loquat_spec::{CascadeStage, ModelReference, Name};
 
 /// The registry's commands.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -82,13 +81,48 @@ pub(crate) enum ModelsCommand {
         #[arg(value_name = "NAME[@ALIAS|:VERSION]")]
         model: ModelReference,
     },
-    /// Chains a small and a large model (not yet supported)
-    #[command(hide = true)]
-    Cascade {
-        /// Whatever is asked
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<OsString>,
-    },
+    /// Measures how sure a cheap version must be to answer in place of a dear one
+    Cascade(Cascade),
+}
+
+/// Arguments of `models cascade`.
+#[derive(Debug, Clone, clap::Args)]
+#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "only builds that train calibrate"))]
+pub(crate) struct Cascade {
+    /// The version that is asked first
+    #[arg(value_name = "CHEAP")]
+    pub(crate) cheap: ModelReference,
+    /// The version that answers what the first is not sure of
+    #[arg(value_name = "DEAR")]
+    pub(crate) dear: ModelReference,
+    /// Dataset of --dir with rows for the task
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dataset: String,
+    /// Share of all inputs on which the answer must stay what DEAR would have said
+    #[arg(long, value_name = "SHARE", default_value_t = CascadeStage::AGREEMENT)]
+    pub(crate) agreement: f64,
+    /// Probability that the agreement holds beyond the rows measured on
+    #[arg(long, value_name = "SHARE", default_value_t = CONFIDENCE)]
+    pub(crate) confidence: f64,
+    /// Which rows to measure on; all only where neither version was trained on them
+    #[arg(long, value_enum, default_value_t = CascadeRows::Test)]
+    pub(crate) rows: CascadeRows,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub(crate) format: TableFormat,
+}
+
+/// The confidence where none is given: high enough that the agreement also holds, nineteen times in twenty, when it is counted on
+/// as many fresh rows again.
+pub(crate) const CONFIDENCE: f64 = 0.99;
+
+/// Rows of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CascadeRows {
+    /// Those of its test part, which no training sees.
+    Test,
+    /// All.
+    All,
 }
 
 /// Form of a listing.

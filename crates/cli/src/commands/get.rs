@@ -1,6 +1,6 @@
 //! `loquat get` and `loquat delete`: Endpoints of a running server.
 
-use loquat_client::Resource;
+use loquat_client::{Condition, Resource};
 
 use crate::arguments::{Delete, Get, TableFormat};
 use crate::failure::Failure;
@@ -39,6 +39,11 @@ fn table(resources: &[Resource]) -> String {
     output::columns(&rows)
 }
 
+/// What every condition says.
+fn messages(conditions: &[Condition]) -> String {
+    conditions.iter().map(|condition| condition.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 fn row(resource: &Resource) -> [String; 7] {
     let (status, ready) = (resource.status.as_ref(), resource.ready());
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -49,6 +54,6 @@ fn row(resource: &Resource) -> [String; 7] {
         ready.map_or_else(|| "Unknown".to_owned(), |ready| ready.status.clone()),
         or_dash(ready.map(|ready| ready.reason.clone())),
         resource.manager().to_owned(),
-        or_dash(ready.map(|ready| ready.message.clone())),
+        or_dash(status.map(|status| messages(&status.conditions))),
     ]
 }

@@ -2,6 +2,8 @@
 
 mod apply;
 mod bench;
+#[cfg(feature = "train")]
+mod cascade;
 mod check;
 mod completions;
 mod config;

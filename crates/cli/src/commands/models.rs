@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use loquat_spec::{ErrorCode, ModelReference, Name, Selector, SourceText};
-use loquat_store::{ModelSummary, VersionRecord};
+use loquat_store::{CascadeCalibration, ModelSummary, VersionRecord};
 
-use crate::arguments::{ModelsCommand, TableFormat};
+use crate::arguments::{Cascade, ModelsCommand, TableFormat};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::{output, stores};
@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, command: &ModelsCommand) -> Result<u8, Fail
         ModelsCommand::Rm { model } => remove(context, model),
         ModelsCommand::Gc => collect(context),
         ModelsCommand::Reproduce { model } => reproduce(context, model),
-        ModelsCommand::Cascade { .. } => Err(Failure::not_yet_supported("loquat models cascade", "")),
+        ModelsCommand::Cascade(arguments) => cascade(context, arguments),
     }?;
     Ok(0)
 }
@@ -35,6 +35,16 @@ fn reproduce(context: &Context, model: &ModelReference) -> Result<(), Failure> {
 
 #[cfg(not(feature = "train"))]
 fn reproduce(_: &Context, _: &ModelReference) -> Result<(), Failure> {
+    Err(Failure::built_without("train"))
+}
+
+#[cfg(feature = "train")]
+fn cascade(context: &Context, arguments: &Cascade) -> Result<(), Failure> {
+    super::cascade::run(context, arguments)
+}
+
+#[cfg(not(feature = "train"))]
+fn cascade(_: &Context, _: &Cascade) -> Result<(), Failure> {
     Err(Failure::built_without("train"))
 }
 
@@ -112,12 +122,26 @@ fn show(context: &Context, reference: &ModelReference, format: TableFormat) -> R
     rows.extend(record.parent.map(|parent| ["parent".to_owned(), format!("{}:{parent}", record.name)]));
     rows.extend(record.origin.as_ref().map(|origin| ["origin".to_owned(), origin.clone()]));
     rows.extend(record.metrics.iter().map(|(metric, value)| [metric.clone(), format!("{value:.4}")]));
+    let cascades = store.cascades(&reference.name, record.version)?;
+    rows.extend(cascades.iter().map(|calibration| ["cascade".to_owned(), in_short(calibration)]));
     let mut text = output::columns(&rows);
     if !record.resource.is_empty() {
         text.push('\n');
         text.push_str(&record.resource);
     }
     output::answer(&text)
+}
+
+fn in_short(calibration: &CascadeCalibration) -> String {
+    let (cheap, chosen) = (&calibration.cheap, &calibration.chosen);
+    format!(
+        "{}:{} answers {:.1} % first for an agreement of {}, which saves {:.1} % of the time",
+        cheap.name,
+        cheap.version,
+        100.0 * chosen.early,
+        chosen.agreement,
+        100.0 * chosen.saving
+    )
 }
 
 fn promote(context: &Context, reference: &ModelReference, alias: &Name) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use loquat_spec::{Dataset, ErrorCode, Located, ModelReference, Name, Resources, 
 use loquat_store::{Store, VersionRecord};
 use loquat_train::{Backbone, Cancel, Outcome, Request, Trained};
 
+use super::cascade;
 use crate::arguments::Train;
 use crate::context::{self, Context};
 use crate::failure::Failure;
@@ -97,6 +98,9 @@ pub(crate) fn train_folder(
             continue;
         }
         train_one(context, interrupt, source.folder, (&store, job))?;
+    }
+    if !plan.dry_run {
+        cascade::calibrate_folder(context, source, &store, &tables)?;
     }
     Ok(tables)
 }
@@ -205,7 +209,10 @@ fn chosen<'a>(resources: &'a Resources, names: &[String]) -> Result<Vec<&'a Loca
 }
 
 /// The data set of a training.
-fn dataset_of<'a>(resources: &'a Resources, training: &Training) -> Result<&'a Located<Dataset>, Failure> {
+pub(super) fn dataset_of<'a>(
+    resources: &'a Resources,
+    training: &Training,
+) -> Result<&'a Located<Dataset>, Failure> {
     let found = resources.datasets.iter().find(|located| located.value.name == training.dataset);
     found.ok_or_else(|| {
         let known: Vec<&str> = resources.datasets.iter().map(|located| located.value.name.as_str()).collect();

@@ -34,6 +34,10 @@ fn request(found: &Value) -> String {
     if found["endpoint"].is_string() {
         let version = format!("{}:{}", word(&found["model"]), found["version"]);
         line(&mut text, "answered by", &format!("endpoint {}, {version}", word(&found["endpoint"])));
+        for early in found["early"].as_array().into_iter().flatten() {
+            let by = format!("{}:{}", word(&early["model"]), early["version"]);
+            line(&mut text, "asked first", &format!("{by}, inputs answered {}", early["inputs"]));
+        }
         line(&mut text, "size", &format!("inputs {}, tokens {}", found["inputs"], found["tokens"]));
         line(&mut text, "allowed", &format!("{} ms", times["allowed"]));
         let queue = match &found["queue"] {
@@ -80,6 +84,9 @@ fn endpoint(found: &Value) -> String {
             &format!("{}:{}, {task}, {bytes}", word(&found["model"]), found["version"]),
         );
     }
+    for stage in found["cascade"].as_array().into_iter().flatten() {
+        line(&mut text, "asked first", &asked_first(stage));
+    }
     let counts = &found["requests"];
     let count = |name: &str| format!("{name} {}", counts[name]);
     line(&mut text, "requests", &["answered", "refused", "late", "failed"].map(count).join(", "));
@@ -109,6 +116,25 @@ fn endpoint(found: &Value) -> String {
         line(&mut text, "slow", &what);
     }
     because(&mut text, found);
+    text
+}
+
+/// A version that is asked before the endpoint's own.
+fn asked_first(stage: &Value) -> String {
+    let share = &stage["share"];
+    let mut text = format!(
+        "{}:{}, where sure by {}; answered {} of {} inputs, lately a share of {}, {} when calibrated",
+        word(&stage["model"]),
+        stage["version"],
+        stage["threshold"],
+        stage["early"],
+        stage["asked"],
+        share["live"],
+        share["calibrated"]
+    );
+    if stage["drift"].is_number() {
+        let _ = write!(text, ", drift {}", stage["drift"]);
+    }
     text
 }
 

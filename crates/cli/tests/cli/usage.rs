@@ -35,11 +35,6 @@ fn refusals_name_the_cause_and_the_remedy() {
             stderr: "error: no kind is named \"endpiont\": did you mean \"Endpoint\"?\n",
         },
         Case {
-            arguments: &["models", "cascade", "a", "b"],
-            status: 2,
-            stderr: "error: loquat models cascade is not yet supported\n",
-        },
-        Case {
             arguments: &["init", "translation", "x"],
             status: 2,
             stderr: "error: a starter for translation is not yet supported; there are text-classification, \
