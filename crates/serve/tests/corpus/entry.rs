@@ -173,6 +173,7 @@ impl Calls {
         let address = server.address;
         let sender = runtime.block_on(async move {
             let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.set_nodelay(true).unwrap();
             let (sender, connection) =
                 hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
                     .await

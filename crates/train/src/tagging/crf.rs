@@ -246,6 +246,7 @@ impl State {
             gradient.fill(0.0);
             gradient[..tags].copy_from_slice(&self.scores[word * tags..][..tags]);
             gradient[learn.row.tags[word] as usize] -= 1.0;
+            gradient.iter_mut().for_each(|slope| *slope *= learn.row.weight);
             let largest = gradient.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
             if largest > SMALL {
                 for place in &self.active[from..*end] {
@@ -262,6 +263,7 @@ impl State {
             self.pairs[before * tags + *tag as usize] -= 1.0;
             before = *tag as usize + 1;
         }
+        self.pairs.iter_mut().for_each(|slope| *slope *= learn.row.weight);
         step(&mut fitted.transitions, &mut self.sums[tags..], &self.pairs, learn);
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct TaggedRow {
     pub(crate) words: Vec<Range<usize>>,
     /// Label of each word.
     pub(crate) tags: Vec<u32>,
+    /// How much it counts.
+    pub(crate) weight: f32,
     /// The data set's token that each word belongs to; ascending.
     units: Vec<u32>,
     /// Number of the data set's tokens.
@@ -54,7 +56,11 @@ impl Tagging {
         let count = table.labels.len();
         let both = table.labels.iter().flat_map(|kind| [format!("B-{kind}"), format!("I-{kind}")]);
         let tags: Vec<String> = std::iter::once("O".to_owned()).chain(both).collect();
-        let rows: Vec<TaggedRow> = table.rows.iter().map(|row| tagged(row, &table.labels)).collect();
+        let rows: Vec<TaggedRow> = table
+            .rows
+            .iter()
+            .map(|row| TaggedRow { weight: row.weight, ..tagged(row, &table.labels) })
+            .collect();
         let mut words = 0;
         let before = |row: &TaggedRow| {
             words += row.words.len();
@@ -271,5 +277,5 @@ fn finished(
         inside.enumerate().for_each(|(word, (_, tag))| *tag = 1 + 2 * kind as u32 + u32::from(word > 0));
         truth.push(EntityCode { kind: kind as u32, units: place }.pack(count));
     }
-    TaggedRow { text, words, tags, units, unit_count, truth }
+    TaggedRow { text, words, tags, weight: 1.0, units, unit_count, truth }
 }

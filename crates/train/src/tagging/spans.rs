@@ -70,8 +70,8 @@ pub(super) fn same_tags(truth: &[u32], answers: &[u32], (count, units): (usize, 
     tags(truth).iter().zip(tags(answers)).filter(|(truth, answer)| **truth == *answer).count()
 }
 
-/// How much likelier than it is `O` must be, so that the spans score best: models that are right about words leave out spans
-/// that they half believe in, while F1 asks for them. Nothing is changed for other metrics.
+/// What is added to the logarithm of the probability of `O`, so that the spans of `rows` score best: a model that is right about
+/// words leaves out spans that it half believes in, while F1 asks for them. Other metrics change nothing.
 pub(crate) fn outside(tagging: &Tagging, rows: &[usize], probabilities: &[f32], metric: Metric) -> f32 {
     if metric != Metric::EntityF1 {
         return 0.0;

@@ -211,6 +211,25 @@ fn an_encoder_of_words_is_searched_fine_tuned_and_served() {
 }
 
 #[test]
+fn rows_without_weight_teach_nothing() {
+    let mut table = table(240, 80);
+    for row in table.rows.iter_mut().filter(|row| row.part == Part::Train && row.number % 3 > 0) {
+        // Two rows of three deny every span.
+        let text = match &row.input {
+            RowInput::Spans { text, .. } => text.clone(),
+            RowInput::Tokens { tokens, .. } => tokens.join(" "),
+            other => panic!("{other:?}"),
+        };
+        row.input = RowInput::Spans { text, spans: Vec::new() };
+        (row.labels, row.weight) = (Vec::new(), 0.0);
+    }
+    table.hash = table.content_hash();
+    let trained = Place::new().train(&of_words(3), &table).unwrap();
+    let test = &trained.report.test.as_ref().unwrap().metrics;
+    assert!(test["entity-recall"].value > 0.7, "{test:?}");
+}
+
+#[test]
 fn a_small_model_of_words_is_pruned_to_its_limit() {
     let place = Place::new();
     let mut training = of_words(3);
