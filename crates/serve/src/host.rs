@@ -86,7 +86,10 @@ impl Host {
     pub(crate) fn pipeline(&self) -> Result<&Arc<Pipeline>, Problem> {
         self.metrics.touch();
         if let Some(pipeline) = self.share().or_else(|| self.woken.get()) {
-            return Ok(pipeline);
+            return match pipeline.down() {
+                None => Ok(pipeline),
+                Some(error) => Err(self.unavailable(&error.to_string())),
+            };
         }
         if self.asleep {
             let pipeline = self.waker.wake(&self.name).map_err(|reason| self.unavailable(&reason))?;
