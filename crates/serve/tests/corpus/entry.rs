@@ -152,6 +152,8 @@ impl Edge {
         }
         self.calls = Some(calls);
         if unloads {
+            // Its own connection may have idled for too long meanwhile.
+            self.client = self.server.client();
             MODELS.iter().for_each(|model| self.load(model));
         }
     }
