@@ -56,7 +56,7 @@ impl Pipeline {
         reference: &ModelReference,
         kernels: Kernels,
     ) -> Result<Self, InferError> {
-        Self::from_store_with(store, reference, kernels, &ModelServers::default())
+        Self::registered(store, reference, |folder, _| Engine::load(folder, kernels))
     }
 
     /// [`Pipeline::from_store_on`], where models that a server answers for find it among `servers`.
@@ -66,10 +66,19 @@ impl Pipeline {
         kernels: Kernels,
         servers: &ModelServers,
     ) -> Result<Self, InferError> {
+        let load = |folder: &Path, name: &str| Engine::load_with(folder, kernels, (name, servers));
+        Self::registered(store, reference, load)
+    }
+
+    fn registered(
+        store: &Store,
+        reference: &ModelReference,
+        load: impl FnOnce(&Path, &str) -> Result<Engine, InferError>,
+    ) -> Result<Self, InferError> {
         let resolved = store.verify(reference)?;
         let record = resolved.record;
         let shown = format!("{}:{}", record.name, record.version);
-        let engine = Engine::load_with(&resolved.path, kernels, (&record.name, servers))?;
+        let engine = load(&resolved.path, &record.name)?;
         Self::of(engine, &shown, (record.name, record.version, record.digest))
     }
 
