@@ -37,3 +37,9 @@ pub(crate) fn data_folder() -> Result<PathBuf> {
 pub(crate) fn cargo() -> PathBuf {
     variable("CARGO").unwrap_or_else(|| PathBuf::from("cargo"))
 }
+
+/// Names of the variables by which cargo tells this program about its own package.
+pub(crate) fn of_own_package() -> impl Iterator<Item = String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix)))
+}

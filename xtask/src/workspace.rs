@@ -48,6 +48,10 @@ impl Workspace {
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(environment::cargo());
         command.args(arguments).current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        // Build scripts that watch them would run again whenever a plain `cargo` and an xtask take turns.
+        environment::of_own_package().for_each(|name| {
+            command.env_remove(name);
+        });
         command
     }
 
