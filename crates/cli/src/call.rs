@@ -2,8 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+#[cfg(feature = "train")]
 use loquat_spec::Task;
-use serde_json::{Value, json};
+use serde_json::Value;
+#[cfg(feature = "train")]
+use serde_json::json;
 
 /// A `curl` command line for a shell.
 pub(crate) fn curl(address: SocketAddr, endpoint: &str, body: &Value) -> String {
@@ -15,6 +18,7 @@ pub(crate) fn curl(address: SocketAddr, endpoint: &str, body: &Value) -> String 
 }
 
 /// A request that models for a task made elsewhere answer.
+#[cfg(feature = "train")]
 pub(crate) fn example(task: Task) -> Value {
     let text = "My card was charged twice for the same order.";
     match task {

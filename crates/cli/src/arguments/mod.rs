@@ -17,6 +17,8 @@ pub(crate) use environment::command;
 pub(crate) use global::Global;
 pub(crate) use hosting::Hosting;
 pub(crate) use label::{LabelCommand, LabelNext, LabelReview};
-pub(crate) use models::{CONFIDENCE, Cascade, CascadeRows, ModelsCommand, TableFormat};
+#[cfg(feature = "train")]
+pub(crate) use models::{CONFIDENCE, CascadeRows};
+pub(crate) use models::{Cascade, ModelsCommand, TableFormat};
 pub(crate) use operation::{BenchCommand, BenchServe, KeyScope, KeysCommand};
 pub(crate) use remote::{Apply, Delete, Get, Remote, Why};

@@ -87,7 +87,6 @@ pub(crate) enum ModelsCommand {
 
 /// Arguments of `models cascade`.
 #[derive(Debug, Clone, clap::Args)]
-#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "only builds that train calibrate"))]
 pub(crate) struct Cascade {
     /// The version that is asked first
     #[arg(value_name = "CHEAP")]
