@@ -7,6 +7,9 @@ use crate::math;
 
 /// Weight of a pair of labels that can't follow each other.
 pub const NEVER: f32 = -1e4;
+/// How far below the best label of a word another one counts, as a logarithm: what is less probable still could be all that a
+/// sequence allows, and would leave sums of nothing.
+const LEAST: f32 = -40.0;
 
 /// What forward and backward passes need of the weights, and their buffers.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +28,8 @@ impl Chain {
     pub fn set(&mut self, transitions: &[f32], labels: usize) {
         self.labels = labels;
         self.transitions.clear();
-        self.transitions.extend(transitions.iter().map(|weight| math::exp32(*weight)));
+        let mass = |weight: &f32| if *weight <= NEVER { 0.0 } else { math::exp32(*weight) };
+        self.transitions.extend(transitions.iter().map(mass));
     }
 
     /// Turns scores `[words, labels]` into probabilities, each word's summing to one.
@@ -39,7 +43,7 @@ impl Chain {
         self.words.clear();
         for row in scores.chunks_exact(labels) {
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            self.words.extend(row.iter().map(|score| math::exp32(score - largest)));
+            self.words.extend(row.iter().map(|score| math::exp32((score - largest).max(LEAST))));
         }
         self.forward();
         self.backward();
@@ -159,6 +163,19 @@ mod tests {
         for (found, expected) in found.iter().zip(&expected).chain(pairs.iter().zip(&expected_pairs)) {
             assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} is not {expected}");
         }
+    }
+
+    #[test]
+    fn a_label_far_ahead_that_can_not_stand_there_leaves_the_others() {
+        let mut chain = Chain::default();
+        chain.set(&[0.0, NEVER, 0.0, NEVER, 0.0, 0.0], 2);
+        let mut scores = [-300.0, 300.0, -300.0, 300.0, 0.0, 0.0];
+        chain.marginals(&mut scores, Some(&mut [0.0; 6]));
+        let expected = [1.0, 0.0, 1.0, 0.0, 1.0, 0.0_f32];
+        assert!(
+            scores.iter().zip(expected).all(|(found, wanted)| (found - wanted).abs() < 1e-6),
+            "{scores:?}"
+        );
     }
 
     #[test]

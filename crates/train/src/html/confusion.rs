@@ -50,21 +50,36 @@ pub(super) fn section(report: &Report) -> Option<String> {
     ))
 }
 
+/// Lengths in the picture.
+struct Sizes {
+    /// Of a cell.
+    side: f64,
+    font: f64,
+    /// Room for the names.
+    margin: f64,
+}
+
+impl Sizes {
+    fn of(report: &Report) -> Self {
+        let labels = report.per_class.len() as f64;
+        let side = (860.0 / labels).clamp(10.0, 44.0);
+        let font = (side * 0.72).clamp(7.5, 12.0);
+        let longest = report.per_class.iter().map(|class| class.label.chars().count().min(LABEL)).max();
+        let margin = longest.unwrap_or(0) as f64 * font * 0.58 + 14.0;
+        // Few labels stand beside their table, and fit.
+        let few = report.per_class.len() <= FEW;
+        Self { side: if few { side.min((BESIDE - margin) / labels) } else { side }, font, margin }
+    }
+}
+
 fn matrix(report: &Report, cells: &[(u32, u32, u32)]) -> String {
     let order = ordered(report.per_class.len(), cells);
     let mut place = vec![0usize; order.len()];
     order.iter().enumerate().for_each(|(at, label)| place[*label] = at);
-    let labels = order.len() as f64;
-    let side = (860.0 / labels).clamp(10.0, 44.0);
-    let font = (side * 0.72).clamp(7.5, 12.0);
-    let longest =
-        report.per_class.iter().map(|class| class.label.chars().count().min(LABEL)).max().unwrap_or(0);
-    let margin = longest as f64 * font * 0.58 + 14.0;
-    // Few labels stand beside their table, and fit.
-    let side = if order.len() <= FEW { side.min((BESIDE - margin) / labels) } else { side };
+    let Sizes { side, font, margin } = Sizes::of(report);
     let most = cells.iter().map(|cell| cell.2).max().unwrap_or(1);
     let shade = |rows: u32| 0.14 + 0.86 * libm::log1p(f64::from(rows)) / libm::log1p(f64::from(most));
-    let across = side * labels;
+    let across = side * order.len() as f64;
     let mut body = format!(
         "<rect class=\"field\" x=\"{margin:.1}\" y=\"{margin:.1}\" width=\"{across:.1}\" height=\"{across:.1}\"/>"
     );
