@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::environment;
 use crate::figures::record::{Bench, Record, Target};
@@ -16,7 +16,7 @@ use crate::figures::synthetic::Synthetic;
 const BYTES: u64 = 3_000_000_000;
 const RESOURCE: &str = "apiVersion: loquat.dev/v1alpha1\nkind: Dataset\nmetadata: { name: large }\nspec:\n  \
                         task: text-classification\n  languages: [en]\n  source: { path: rows.jsonl }\n  \
-                        columns: { language: lang }\n  split: { test: 10% }\n";
+                        columns: { text: text, label: label, language: lang }\n  split: { test: 10% }\n";
 const TICK: Duration = Duration::from_millis(50);
 const KIBIBYTES_PER_MEBIBYTE: f64 = 1024.0;
 
@@ -31,10 +31,12 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
     let mut check = Command::new(bench.binary()?)
         .args(["check", "--format", "json"])
         .current_dir(scratch.path())
-        .stdout(Stdio::null())
+        .stdout(Stdio::from(File::create(scratch.path().join("found.json"))?))
         .spawn()?;
     let mebibytes = most_memory(&mut check)?;
     let seconds = started.elapsed().as_secs_f64();
+    let found: Value = serde_json::from_slice(&std::fs::read(scratch.path().join("found.json"))?)?;
+    ensure!(found["rows"] == rows, "the check read {} of {rows} rows: {}", found["rows"], found["findings"]);
     let detail = json!({ "bytes": BYTES, "rows": rows });
     Ok(vec![
         bench

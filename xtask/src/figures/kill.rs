@@ -4,27 +4,44 @@ use std::hash::{BuildHasher, RandomState};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::figures::record::{Bench, Record, Target};
 use crate::figures::training::Folder;
 
-const ROUNDS: u32 = 20;
 const MOST_TRIES: u32 = 20;
-const RESOURCE: &str = "kill";
 const MODEL: &str = "tickets";
 
+/// A training to kill.
+#[derive(Debug)]
+pub(crate) struct Killed {
+    /// Name of the resource file and of the figure.
+    name: &'static str,
+    rounds: u32,
+    /// The solver that must be among its trials.
+    solver: Option<&'static str>,
+}
+
+/// A search over linear models.
+pub(crate) const SEARCH: Killed = Killed { name: "kill", rounds: 20, solver: None };
+/// A search over heads of an encoder, and the fine-tune that follows it.
+pub(crate) const FINE_TUNE: Killed = Killed { name: "kill-fine-tune", rounds: 10, solver: Some("fine-tune") };
+
 /// How many of the killed runs end with the weights of the uninterrupted one.
-pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
+pub(crate) fn measure(bench: &Bench, killed: &Killed) -> Result<Vec<Record>> {
     let scratch = tempfile::tempdir()?;
-    let folder = Folder::at(bench, RESOURCE, scratch.path().join("uninterrupted"))?;
+    let folder = Folder::at(bench, killed.name, scratch.path().join("uninterrupted"))?;
     let seconds = folder.train()?;
+    if let Some(solver) = killed.solver {
+        let report = folder.report(MODEL)?.to_string();
+        ensure!(report.contains(&format!("\"{solver}\"")), "no trial of the report is a {solver}");
+    }
     let wanted = folder.weights_digest(MODEL)?;
     let mut rounds = Vec::new();
     let mut same = 0_u32;
-    for round in 0..ROUNDS {
-        let folder = Folder::at(bench, RESOURCE, scratch.path().join(format!("round-{round}")))?;
+    for round in 0..killed.rounds {
+        let folder = Folder::at(bench, killed.name, scratch.path().join(format!("round-{round}")))?;
         let moment = kill_once(&folder, seconds)?;
         let found = resume(&folder);
         let equal = found.as_ref().is_ok_and(|digest| *digest == wanted);
@@ -34,8 +51,9 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
     }
     let detail =
         json!({ "uninterruptedSeconds": seconds, "weights": wanted, "rounds": Value::Array(rounds) });
-    let target = Some(Target::AtLeast(f64::from(ROUNDS)));
-    let record = bench.record("kill/same-weights", "of 20", target, vec![f64::from(same)]);
+    let target = Some(Target::AtLeast(f64::from(killed.rounds)));
+    let (figure, unit) = (format!("{}/same-weights", killed.name), format!("of {}", killed.rounds));
+    let record = bench.record(&figure, &unit, target, vec![f64::from(same)]);
     Ok(vec![record.with_detail(detail)])
 }
 

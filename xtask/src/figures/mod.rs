@@ -30,6 +30,7 @@ mod sklearn_search;
 mod synthetic;
 mod table;
 mod training;
+mod training_step;
 mod ungrouped;
 
 pub(crate) use benchmarks::write as write_benchmarks;

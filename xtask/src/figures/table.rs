@@ -6,7 +6,8 @@ use crate::figures::record::{Bench, Record};
 use crate::figures::{
     alias_moves, artifact_size, bulk_predict, cascade, check_memory, cold_build, cold_start, data_sets,
     encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise, many_models,
-    near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search, ungrouped,
+    near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search, training_step,
+    ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -74,7 +75,12 @@ const FIGURES: &[Figure] = &[
     Figure {
         name: "kill",
         measures: "runs killed at a random moment that end with the same weights",
-        measure: kill::measure,
+        measure: |bench| kill::measure(bench, &kill::SEARCH),
+    },
+    Figure {
+        name: "kill-fine-tune",
+        measures: "`kill -9` of a fine-tune at 10 random moments: the weights of an uninterrupted one",
+        measure: |bench| kill::measure(bench, &kill::FINE_TUNE),
     },
     Figure {
         name: "encoder-minilm",
@@ -90,6 +96,11 @@ const FIGURES: &[Figure] = &[
         name: "encoder-profile",
         measures: "share of the processor's peak in the encoder engine, and where the rest goes",
         measure: encoder_profile::measure,
+    },
+    Figure {
+        name: "training-step",
+        measures: "time of a training step of MiniLM for each real token beside PyTorch, and memory",
+        measure: training_step::measure,
     },
     Figure {
         name: "encoder-massive",

@@ -93,12 +93,14 @@ impl Folder {
             .with_context(|| format!("`loquat report {model} --format json` printed no JSON"))
     }
 
-    /// The digest of the weights of `model`, taken from an exported artifact.
+    /// The digest of the weights of `model`, taken from an exported artifact, in whichever precision it has them.
     pub(crate) fn weights_digest(&self, model: &str) -> Result<String> {
         let exported = tempfile::tempdir()?;
         let folder = exported.path().join("artifact");
         process::run_aside(self.loquat().args(["models", "export", model]).arg(&folder))?;
-        let text = process::output(Command::new("sha256sum").arg(folder.join("model.safetensors")))?;
+        let weights = ["model.safetensors", "model.int8.safetensors"].map(|name| folder.join(name));
+        let weights = weights.iter().find(|path| path.is_file()).context("the artifact has weights")?;
+        let text = process::output(Command::new("sha256sum").arg(weights))?;
         text.split_whitespace().next().map(str::to_owned).context("sha256sum prints the digest first")
     }
 }
