@@ -2,10 +2,9 @@
 //! test split.
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use crate::figures::record::{Bench, Record, Target};
-use crate::figures::training::{Folder, number};
+use crate::figures::training::{Folder, detail, number};
 
 /// One evaluation set.
 #[derive(Debug)]
@@ -44,23 +43,6 @@ pub(crate) const WNUT17_LINEAR: Evaluation =
 /// Entailment on SNLI's test rows, learned from 24,000 pairs of SICK, SNLI and MNLI, from all-MiniLM-L6-v2, in 45 minutes.
 pub(crate) const NLI: Evaluation = Evaluation { name: "nli", metric: "accuracy", target: Some(78.0) };
 
-/// Parts of the report that go into the record as they are.
-const KEPT: &[&str] = &[
-    "version",
-    "outcome",
-    "outer",
-    "bestSearch",
-    "optimismGap",
-    "cost",
-    "seconds",
-    "seed",
-    "refitOn",
-    "chosen",
-    "pareto",
-    "notes",
-    "perLanguage",
-];
-
 /// Trains from nothing and reads the test metric from the report.
 pub(crate) fn measure(bench: &Bench, evaluation: &Evaluation) -> Result<Vec<Record>> {
     let folder = Folder::open(bench, evaluation.name)?;
@@ -73,14 +55,4 @@ pub(crate) fn measure(bench: &Bench, evaluation: &Evaluation) -> Result<Vec<Reco
     let target = evaluation.target.map(Target::AtLeast);
     let record = bench.record(&figure, "%", target, vec![percent]).with_detail(detail(&report, seconds));
     Ok(vec![record])
-}
-
-fn detail(report: &Value, seconds: f64) -> Value {
-    let mut detail = json!({ "wallSeconds": seconds, "test": report.get("test") });
-    for key in KEPT {
-        detail[*key] = report.get(*key).cloned().unwrap_or(Value::Null);
-    }
-    detail["trials"] =
-        report.get("trials").and_then(Value::as_array).map_or(Value::Null, |trials| json!(trials.len()));
-    detail
 }

@@ -31,6 +31,7 @@ mod synthetic;
 mod table;
 mod training;
 mod training_step;
+mod uner;
 mod ungrouped;
 
 pub(crate) use benchmarks::write as write_benchmarks;

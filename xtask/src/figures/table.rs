@@ -7,7 +7,7 @@ use crate::figures::{
     alias_moves, artifact_size, bulk_predict, cascade, check_memory, cold_build, cold_start, data_sets,
     encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise, many_models,
     near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search, training_step,
-    ungrouped,
+    uner, ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -121,6 +121,11 @@ const FIGURES: &[Figure] = &[
         name: "wnut17-linear",
         measures: "F1 of entities on WNUT17 without an encoder",
         measure: |bench| evaluation::measure(bench, &evaluation::WNUT17_LINEAR),
+    },
+    Figure {
+        name: "uner",
+        measures: "F1 of names in ten languages by one model, beside a conditional random field",
+        measure: uner::measure,
     },
     Figure {
         name: "nli",

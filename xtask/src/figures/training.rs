@@ -5,10 +5,27 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::figures::record::Bench;
 use crate::{environment, process, services};
+
+/// Parts of the report that go into the record as they are.
+const KEPT: &[&str] = &[
+    "version",
+    "outcome",
+    "outer",
+    "bestSearch",
+    "optimismGap",
+    "cost",
+    "seconds",
+    "seed",
+    "refitOn",
+    "chosen",
+    "pareto",
+    "notes",
+    "perLanguage",
+];
 
 /// A folder with resources, and the binary that works on it.
 #[derive(Debug)]
@@ -119,4 +136,15 @@ pub(crate) fn number(report: &Value, pointer: &str) -> Result<f64> {
         .pointer(pointer)
         .and_then(Value::as_f64)
         .with_context(|| format!("the report has no number at {pointer}"))
+}
+
+/// What of a report is worth keeping, with the seconds that training took.
+pub(crate) fn detail(report: &Value, seconds: f64) -> Value {
+    let mut detail = json!({ "wallSeconds": seconds, "test": report.get("test") });
+    for key in KEPT {
+        detail[*key] = report.get(*key).cloned().unwrap_or(Value::Null);
+    }
+    detail["trials"] =
+        report.get("trials").and_then(Value::as_array).map_or(Value::Null, |trials| json!(trials.len()));
+    detail
 }
