@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, FromArgMatches};
-use loquat_infer::Kernels;
+use loquat_infer::{Compute, Kernels, OnnxRuntime};
 use loquat_spec::{ErrorCode, ObjectAddress};
 
 use crate::arguments::Global;
@@ -25,7 +25,7 @@ pub(crate) struct Context {
     /// Whether progress bars may be drawn: standard error is a terminal.
     pub(crate) bars: bool,
     /// CPU kernels that encoders compute with.
-    pub(crate) kernels: Kernels,
+    kernels: Kernels,
     /// Whether `--threads` was given, which then wins over the resource's own number.
     #[cfg(feature = "train")]
     threads_given: bool,
@@ -90,6 +90,15 @@ impl Context {
     /// Whether `--store` names the registry.
     pub(crate) fn store_given(&self) -> bool {
         self.store.is_some()
+    }
+
+    /// What models compute with. The library that `--onnxruntime` names is loaded by the first who asks.
+    pub(crate) fn compute(&self) -> Result<Compute, Failure> {
+        let path = self.global.onnxruntime.as_deref();
+        let runtime = path.map(|path| OnnxRuntime::open(path, self.threads())).transpose();
+        let runtime =
+            runtime.map_err(|error| Failure::new(error.code(), format!("--onnxruntime {error}")))?;
+        Ok(Compute { runtime, ..self.kernels.into() })
     }
 
     /// Number of threads to use.

@@ -93,8 +93,8 @@ fn import_one(
     let (metrics, summary) = match &source.files {
         None => (BTreeMap::new(), loquat_infer::import_server(model, staging.path())?),
         Some(files) => {
-            let (kernels, threads) = (context.kernels, context.threads());
-            let request = Import { model, files, source: &source.origin, texts: &texts, kernels, threads };
+            let (compute, threads) = (context.compute()?, context.threads());
+            let request = Import { model, files, source: &source.origin, texts: &texts, compute, threads };
             let imported = loquat_infer::import(&request, staging.path())?;
             (imported.metrics, imported.summary)
         }

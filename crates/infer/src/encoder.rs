@@ -12,9 +12,10 @@ use loquat_models::{
 use loquat_spec::{Entity, Task};
 use loquat_text::{Encoding, Pieces, Tokenizer, TokenizerError};
 
+use crate::compute::Compute;
+use crate::engine::Artifact;
 use crate::error::InferError;
 use crate::input::Input;
-use crate::kernels::Kernels;
 use crate::network::{Network, NetworkScratch};
 use crate::tags::{Tags, first_tokens};
 use crate::windows;
@@ -51,9 +52,14 @@ struct Buffers {
 }
 
 impl EncoderEngine {
-    /// Loads the encoder in `folder`, whose manifest says what it is for.
-    pub(crate) fn load(folder: &Path, manifest: Manifest, kernels: Kernels) -> Result<Self, InferError> {
-        let network = Network::load(folder, &manifest, head_of(manifest.task), kernels)?;
+    /// Loads an encoder, whose manifest says what it is for.
+    pub(crate) fn load(
+        artifact: Artifact<'_>,
+        manifest: Manifest,
+        compute: Compute,
+    ) -> Result<Self, InferError> {
+        let folder = artifact.folder;
+        let network = Network::load(artifact, &manifest, head_of(manifest.task), compute)?;
         let tokenizer = load_tokenizer(folder)?;
         let limits = [network.max_tokens(), tokenizer.max_length(), manifest.max_tokens];
         let max_tokens = limits.into_iter().flatten().min();
@@ -110,6 +116,11 @@ impl EncoderEngine {
     /// Bytes of the weights on disk.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.file_bytes
+    }
+
+    /// Bytes of the weights that lie in mapped files.
+    pub(crate) fn shared_bytes(&self) -> u64 {
+        self.network.shared_bytes()
     }
 
     /// What golden examples record: see [`crate::engine::Engine::outputs`].

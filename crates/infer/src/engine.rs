@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use loquat_connect::servers::{ModelServers, ServerError};
-use loquat_models::{Decoding, Manifest, Model, OnnxModel, Prompts, Tagger, log, pair_text};
+use loquat_models::{Decoding, Manifest, Model, OnnxModel, PackedPlace, Prompts, Tagger, log, pair_text};
 use loquat_spec::{Entity, Explanation, Task};
 use loquat_text::words;
 use serde::Deserialize;
 
+use crate::compute::{Compute, Device};
 use crate::encoder::EncoderEngine;
 use crate::error::InferError;
 use crate::input::Input;
-use crate::kernels::Kernels;
 use crate::remote::RemoteEngine;
 use crate::tags::Tags;
 
@@ -22,6 +22,15 @@ const LINEAR: &str = "loquat-linear";
 const TAGGER: &str = "loquat-tagger";
 /// Most pieces of a text that an explanation names.
 const EXPLAINED: usize = 10;
+
+/// An artifact to be loaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Artifact<'a> {
+    /// Its folder.
+    pub(crate) folder: &'a Path,
+    /// Where its weights are kept packed, to be shared; `None` for a folder whose files may change.
+    pub(crate) packed: Option<&'a PackedPlace>,
+}
 
 /// A loaded architecture.
 #[derive(Debug)]
@@ -67,10 +76,14 @@ struct Architecture {
 }
 
 impl Engine {
-    /// Loads the artifact in `folder`.
-    pub(crate) fn load(folder: &Path, kernels: Kernels) -> Result<Self, InferError> {
+    /// Loads an artifact.
+    pub(crate) fn load(artifact: Artifact<'_>, compute: Compute) -> Result<Self, InferError> {
+        let folder = artifact.folder;
         if RemoteEngine::is_in(folder) {
             return Err(InferError::NeedsServer);
+        }
+        if compute.device == Device::Gpu && !OnnxModel::is_in(folder) {
+            return Err(InferError::NoGpu);
         }
         if !OnnxModel::is_in(folder) {
             match model_type(folder).as_deref() {
@@ -80,20 +93,23 @@ impl Engine {
                 Some(_) => {}
             }
         }
-        let encoder = EncoderEngine::load(folder, Manifest::load(folder)?, kernels)?;
+        let encoder = EncoderEngine::load(artifact, Manifest::load(folder)?, compute)?;
         Ok(Self::Encoder(Box::new(encoder)))
     }
 
     /// [`Engine::load`], where the artifact called `model` may have its server among `servers`.
     pub(crate) fn load_with(
-        folder: &Path,
-        kernels: Kernels,
+        artifact: Artifact<'_>,
+        compute: Compute,
         (model, servers): (&str, &ModelServers),
     ) -> Result<Self, InferError> {
-        if RemoteEngine::is_in(folder) {
-            return Ok(Self::Remote(Box::new(RemoteEngine::load(folder, model, servers)?)));
+        if RemoteEngine::is_in(artifact.folder) {
+            if compute.device == Device::Gpu {
+                return Err(InferError::NoGpu);
+            }
+            return Ok(Self::Remote(Box::new(RemoteEngine::load(artifact.folder, model, servers)?)));
         }
-        Self::load(folder, kernels)
+        Self::load(artifact, compute)
     }
 
     /// Why it can't answer now, where it can't: a server is down.
@@ -119,6 +135,14 @@ impl Engine {
             Self::Tagger(model) => model.tagger.resident_bytes(),
             Self::Encoder(encoder) => encoder.resident_bytes(),
             Self::Remote(_) => 0,
+        }
+    }
+
+    /// Bytes of the weights that lie in mapped files.
+    pub(crate) fn shared_bytes(&self) -> u64 {
+        match self {
+            Self::Encoder(encoder) => encoder.shared_bytes(),
+            Self::Linear(_) | Self::Tagger(_) | Self::Remote(_) => 0,
         }
     }
 

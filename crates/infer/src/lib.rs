@@ -6,12 +6,12 @@
 
 pub mod batcher;
 mod cascade;
+mod compute;
 mod encoder;
 mod engine;
 mod error;
 mod import;
 mod input;
-mod kernels;
 mod network;
 mod parameters;
 mod pipeline;
@@ -23,10 +23,10 @@ mod windows;
 mod zero_shot;
 
 pub use cascade::{CascadeError, Relay, agree, answer_in_turn, check_cascade};
+pub use compute::{Compute, Device, Kernels, KernelsError, OnnxRuntime};
 pub use error::{InferError, InputError, ManifestProblem};
 pub use import::{Import, ImportError, Imported, SourceFiles, import, import_server, source_files};
 pub use input::{Input, columns};
-pub use kernels::{Kernels, KernelsError};
 pub use loquat_connect::servers::{ModelServers, ServerConfig, ServerError};
 pub use pipeline::Pipeline;
 pub use tags::{TagSpan, Tags, first_tokens};

@@ -1,13 +1,12 @@
 //! What an encoder pipeline computes with: Loquat's own engine, or the graph of an ONNX file.
 
-use std::path::Path;
-
 use loquat_models::{
     Encoder, EncoderScratch, Head, Manifest, ModelError, OnnxModel, OnnxScratch, PackedBatch, Problem,
     Prompts,
 };
 
-use crate::kernels::Kernels;
+use crate::compute::Compute;
+use crate::engine::Artifact;
 
 /// A loaded network: packed token ids in, logits or vectors out.
 #[derive(Debug)]
@@ -24,17 +23,21 @@ pub(crate) struct NetworkScratch {
 }
 
 impl Network {
-    /// Loads what lies in `folder`, which is to answer what `head` says.
+    /// Loads an artifact, which is to answer what `head` says.
     pub(crate) fn load(
-        folder: &Path,
+        artifact: Artifact<'_>,
         manifest: &Manifest,
         head: Head,
-        kernels: Kernels,
+        compute: Compute,
     ) -> Result<Self, ModelError> {
-        if OnnxModel::is_in(folder) {
-            return OnnxModel::load(folder, head, kernels).map(Self::Onnx);
+        if OnnxModel::is_in(artifact.folder) {
+            return OnnxModel::load(artifact.folder, head, compute).map(Self::Onnx);
         }
-        let encoder = Encoder::load(folder, kernels, manifest.precision.unwrap_or_default())?;
+        let precision = manifest.precision.unwrap_or_default();
+        let encoder = match artifact.packed {
+            Some(place) => Encoder::load_shared(artifact.folder, compute.kernels, precision, place)?,
+            None => Encoder::load(artifact.folder, compute.kernels, precision)?,
+        };
         if encoder.head() == head {
             Ok(Self::Encoder(encoder))
         } else {
@@ -58,6 +61,14 @@ impl Network {
     /// Whether it is the graph of an ONNX file that quantises values as they come.
     pub(crate) fn quantises(&self) -> bool {
         matches!(self, Self::Onnx(model) if model.quantises())
+    }
+
+    /// Bytes of the weights that lie in mapped files.
+    pub(crate) fn shared_bytes(&self) -> u64 {
+        match self {
+            Self::Encoder(encoder) => encoder.shared_bytes(),
+            Self::Onnx(_) => 0,
+        }
     }
 
     pub(crate) fn head(&self) -> Head {

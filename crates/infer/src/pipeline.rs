@@ -4,16 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use loquat_connect::servers::{ModelServers, ServerError};
-use loquat_models::Manifest;
+use loquat_models::{Manifest, PackedPlace};
 use loquat_spec::{ModelReference, PredictParameters, Prediction, Task, ZeroShot};
 use loquat_store::Store;
 use loquat_text::Tokenizer;
 use rayon::prelude::*;
 
-use crate::engine::Engine;
+use crate::compute::{Compute, Device, Kernels};
+use crate::engine::{Artifact, Engine};
 use crate::error::{InferError, InputError};
 use crate::input::{self, Input};
-use crate::kernels::Kernels;
 use crate::parameters::{self, Taken};
 use crate::ranking;
 use crate::self_test;
@@ -29,6 +29,7 @@ pub struct Pipeline {
     name: String,
     version: u32,
     digest: String,
+    device: Device,
 }
 
 impl Pipeline {
@@ -37,12 +38,14 @@ impl Pipeline {
         Self::load_on(dir, Kernels::detect())
     }
 
-    /// [`Pipeline::load`], computing with the given kernels.
-    pub fn load_on(dir: &Path, kernels: Kernels) -> Result<Self, InferError> {
+    /// [`Pipeline::load`], computing with what is given: kernels alone, or a library and a device too.
+    pub fn load_on(dir: &Path, compute: impl Into<Compute>) -> Result<Self, InferError> {
+        let compute = compute.into();
         let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| dir.display().to_string());
         let shown = dir.display().to_string();
-        Self::of(Engine::load(dir, kernels)?, &shown, (name, 0, String::new()))
+        let engine = Engine::load(Artifact { folder: dir, packed: None }, compute)?;
+        Self::of(engine, &shown, (name, 0, String::new()), compute.device)
     }
 
     /// Loads a registered version, its artifact compared with what was registered, and replays its golden inputs.
@@ -50,42 +53,49 @@ impl Pipeline {
         Self::from_store_on(store, reference, Kernels::detect())
     }
 
-    /// [`Pipeline::from_store`], computing with the given kernels.
+    /// [`Pipeline::from_store`], computing with what is given: kernels alone, or a library and a device too.
     pub fn from_store_on(
         store: &Store,
         reference: &ModelReference,
-        kernels: Kernels,
+        compute: impl Into<Compute>,
     ) -> Result<Self, InferError> {
-        Self::registered(store, reference, |folder, _| Engine::load(folder, kernels))
+        Self::registered(store, reference, compute.into(), |artifact, compute, _| {
+            Engine::load(artifact, compute)
+        })
     }
 
     /// [`Pipeline::from_store_on`], where models that a server answers for find it among `servers`.
     pub fn from_store_with(
         store: &Store,
         reference: &ModelReference,
-        kernels: Kernels,
+        compute: impl Into<Compute>,
         servers: &ModelServers,
     ) -> Result<Self, InferError> {
-        let load = |folder: &Path, name: &str| Engine::load_with(folder, kernels, (name, servers));
-        Self::registered(store, reference, load)
+        Self::registered(store, reference, compute.into(), |artifact, compute, name| {
+            Engine::load_with(artifact, compute, (name, servers))
+        })
     }
 
     fn registered(
         store: &Store,
         reference: &ModelReference,
-        load: impl FnOnce(&Path, &str) -> Result<Engine, InferError>,
+        compute: Compute,
+        load: impl FnOnce(Artifact<'_>, Compute, &str) -> Result<Engine, InferError>,
     ) -> Result<Self, InferError> {
         let resolved = store.verify(reference)?;
         let record = resolved.record;
         let shown = format!("{}:{}", record.name, record.version);
-        let engine = load(&resolved.path, &record.name)?;
-        Self::of(engine, &shown, (record.name, record.version, record.digest))
+        let packed = PackedPlace::new(store.packed_folder(), &record.digest);
+        let artifact = Artifact { folder: &resolved.path, packed: Some(&packed) };
+        let engine = load(artifact, compute, &record.name)?;
+        Self::of(engine, &shown, (record.name, record.version, record.digest), compute.device)
     }
 
     fn of(
         engine: Engine,
         shown: &str,
         (name, version, digest): (String, u32, String),
+        device: Device,
     ) -> Result<Self, InferError> {
         let manifest = engine.manifest();
         let task = manifest.task;
@@ -97,7 +107,7 @@ impl Pipeline {
         self_test::replay(&engine, shown)?;
         let entailment = Entailment::of(&manifest.labels);
         let (engine, zero_shot) = (Arc::new(engine), ZeroShot::default());
-        Ok(Self { engine, task, zero_shot, entailment, name, version, digest })
+        Ok(Self { engine, task, zero_shot, entailment, name, version, digest, device })
     }
 
     /// The same model, answering zero-shot classification as an endpoint declares it; without a declaration, its own task.
@@ -136,6 +146,17 @@ impl Pipeline {
     /// Digest of the artifact; empty when it was loaded from a folder.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Bytes of its weights that lie in mapped files, which all pipelines of the version and all processes of the machine
+    /// share; the rest of [`Pipeline::resident_bytes`] is its own.
+    pub fn shared_bytes(&self) -> u64 {
+        self.engine.shared_bytes()
     }
 
     /// What it answers: what the model does, unless an endpoint says otherwise.

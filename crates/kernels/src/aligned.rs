@@ -8,8 +8,16 @@ use std::ops::{Deref, DerefMut};
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// Types of which every bit pattern is a value and that need no dropping.
-pub trait Plain: Copy {}
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for i8 {}
+    impl Sealed for u8 {}
+    impl Sealed for i32 {}
+}
+
+/// Numbers of which every bit pattern is a value and that need no dropping.
+pub trait Plain: Copy + sealed::Sealed {}
 impl Plain for f32 {}
 impl Plain for i8 {}
 impl Plain for u8 {}

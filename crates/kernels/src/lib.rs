@@ -9,7 +9,7 @@
 //!   mistake of the caller's code and panics; what comes from files is checked by who reads them.
 //! * **Threads** are the caller's: a kernel runs on the thread that calls it. Split a batch by sequences.
 //! * **Memory.** A [`Scratch`] holds what a kernel needs between its steps. It grows to the largest call and is then
-//!   reused, so a warm call allocates nothing. One for each thread.
+//!   reused, so a warm call allocates nothing. One for each thread. Weights may lie in a mapped file ([`Frozen`]).
 //! * **Agreement.** Every path computes a row from that row alone (or from its sequence alone) in one order, so a batch
 //!   gives bit for bit what its rows give one by one, in any order. Each path is within 2e-5 of the same computed in f64,
 //!   relative to the largest magnitude. Int8 weights and activations are quantised to the same bytes on every path, and
@@ -24,6 +24,7 @@ mod aligned;
 mod attention;
 mod backward;
 mod embedding;
+mod frozen;
 mod kernels;
 mod linear;
 mod matrix;
@@ -36,8 +37,9 @@ mod tile;
 mod weights;
 
 pub use activation::Activation;
-pub use aligned::Aligned;
+pub use aligned::{Aligned, Plain};
 pub use attention::{Attention, ScoreBias, ScorePlace, Span};
+pub use frozen::{Frozen, Mapping};
 pub use kernels::{Kernels, KernelsError, Path};
 pub use linear::{Epilogue, Linear};
 pub use matrix::Matrix;
@@ -45,4 +47,4 @@ pub use norm::LayerNorm;
 pub use pooling::Pooling;
 pub use rotary::Rotary;
 pub use scratch::Scratch;
-pub use weights::{PackedF32, PackedI8, Weights};
+pub use weights::{LAYOUT, PackedF32, PackedI8, Weights};

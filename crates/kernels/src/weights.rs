@@ -3,7 +3,11 @@
 //! Columns of the product (outputs) are cut into panels as wide as a tile; a panel holds, step by step of the depth, the
 //! weights of its columns. The last panel is as many vectors wide as it needs and zero beyond the last column.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use crate::aligned::Aligned;
+use crate::frozen::{Frozen, Mapping};
 use crate::kernels::Kernels;
 use crate::simd::{Operation, Simd, TILE_VECTORS};
 
@@ -12,22 +16,26 @@ pub(crate) const GROUP: usize = 4;
 /// Most inputs for which a sum of int8 products fits 32 bits.
 const MOST_INPUTS: usize = (i32::MAX / (255 * 127)) as usize;
 
+/// The order of packed weights in memory. It goes up with every change of that order, so that what was kept of an older one
+/// is packed again.
+pub const LAYOUT: u32 = 1;
+
 /// f32 weights `[out, in]`.
 #[derive(Debug, Clone)]
 pub struct PackedF32 {
     pub(crate) shape: Shape,
-    pub(crate) panels: Aligned<f32>,
+    pub(crate) panels: Frozen<f32>,
 }
 
 /// Symmetric int8 weights `[out, in]`, each output with a scale of its own.
 #[derive(Debug, Clone)]
 pub struct PackedI8 {
     pub(crate) shape: Shape,
-    pub(crate) panels: Aligned<i8>,
+    pub(crate) panels: Frozen<i8>,
     /// What one step of each output's weights stands for, `[out rounded up to whole vectors]`.
-    pub(crate) scales: Aligned<f32>,
+    pub(crate) scales: Frozen<f32>,
     /// What the sum of each output's quantised weights stands for, `[out rounded up to whole vectors]`.
-    pub(crate) sums: Aligned<f32>,
+    pub(crate) sums: Frozen<f32>,
 }
 
 /// Weights of either kind.
@@ -75,7 +83,7 @@ impl PackedF32 {
                 }
             }
         }
-        Self { shape, panels }
+        Self { shape, panels: panels.into() }
     }
 
     /// Packs weights that lie the other way, `[in, out]` row-major.
@@ -93,7 +101,20 @@ impl PackedF32 {
                 packed[..panel.columns].copy_from_slice(&row[panel.first..][..panel.columns]);
             }
         }
-        Self { shape, panels }
+        Self { shape, panels: panels.into() }
+    }
+
+    /// Weights `[out, in]` whose [`Weights::parts`] lie in these bytes of a mapping; `None` where they are not as long.
+    pub fn mapped(
+        kernels: Kernels,
+        [outputs, inputs]: [usize; 2],
+        mapping: &Arc<Mapping>,
+        parts: &[Range<usize>],
+    ) -> Option<Self> {
+        let shape = Shape::new(kernels, outputs * inputs, outputs, inputs);
+        let [panels] = parts else { return None };
+        let panels = Frozen::mapped(mapping, panels.clone())?;
+        (panels.len() == inputs * shape.padded_outputs()).then_some(Self { shape, panels })
     }
 }
 
@@ -120,6 +141,24 @@ impl PackedI8 {
             packing.push(row, *scale);
         }
         packing.finish()
+    }
+
+    /// As [`PackedF32::mapped`].
+    pub fn mapped(
+        kernels: Kernels,
+        [outputs, inputs]: [usize; 2],
+        mapping: &Arc<Mapping>,
+        parts: &[Range<usize>],
+    ) -> Option<Self> {
+        let shape = Shape::of_bytes(kernels, outputs * inputs, outputs, inputs);
+        let [panels, scales, sums] = parts else { return None };
+        let panels: Frozen<i8> = Frozen::mapped(mapping, panels.clone())?;
+        let scales: Frozen<f32> = Frozen::mapped(mapping, scales.clone())?;
+        let sums: Frozen<f32> = Frozen::mapped(mapping, sums.clone())?;
+        let columns = shape.padded_outputs();
+        let fits = panels.len() == inputs.next_multiple_of(GROUP) * columns
+            && [scales.len(), sums.len()] == [columns, columns];
+        fits.then_some(Self { shape, panels, scales, sums })
     }
 }
 
@@ -178,9 +217,9 @@ impl Packing {
     }
 
     fn finish(self) -> PackedI8 {
-        let padded = |numbers: &[f32]| Aligned::padded(numbers, self.shape.padded_outputs());
+        let padded = |numbers: &[f32]| Aligned::padded(numbers, self.shape.padded_outputs()).into();
         let (scales, sums) = (padded(&self.scales), padded(&self.sums));
-        PackedI8 { shape: self.shape, panels: self.panels, scales, sums }
+        PackedI8 { shape: self.shape, panels: self.panels.into(), scales, sums }
     }
 }
 
@@ -193,6 +232,24 @@ impl Weights {
     /// Number of inputs.
     pub fn inputs(&self) -> usize {
         self.shape().inputs
+    }
+
+    /// The bytes of the packed weights, part by part, in the order of [`LAYOUT`] for the path that they are packed for.
+    pub fn parts(&self) -> Vec<&[u8]> {
+        match self {
+            Self::F32(weights) => vec![weights.panels.bytes()],
+            Self::I8(weights) => vec![weights.panels.bytes(), weights.scales.bytes(), weights.sums.bytes()],
+        }
+    }
+
+    /// How many of these bytes lie in a mapping.
+    pub fn shared_bytes(&self) -> usize {
+        match self {
+            Self::F32(weights) => weights.panels.shared_bytes(),
+            Self::I8(weights) => {
+                weights.panels.shared_bytes() + weights.scales.shared_bytes() + weights.sums.shared_bytes()
+            }
+        }
     }
 
     pub(crate) fn shape(&self) -> Shape {

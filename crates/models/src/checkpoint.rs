@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use loquat_kernels::{Frozen, Mapping, Plain};
 use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -37,6 +39,8 @@ pub struct Checkpoint {
     folder: PathBuf,
     config: Map<String, Value>,
     tensors: BTreeMap<String, Entry>,
+    /// The files that are mapped, by their paths.
+    mappings: BTreeMap<PathBuf, Arc<Mapping>>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,20 +58,21 @@ impl Checkpoint {
     /// A checkpoint made of tensors in memory, such as those of a training; errors name `folder`.
     pub fn new(folder: PathBuf, config: Map<String, Value>, tensors: BTreeMap<String, Tensor>) -> Self {
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, Entry::Held(tensor))).collect();
-        Self { folder, config, tensors }
+        Self { folder, config, tensors, mappings: BTreeMap::new() }
     }
 
     /// The same under another configuration, with the tensors whose names are `kept`.
     pub(crate) fn only(&self, config: Map<String, Value>, kept: impl Fn(&str) -> bool) -> Self {
         let tensors = self.tensors.iter().filter(|(name, _)| kept(name));
         let tensors = tensors.map(|(name, entry)| (name.clone(), entry.clone())).collect();
-        Self { folder: self.folder.clone(), config, tensors }
+        Self { folder: self.folder.clone(), config, tensors, mappings: self.mappings.clone() }
     }
 
     /// The same under another configuration and other names; tensors without a name are left out.
     pub(crate) fn renamed(&self, config: Map<String, Value>, name: impl Fn(&str) -> Option<String>) -> Self {
         let tensors = self.tensors.iter().filter_map(|(old, entry)| Some((name(old)?, entry.clone())));
-        Self { folder: self.folder.clone(), config, tensors: tensors.collect() }
+        let (folder, mappings) = (self.folder.clone(), self.mappings.clone());
+        Self { folder, config, tensors: tensors.collect(), mappings }
     }
 
     /// Writes the folder without what sentence-transformers keeps beside a model: pooling makes no sense of it.
@@ -101,7 +106,30 @@ impl Checkpoint {
         for file in weight_files(folder)? {
             read_header(&file, &mut tensors)?;
         }
-        Ok(Self { folder: folder.to_owned(), config, tensors })
+        Ok(Self { folder: folder.to_owned(), config, tensors, mappings: BTreeMap::new() })
+    }
+
+    /// [`Checkpoint::open`] for a folder whose files do not change any more: its weights are mapped, and tensors that are
+    /// looked up as they are stored are not copied.
+    pub(crate) fn open_shared(folder: &Path) -> Result<Self, ModelError> {
+        let mut checkpoint = Self::open(folder)?;
+        for path in weight_files(folder)? {
+            let mapping = File::open(&path).and_then(|file| Mapping::of(&file));
+            let mapping = mapping.map_err(|source| ModelError::File { path: path.clone(), source })?;
+            checkpoint.mappings.insert(path, mapping);
+        }
+        Ok(checkpoint)
+    }
+
+    /// The numbers of a tensor of this type and shape in a mapped file; `None` where it is not mapped, or is another.
+    pub(crate) fn mapped<T: Plain>(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Option<Frozen<T>> {
+        let Entry::Stored { file, start, info } = self.tensors.get(name)? else { return None };
+        if info.dtype != dtype || info.shape != shape {
+            return None;
+        }
+        let start = usize::try_from(*start).ok()?;
+        let (from, to) = info.data_offsets;
+        Frozen::mapped(self.mappings.get(file)?, start + from..start + to)
     }
 
     /// The folder.

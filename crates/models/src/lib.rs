@@ -9,6 +9,7 @@
 mod artifact;
 mod chain;
 mod checkpoint;
+mod compute;
 mod encoder;
 mod error;
 mod features;
@@ -16,6 +17,7 @@ mod linear;
 mod manifest;
 pub mod math;
 mod onnx;
+mod packed;
 mod pair_text;
 mod tagger;
 mod tensor;
@@ -28,6 +30,7 @@ mod word_shapes;
 pub use artifact::Model;
 pub use chain::{Chain, NEVER};
 pub use checkpoint::Checkpoint;
+pub use compute::{Compute, Device};
 pub use encoder::{
     Architecture, Encoder, EncoderScratch, Head, PackedBatch, PooledClassifier, Precision, Problem, Prompts,
     TokenClassifier,
@@ -36,7 +39,8 @@ pub use error::{BatchProblem, ModelError};
 pub use features::{FeatureConfig, FeatureCounter, Norm, TermFrequency, normalise_group};
 pub use linear::{Calibration, Component, Scratch};
 pub use manifest::{Decoding, Golden, Manifest};
-pub use onnx::{OnnxModel, OnnxProblem, OnnxScratch};
+pub use onnx::{OnnxModel, OnnxProblem, OnnxRuntime, OnnxScratch};
+pub use packed::PackedPlace;
 pub use pair_text::pair_text;
 pub use tagger::{Tagger, TaggerWeights, log};
 pub use tensor::Tensor;

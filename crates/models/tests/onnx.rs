@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use loquat_kernels::Kernels;
-use loquat_models::{Head, ModelError, OnnxModel, OnnxScratch, PackedBatch};
+use loquat_models::{Compute, Device, Head, ModelError, OnnxModel, OnnxRuntime, OnnxScratch, PackedBatch};
 use loquat_spec::ErrorCode;
 use serde::Deserialize;
 
@@ -167,4 +167,24 @@ fn damaged_files_and_missing_weights_are_refused() {
         std::fs::write(damaged.path().join("model.onnx"), &whole[..length]).unwrap();
         assert!(load(damaged.path()).is_err(), "{length} bytes");
     }
+}
+
+#[test]
+fn a_gpu_needs_a_library() {
+    let compute = Compute::from(Kernels::detect()).on(Device::Gpu);
+    let error = OnnxModel::load(&folder("sequence"), Head::Sequence, compute).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unsupported);
+    let message = error.to_string();
+    assert!(message.contains("--onnxruntime") && message.contains("gpu: 0"), "{message}");
+}
+
+#[test]
+fn what_is_no_library_is_refused_before_anything_runs_on_it() {
+    let place = tempfile::tempdir().unwrap();
+    let none = place.path().join("libonnxruntime.so");
+    let refusal = || OnnxRuntime::open(&none, 1).unwrap_err().to_string();
+    assert!(refusal().contains("no such file"), "{}", refusal());
+    assert!(refusal().contains(none.to_str().unwrap()), "{}", refusal());
+    std::fs::write(&none, "not a library").unwrap();
+    assert!(refusal().contains("name one of version 1.17 or later"), "{}", refusal());
 }

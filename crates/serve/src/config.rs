@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use loquat_infer::{Kernels, ModelServers};
+use loquat_infer::{Compute, Kernels, ModelServers};
 use loquat_store::Store;
 use tokio::sync::watch;
 
@@ -27,8 +27,8 @@ pub struct ServeConfig {
     pub changes: Option<watch::Receiver<Vec<loquat_spec::Endpoint>>>,
     /// Threads for large requests of an endpoint that declares none; at least 1.
     pub threads: usize,
-    /// CPU kernels that encoders compute with.
-    pub kernels: Kernels,
+    /// What models compute with; an endpoint says on which device.
+    pub compute: Compute,
     /// Whether an address off loopback is allowed although the server asks no one who they are.
     pub insecure: bool,
     /// Longest time that requests in flight get to end after the shutdown signal.
@@ -61,7 +61,7 @@ impl ServeConfig {
             endpoints: Vec::new(),
             changes: None,
             threads: 1,
-            kernels: Kernels::detect(),
+            compute: Kernels::detect().into(),
             insecure: false,
             drain: Duration::from_secs(30),
             max_body: 16 << 20,

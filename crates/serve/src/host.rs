@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use loquat_infer::{Kernels, ModelServers, Pipeline};
+use loquat_infer::{Compute, Device, ModelServers, Pipeline};
 use loquat_spec::{ErrorCode, ModelReference, Name, Requests, Selector, Task, ZeroShot};
 use loquat_store::Store;
 
@@ -44,6 +44,8 @@ pub(crate) struct Host {
     pub(crate) implicit: bool,
     /// How it answers zero-shot classification, where it does.
     pub(crate) zero_shot: Option<ZeroShot>,
+    /// Where its models compute.
+    pub(crate) device: Device,
     /// Limits of requests.
     pub(crate) requests: Requests,
     /// The queue before its threads.
@@ -194,8 +196,8 @@ pub(crate) struct App {
     pub(crate) max_body: usize,
     /// Measurements.
     pub(crate) metrics: Metrics,
-    /// CPU kernels that encoders compute with.
-    pub(crate) kernels: Kernels,
+    /// What models compute with.
+    pub(crate) compute: Compute,
     /// Checks the keys of requests.
     pub(crate) doorman: Doorman,
     /// Whose pages may ask.
@@ -220,7 +222,7 @@ impl App {
     /// Nothing hosted yet.
     pub(crate) fn new(
         (store, servers): (Store, ModelServers),
-        (max_body, kernels): (usize, Kernels),
+        (max_body, compute): (usize, Compute),
         (doorman, cors): (Doorman, Cors),
         (declared, waker): (Declared, Waker),
         (metrics, traces): (Metrics, Option<Traces>),
@@ -228,7 +230,7 @@ impl App {
         Self {
             max_body,
             metrics,
-            kernels,
+            compute,
             doorman,
             cors,
             declared,
@@ -297,13 +299,16 @@ impl App {
             return Err(unknown_version(host, &version.to_string()));
         }
         let mut pinned = self.pinned.lock().await;
-        let found = pinned.iter().position(|held| held.model() == name.as_str() && held.version() == version);
+        let is_wanted = |held: &Arc<Pipeline>| {
+            held.model() == name.as_str() && held.version() == version && held.device() == host.device
+        };
+        let found = pinned.iter().position(is_wanted);
         if let Some(place) = found {
             let pipeline = pinned.remove(place);
             pinned.push(Arc::clone(&pipeline));
             return answering(host, &pipeline);
         }
-        let pipeline = self.load_version(name.clone(), version).await?;
+        let pipeline = self.load_version(name.clone(), version, host.device).await?;
         if pinned.len() == PINNED_VERSIONS {
             pinned.remove(0);
         }
@@ -311,11 +316,17 @@ impl App {
         answering(host, &pipeline)
     }
 
-    async fn load_version(self: &Arc<Self>, name: Name, version: u32) -> Result<Arc<Pipeline>, Problem> {
+    async fn load_version(
+        self: &Arc<Self>,
+        name: Name,
+        version: u32,
+        device: Device,
+    ) -> Result<Arc<Pipeline>, Problem> {
         let reference = ModelReference { name, selector: Selector::Version(version) };
         let app = Arc::clone(self);
         let shown = reference.to_string();
-        let load = move || Pipeline::from_store_with(&app.store, &reference, app.kernels, &app.servers);
+        let load =
+            move || Pipeline::from_store_with(&app.store, &reference, app.compute.on(device), &app.servers);
         let loaded = tokio::task::spawn_blocking(load).await;
         match loaded {
             Ok(Ok(pipeline)) => Ok(Arc::new(pipeline)),

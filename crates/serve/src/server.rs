@@ -89,7 +89,7 @@ pub async fn serve(
     let (waker, messages) = Waker::new();
     let app = Arc::new(App::new(
         (config.store, config.servers),
-        (config.max_body, config.kernels),
+        (config.max_body, config.compute),
         (doorman, Cors::new(&config.origins)),
         (Declared::new(config.endpoints), waker),
         (Metrics::new(config.tei_metrics), traces),

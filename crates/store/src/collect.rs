@@ -67,6 +67,7 @@ impl Store {
             report = remote.collect(self)?;
             remote::trim(self)?;
             self.collect_staging(&mut GcReport::default())?;
+            self.collect_packed(&self.referenced()?, &mut GcReport::default())?;
             return Ok(report);
         }
         let referenced = self.referenced()?;
@@ -82,6 +83,7 @@ impl Store {
                 report.leftovers += 1;
             }
         }
+        self.collect_packed(&referenced, &mut report)?;
         self.collect_staging(&mut report)?;
         self.collect_records(&mut report)?;
         collect_temporary(self.root(), &mut report)?;
@@ -96,6 +98,16 @@ impl Store {
             }
         }
         Ok(digests)
+    }
+
+    fn collect_packed(&self, referenced: &BTreeSet<String>, report: &mut GcReport) -> Result<(), StoreError> {
+        for (name, path) in durable::entries(&self.packed_folder())? {
+            let owner = name.split('.').next().unwrap_or_default();
+            if !referenced.contains(owner) {
+                discard(&path, report)?;
+            }
+        }
+        Ok(())
     }
 
     fn collect_staging(&self, report: &mut GcReport) -> Result<(), StoreError> {

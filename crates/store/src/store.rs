@@ -67,6 +67,13 @@ impl Store {
         &self.root
     }
 
+    /// The folder of what is made of artifacts, beside them, to be used by several processes: files whose names begin with the
+    /// artifact's digest and a dot. They may be deleted at any time, and [`Store::gc`] deletes those of artifacts that are
+    /// gone. Nothing creates it but who writes into it.
+    pub fn packed_folder(&self) -> PathBuf {
+        self.root.join("packed")
+    }
+
     /// Where the store is, for messages: its folder, or its address in an object store.
     pub fn place(&self) -> PathBuf {
         self.remote().map_or_else(|| self.root.clone(), |remote| remote.bucket.url("").into())

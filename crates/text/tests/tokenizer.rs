@@ -34,6 +34,7 @@ fn tokenizer(name: &str) -> Tokenizer {
     let model_type = name.split('-').next().unwrap();
     let model_type = match model_type {
         "xlm" => "xlm-roberta",
+        "deberta" => "deberta-v2",
         other => other,
     };
     Tokenizer::from_files(model_type, &files(name)).unwrap()
@@ -47,7 +48,7 @@ fn names() -> Vec<String> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    assert!(names.len() >= 6, "{names:?}");
+    assert!(names.len() >= 8, "{names:?}");
     names
 }
 
@@ -184,7 +185,13 @@ fn files_that_make_no_tokenizer_are_refused() {
     assert!(refusal("bert", &[("tokenizer.json", b"{}")]).starts_with("tokenizer.json: "));
     assert!(refusal("bert", &[("vocab.txt", b"a\nb\n")]).contains("[CLS]"));
     assert!(refusal("modernbert", &[("vocab.txt", b"a\n")]).contains("tokenizer.json"));
-    assert!(refusal("deberta-v2", &[("spm.model", b"\n")]).contains("tokenizer.json"));
+    assert!(refusal("deberta-v2", &[("spm.model", b"\n")]).contains("not a sentencepiece model"));
+    // One piece, and a trainer that merged pairs.
+    let merged = b"\x0a\x03\x0a\x01a\x12\x02\x18\x02";
+    for (model_type, file) in [("deberta-v2", "spm.model"), ("xlm-roberta", "sentencepiece.bpe.model")] {
+        let refusal = refusal(model_type, &[(file, merged)]);
+        assert!(refusal.contains("other than unigram") && refusal.contains("tokenizer.json"), "{refusal}");
+    }
     assert!(
         refusal("xlm-roberta", &[("sentencepiece.bpe.model", b"version https://git-lfs")])
             .contains("not a sentencepiece model")

@@ -25,6 +25,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, default_value_t = Kernels::Auto)]
     pub(crate) kernels: Kernels,
 
+    /// A libonnxruntime of your own that runs ONNX files, and endpoints with gpu: 1 [default: the engine of this build]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) onnxruntime: Option<PathBuf>,
+
     /// Least severe log lines to write to standard error
     #[arg(long, global = true, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Warn)]
     pub(crate) log: LogLevel,

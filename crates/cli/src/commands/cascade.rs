@@ -111,7 +111,8 @@ impl Pair {
         cheap: &ModelReference,
         dear: &ModelReference,
     ) -> Result<Self, Failure> {
-        let load = |reference| Pipeline::from_store_on(store, reference, context.kernels);
+        let compute = context.compute()?;
+        let load = |reference| Pipeline::from_store_on(store, reference, compute);
         Ok(Self { cheap: load(cheap)?, dear: load(dear)? })
     }
 }

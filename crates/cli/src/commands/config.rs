@@ -41,6 +41,9 @@ fn value(context: &Context, long: &str) -> String {
         "dir" => global.dir.display().to_string(),
         "threads" => context.threads().to_string(),
         "kernels" => word(&global.kernels),
+        "onnxruntime" => {
+            global.onnxruntime.as_deref().map_or("none".to_owned(), |path| path.display().to_string())
+        }
         "log" => word(&global.log),
         "color" => word(&global.color),
         _ => String::new(),

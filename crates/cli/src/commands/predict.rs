@@ -27,7 +27,7 @@ const SOME_FAILED: u8 = 1;
 pub(crate) fn run(context: &Context, arguments: &Predict) -> Result<u8, Failure> {
     refuse_missing(&arguments.files)?;
     let (store, resolved) = stores::resolve(context, &arguments.model)?;
-    let pipeline = Pipeline::from_store_on(&store, &arguments.model, context.kernels)?;
+    let pipeline = Pipeline::from_store_on(&store, &arguments.model, context.compute()?)?;
     let parameters = parameters(arguments);
     pipeline.check_parameters(&parameters).map_err(|error| {
         Failure::new(

@@ -68,7 +68,7 @@ pub(crate) fn host(
         endpoints: hosted.endpoints,
         changes: hosted.watched.map(|watched| watched.follow(context, running.clone())).transpose()?,
         threads: context.threads(),
-        kernels: context.kernels,
+        compute: context.compute()?,
         insecure: hosting.insecure,
         drain: DRAIN,
         max_body: MAX_BODY,

@@ -165,3 +165,19 @@ fn kernels_by_name_are_taken_and_give_the_same_answers() {
     };
     assert_eq!(label("portable"), label("auto"));
 }
+
+#[test]
+fn a_library_that_is_none_is_refused_where_it_would_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    model(folder.path(), "bert-sequence");
+    resource(folder.path(), "  task: text-classification\n  source: { path: tiny }\n");
+    run(folder.path(), &["train"]).expect_status(0);
+    let predict = ["--onnxruntime", "tiny/config.json", "predict", "tiny"];
+    let refused = run_with_input(folder.path(), &predict, b"a cat\n").expect_status(2);
+    assert!(
+        refused.stderr.contains("--onnxruntime tiny/config.json: not a usable libonnxruntime"),
+        "{}",
+        refused.stderr
+    );
+    run(folder.path(), &["--onnxruntime", "tiny/config.json", "models", "list"]).expect_status(0);
+}

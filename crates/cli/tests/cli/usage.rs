@@ -145,6 +145,7 @@ fn configuration_shows_flag_over_environment_over_default() {
             vec!["--dir", "there", "flag"],
             vec!["--threads", "3", "environment", "(LOQUAT_THREADS)"],
             vec!["--kernels", "auto", "default"],
+            vec!["--onnxruntime", "none", "default"],
             vec!["--log", "warn", "default"],
             vec!["--color", "never", "flag"],
         ]

@@ -6,7 +6,9 @@ use std::path::Path;
 use loquat_models::{Golden, Manifest};
 use loquat_spec::{Model, Precision, Task};
 
+use crate::compute::Compute;
 use crate::encoder::EncoderEngine;
+use crate::engine::Artifact;
 use crate::error::InferError;
 use crate::import::agreement::{self, Agreement};
 use crate::import::card;
@@ -14,7 +16,6 @@ use crate::import::error::ImportError;
 use crate::import::files::{self, SourceFiles, failed};
 use crate::import::samples;
 use crate::input::Input;
-use crate::kernels::Kernels;
 use crate::zero_shot::{Entailment, TEMPLATE};
 
 const CARD: &str = "model-card.md";
@@ -36,8 +37,8 @@ pub struct Import<'a> {
     pub source: &'a str,
     /// Texts to measure the loss of int8 on; those of Loquat when empty.
     pub texts: &'a [String],
-    /// CPU kernels.
-    pub kernels: Kernels,
+    /// What it is computed with.
+    pub compute: Compute,
     /// Number of threads.
     pub threads: usize,
 }
@@ -64,7 +65,9 @@ pub fn import(request: &Import<'_>, folder: &Path) -> Result<Imported, InferErro
     if request.files.is_onnx() && request.model.precision == Precision::Int8 {
         return Err(ImportError::OnnxPrecision.into());
     }
-    let named = EncoderEngine::load(folder, first.clone(), request.kernels)?;
+    // Its files change yet, so nothing of them is mapped.
+    let artifact = Artifact { folder, packed: None };
+    let named = EncoderEngine::load(artifact, first.clone(), request.compute)?;
     let manifest = manifest(request, first, &named)?;
     let full = named.with_manifest(manifest.clone());
     let (mut engine, agreement) = match request.model.precision {
@@ -136,13 +139,14 @@ fn quantised(
 ) -> Result<(EncoderEngine, Agreement), InferError> {
     files::quantise(folder)?;
     let int8 = Manifest { precision: Some(Precision::Int8), tolerance: TOLERANCE_INT8, ..manifest.clone() };
-    let int8 = EncoderEngine::load(folder, int8, request.kernels)?;
+    let artifact = Artifact { folder, packed: None };
+    let int8 = EncoderEngine::load(artifact, int8, request.compute)?;
     let wanted = request.model.agreement.fraction();
     let activations = measure(request, full, &int8)?;
     if activations.value >= wanted {
         return Ok((int8, activations));
     }
-    let weights_only = EncoderEngine::load(folder, manifest, request.kernels)?;
+    let weights_only = EncoderEngine::load(artifact, manifest, request.compute)?;
     let weights = measure(request, full, &weights_only)?;
     if weights.value >= wanted {
         return Ok((weights_only, weights));

@@ -35,7 +35,8 @@ pub(crate) fn import_folder(
     let target = tempfile::tempdir().unwrap();
     let files = source_files(source)?;
     let kernels = Kernels::detect();
-    let request = Import { model, files: &files, source: "tiny", texts: &[], kernels, threads: 2 };
+    let request =
+        Import { model, files: &files, source: "tiny", texts: &[], compute: kernels.into(), threads: 2 };
     let imported = import(&request, target.path())?;
     Ok((target, imported))
 }

@@ -116,7 +116,7 @@ fn a_vocabulary_of_sentencepiece_becomes_a_tokenizer_that_any_program_reads() {
         files: &files,
         source: "tiny",
         texts: &[],
-        kernels: Kernels::detect(),
+        compute: Kernels::detect().into(),
         threads: 1,
     };
     // The tiny model knows fewer tokens than the vocabulary has, so its import ends after the copy.

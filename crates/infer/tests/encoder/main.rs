@@ -4,4 +4,6 @@
 mod answers;
 mod fixture;
 mod imports;
+#[cfg(feature = "onnx")]
 mod onnx;
+mod shared;

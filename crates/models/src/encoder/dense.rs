@@ -5,7 +5,7 @@ use std::path::Path;
 use loquat_kernels::{Activation, Epilogue, Kernels, Linear, Matrix, Scratch};
 
 use super::Precision;
-use super::loader::Loader;
+use super::loader::{Loader, Packing};
 use super::settings::Settings;
 use crate::checkpoint::Checkpoint;
 use crate::error::ModelError;
@@ -36,7 +36,7 @@ impl Dense {
                 return Err(settings.unsupported("activation_function", class, supported));
             }
         };
-        let loader = Loader::new(&checkpoint, kernels, Precision::F32);
+        let loader = Loader::new(&checkpoint, kernels, Precision::F32, Packing::Own);
         Ok(Self { product: loader.scope("linear").head(outputs, inputs, bias)?, activation })
     }
 

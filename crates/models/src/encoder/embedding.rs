@@ -1,8 +1,6 @@
 //! Tables of vectors, in `f32` or in eight-bit rows.
 
-use loquat_kernels::Kernels;
-
-use super::Precision;
+use loquat_kernels::{Frozen, Kernels};
 
 /// A table of vectors.
 #[derive(Debug, Clone)]
@@ -13,29 +11,41 @@ pub(super) struct Embedding {
 
 #[derive(Debug, Clone)]
 enum Rows {
-    F32(Vec<f32>),
+    F32(Frozen<f32>),
     /// A row is its integers times its scale.
     Int8 {
-        values: Vec<i8>,
-        scales: Vec<f32>,
+        values: Frozen<i8>,
+        scales: Frozen<f32>,
     },
 }
 
 impl Embedding {
-    pub(super) fn new(values: Vec<f32>, width: usize, precision: Precision) -> Self {
-        let rows = match precision {
-            Precision::F32 => Rows::F32(values),
-            Precision::Int8 => {
-                let (values, scales) = quantise_rows(&values, width);
-                Rows::Int8 { values, scales }
-            }
-        };
-        Self { width, rows }
+    /// A table of vectors, `[rows, width]`.
+    pub(super) fn new(values: impl Into<Frozen<f32>>, width: usize) -> Self {
+        Self { width, rows: Rows::F32(values.into()) }
     }
 
     /// A table of eight-bit rows, each with its scale.
-    pub(super) fn of_bytes(values: Vec<i8>, scales: Vec<f32>, width: usize) -> Self {
-        Self { width, rows: Rows::Int8 { values, scales } }
+    pub(super) fn of_bytes(
+        values: impl Into<Frozen<i8>>,
+        scales: impl Into<Frozen<f32>>,
+        width: usize,
+    ) -> Self {
+        Self { width, rows: Rows::Int8 { values: values.into(), scales: scales.into() } }
+    }
+
+    /// The same with its rows in eight bits.
+    pub(super) fn quantised(values: &[f32], width: usize) -> Self {
+        let (values, scales) = quantise_rows(values, width);
+        Self::of_bytes(values, scales, width)
+    }
+
+    /// Bytes that lie in a mapped file.
+    pub(super) fn shared_bytes(&self) -> usize {
+        match &self.rows {
+            Rows::F32(values) => values.shared_bytes(),
+            Rows::Int8 { values, scales } => values.shared_bytes() + scales.shared_bytes(),
+        }
     }
 
     /// Number of vectors.

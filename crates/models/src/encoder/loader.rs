@@ -1,14 +1,17 @@
-//! Reads an encoder's weights from a checkpoint, tensor by tensor, and knows afterwards which were left unread.
+//! Reads an encoder's weights from a checkpoint, tensor by tensor, and knows afterwards which were left unread. Packed ones
+//! come from a file where they are kept.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use loquat_kernels::{Kernels, LayerNorm, Linear, PackedF32, PackedI8, Weights};
+use loquat_kernels::{Frozen, Kernels, LayerNorm, Linear, PackedF32, PackedI8, Plain, Weights};
+use safetensors::tensor::Dtype;
 
 use super::Precision;
 use super::embedding::Embedding;
 use crate::checkpoint::Checkpoint;
 use crate::error::ModelError;
+use crate::packed::{PackedFile, PackedWriter};
 use crate::tensor::Tensor;
 
 /// Suffix of the tensor that holds the scale of each row of an `i8` tensor.
@@ -17,12 +20,24 @@ pub(super) const SCALE: &str = "_scale";
 /// Rows of eight-bit integers, and the scale of each.
 type ByteRows = (Vec<i8>, Vec<f32>);
 
+/// What is done with packed weights.
+pub(super) enum Packing<'p> {
+    /// They are the model's own.
+    Own,
+    /// They are in this file; those that are not are packed again.
+    Kept(&'p PackedFile),
+    /// They are the model's own, and are written into this file.
+    Keep(RefCell<PackedWriter>),
+}
+
 /// What a load has read so far.
 pub(super) struct Loader<'c> {
     pub(super) checkpoint: &'c Checkpoint,
     pub(super) kernels: Kernels,
     pub(super) precision: Precision,
+    packing: Packing<'c>,
     read: RefCell<BTreeSet<String>>,
+    shared: Cell<usize>,
 }
 
 /// A place in the tree of tensor names.
@@ -33,8 +48,18 @@ pub(super) struct Scope<'l> {
 }
 
 impl<'c> Loader<'c> {
-    pub(super) fn new(checkpoint: &'c Checkpoint, kernels: Kernels, precision: Precision) -> Self {
-        Self { checkpoint, kernels, precision, read: RefCell::default() }
+    pub(super) fn new(
+        checkpoint: &'c Checkpoint,
+        kernels: Kernels,
+        precision: Precision,
+        packing: Packing<'c>,
+    ) -> Self {
+        Self { checkpoint, kernels, precision, packing, read: RefCell::default(), shared: Cell::new(0) }
+    }
+
+    /// Bytes read so far that lie in mapped files.
+    pub(super) fn shared_bytes(&self) -> usize {
+        self.shared.get()
     }
 
     /// The place whose names have `prefix`; the root for an empty one.
@@ -50,8 +75,8 @@ impl<'c> Loader<'c> {
     }
 
     /// Refuses weights of layers and embeddings that the architecture did not ask for: reading a model without them
-    /// would give a plausible wrong number.
-    pub(super) fn finish(self, ignored: &[&str]) -> Result<(), ModelError> {
+    /// would give a plausible wrong number. Gives back what was to be done with packed weights.
+    pub(super) fn finish(self, ignored: &[&str]) -> Result<Packing<'c>, ModelError> {
         let read = self.read.borrow();
         let part = |name: &str| ["layer.", "layers.", "embeddings."].iter().any(|part| name.contains(part));
         let left = self.checkpoint.names().find(|name| {
@@ -60,12 +85,11 @@ impl<'c> Loader<'c> {
                 && !name.ends_with(SCALE)
                 && !["position_ids", "inv_freq"].iter().chain(ignored).any(|part| name.contains(part))
         });
-        match left {
-            None => Ok(()),
-            Some(name) => {
-                Err(self.checkpoint.tensor_error(name, "is not part of the architecture in config.json"))
-            }
+        if let Some(name) = left {
+            return Err(self.checkpoint.tensor_error(name, "is not part of the architecture in config.json"));
         }
+        drop(read);
+        Ok(self.packing)
     }
 }
 
@@ -174,8 +198,12 @@ impl Scope<'_> {
                 biases.extend(part.floats("bias", &[outputs])?);
             }
         }
-        let kernels = parts[0].loader.kernels;
-        let rows = parts.len() * outputs;
+        let loader = parts[0].loader;
+        let (kernels, rows) = (loader.kernels, parts.len() * outputs);
+        let names: Vec<String> = parts.iter().map(|part| part.name("weight")).collect();
+        if let Some(weights) = loader.kept(&names, precision, [rows, inputs]) {
+            return Ok(Linear::new(weights, bias.then_some(biases)));
+        }
         let floats = || -> Result<Vec<f32>, ModelError> {
             let mut weights = Vec::with_capacity(rows * inputs);
             for part in parts {
@@ -190,6 +218,9 @@ impl Scope<'_> {
                 None => PackedI8::quantise(kernels, &floats()?, rows, inputs),
             }),
         };
+        if let Packing::Keep(writer) = &loader.packing {
+            writer.borrow_mut().push(&key(&names, precision), &weights.parts());
+        }
         Ok(Linear::new(weights, bias.then_some(biases)))
     }
 
@@ -214,16 +245,65 @@ impl Scope<'_> {
 
     /// A table of `rows` vectors.
     pub(super) fn table(&self, rows: usize, width: usize) -> Result<Embedding, ModelError> {
-        Ok(Embedding::new(self.floats("weight", &[rows, width])?, width, Precision::F32))
+        // Not looked through for values that are no numbers, which would read all of it: what is mapped was, when it was made.
+        if let Some(values) = self.mapped("weight", Dtype::F32, &[rows, width]) {
+            return Ok(self.counted(Embedding::new(values, width)));
+        }
+        Ok(Embedding::new(self.floats("weight", &[rows, width])?, width))
     }
 
-    /// The table of words, eight-bit where the encoder's precision says so: it is the largest tensor of small models.
+    /// The table of words, eight-bit where it is stored so or the encoder's precision says so: it is the largest tensor of small
+    /// models. Rows times their scales are the same numbers now or later.
     pub(super) fn words(&self, rows: usize, width: usize) -> Result<Embedding, ModelError> {
-        if self.loader.precision == Precision::Int8
-            && let Some((values, scales)) = self.bytes("weight", [rows, width])?
+        let scales = format!("weight{SCALE}");
+        if let Some(values) = self.mapped("weight", Dtype::I8, &[rows, width])
+            && let Some(scales) = self.mapped(&scales, Dtype::F32, &[rows])
         {
+            return Ok(self.counted(Embedding::of_bytes(values, scales, width)));
+        }
+        if let Some((values, scales)) = self.bytes("weight", [rows, width])? {
             return Ok(Embedding::of_bytes(values, scales, width));
         }
-        Ok(Embedding::new(self.floats("weight", &[rows, width])?, width, self.loader.precision))
+        match self.loader.precision {
+            Precision::F32 => self.table(rows, width),
+            Precision::Int8 => Ok(Embedding::quantised(&self.floats("weight", &[rows, width])?, width)),
+        }
     }
+
+    /// The numbers of a tensor in a mapped file, where it is of this type and shape.
+    fn mapped<T: Plain>(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Option<Frozen<T>> {
+        let name = self.name(name);
+        let values = self.loader.checkpoint.mapped(&name, dtype, shape)?;
+        self.loader.read.borrow_mut().insert(name);
+        Some(values)
+    }
+
+    fn counted(&self, table: Embedding) -> Embedding {
+        self.loader.count(table.shared_bytes());
+        table
+    }
+}
+
+impl Loader<'_> {
+    /// The packed weights of these tensors, one under the other, from the file that keeps them.
+    fn kept(&self, names: &[String], precision: Precision, shape: [usize; 2]) -> Option<Weights> {
+        let Packing::Kept(file) = &self.packing else { return None };
+        let parts = file.parts(&key(names, precision));
+        let weights = match precision {
+            Precision::F32 => PackedF32::mapped(self.kernels, shape, &file.mapping, parts).map(Weights::F32),
+            Precision::Int8 => PackedI8::mapped(self.kernels, shape, &file.mapping, parts).map(Weights::I8),
+        }?;
+        self.read.borrow_mut().extend(names.iter().cloned());
+        self.count(weights.shared_bytes());
+        Some(weights)
+    }
+
+    fn count(&self, bytes: usize) {
+        self.shared.set(self.shared.get() + bytes);
+    }
+}
+
+/// What packed weights are kept under: a head's are in full precision whatever the encoder's.
+fn key(names: &[String], precision: Precision) -> String {
+    format!("{} {}", precision.as_str(), names.join(" "))
 }

@@ -30,10 +30,13 @@ pub use classifier::PooledClassifier;
 pub use head::Head;
 pub use loquat_spec::Precision;
 pub use model::Encoder;
+#[cfg(feature = "onnx")]
 pub(crate) use pooling::Pooled;
 pub use problem::Problem;
 pub use prompts::Prompts;
 pub use scratch::EncoderScratch;
+#[cfg(feature = "onnx")]
 pub(crate) use scratch::sized;
+#[cfg(feature = "onnx")]
 pub(crate) use settings::Settings;
 pub use tokens::TokenClassifier;

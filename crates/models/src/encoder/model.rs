@@ -1,5 +1,6 @@
 //! A loaded encoder.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use loquat_kernels::{Kernels, Pooling};
@@ -7,13 +8,14 @@ use loquat_kernels::{Kernels, Pooling};
 use super::architecture::{Architecture, Limits, Trunk};
 use super::batch::PackedBatch;
 use super::head::{Head, Layers};
-use super::loader::Loader;
+use super::loader::{Loader, Packing};
 use super::pooling::Pooled;
 use super::scratch::{EncoderScratch, sized};
 use super::settings::Settings;
 use super::{Precision, Problem, Prompts};
 use crate::checkpoint::Checkpoint;
 use crate::error::{BatchProblem, ModelError};
+use crate::packed::{PackedFile, PackedPlace, PackedWriter};
 
 /// A transformer encoder with its head: packed token ids in, logits or vectors out.
 ///
@@ -32,6 +34,7 @@ pub struct Encoder {
     features: Pooled,
     labels: Vec<String>,
     problem: Problem,
+    shared_bytes: usize,
 }
 
 impl Encoder {
@@ -43,6 +46,34 @@ impl Encoder {
         Self::from_checkpoint(&Checkpoint::open(folder)?, kernels, precision)
     }
 
+    /// [`Encoder::load`] for a folder whose files do not change any more, sharing memory with all that load it so: tables of
+    /// vectors are looked up in the mapped weights, and packed weights in a mapped file at `place`, which the first load
+    /// writes. Where it can't be written, packed weights are the model's own.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`].
+    pub fn load_shared(
+        folder: &Path,
+        kernels: Kernels,
+        precision: Precision,
+        place: &PackedPlace,
+    ) -> Result<Self, ModelError> {
+        let checkpoint = Checkpoint::open_shared(folder)?;
+        let path = place.path(kernels, precision);
+        if let Some(file) = PackedFile::open(&path) {
+            return Ok(Self::made(&checkpoint, kernels, precision, Packing::Kept(&file))?.0);
+        }
+        // A place that can't be written to costs memory and nothing else, and `shared_bytes` shows it.
+        let packing =
+            PackedWriter::create(&path).map_or(Packing::Own, |file| Packing::Keep(RefCell::new(file)));
+        let (own, packing) = Self::made(&checkpoint, kernels, precision, packing)?;
+        let Packing::Keep(writer) = packing else { return Ok(own) };
+        let written = writer.into_inner().finish().is_ok();
+        let Some(file) = PackedFile::open(&path).filter(|_| written) else { return Ok(own) };
+        drop(own);
+        Ok(Self::made(&checkpoint, kernels, precision, Packing::Kept(&file))?.0)
+    }
+
     /// Makes the model of a checkpoint.
     ///
     /// # Errors
@@ -52,12 +83,21 @@ impl Encoder {
         kernels: Kernels,
         precision: Precision,
     ) -> Result<Self, ModelError> {
+        Ok(Self::made(checkpoint, kernels, precision, Packing::Own)?.0)
+    }
+
+    fn made<'c>(
+        checkpoint: &'c Checkpoint,
+        kernels: Kernels,
+        precision: Precision,
+        packing: Packing<'c>,
+    ) -> Result<(Self, Packing<'c>), ModelError> {
         let settings = Settings::new(checkpoint);
         super::quantise::check_method(settings)?;
         let architecture = Architecture::of(settings)?;
         let pooled = Pooled::read(checkpoint.folder(), kernels)?;
         let head = Head::of(settings, pooled.as_ref())?;
-        let loader = Loader::new(checkpoint, kernels, precision);
+        let loader = Loader::new(checkpoint, kernels, precision, packing);
         let trunk = architecture.load(&loader, settings)?;
         let mut limits = trunk.limits();
         if let Some(most) = pooled.as_ref().and_then(|pooled| pooled.max_tokens) {
@@ -65,7 +105,8 @@ impl Encoder {
         }
         let features = pooled.clone().unwrap_or_default();
         let layers = Layers::load(architecture, head, pooled, &loader, settings, limits.hidden)?;
-        loader.finish(architecture.ignored())?;
+        let shared_bytes = loader.shared_bytes();
+        let packing = loader.finish(architecture.ignored())?;
         let numbered = |count: usize| (0..count).map(|number| format!("LABEL_{number}")).collect();
         let labels = match (settings.labels()?, layers.labels()) {
             (_, None) => Vec::new(),
@@ -73,7 +114,25 @@ impl Encoder {
             (None, Some(count)) => numbered(count),
         };
         let problem = Problem::of(settings, labels.len())?;
-        Ok(Self { kernels, architecture, precision, trunk, limits, head, layers, features, labels, problem })
+        let own = Self {
+            kernels,
+            architecture,
+            precision,
+            trunk,
+            limits,
+            head,
+            layers,
+            features,
+            labels,
+            problem,
+            shared_bytes,
+        };
+        Ok((own, packing))
+    }
+
+    /// Bytes of its weights that lie in mapped files, which all that load the same artifact share.
+    pub fn shared_bytes(&self) -> u64 {
+        self.shared_bytes as u64
     }
 
     /// The architecture.

@@ -1,16 +1,13 @@
-//! The graph of an ONNX file: its inputs by name, its outputs by shape.
+//! The graph of an ONNX file: its inputs by name, its outputs by shape, whatever runs it.
 
+use std::fmt::Debug;
 use std::path::Path;
-use std::sync::Arc;
 
-use rten::{DataType, Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueType};
-use rten_tensor::{AsView, Layout, Tensor};
-
+use super::library::LibraryGraph;
+use super::own::OwnGraph;
 use super::problem::OnnxProblem;
+use crate::compute::{Compute, Device};
 
-const IDS: &str = "input_ids";
-const MASK: &str = "attention_mask";
-const TYPES: &str = "token_type_ids";
 /// What the names of all operators hold that quantise values as they come.
 const QUANTISES: &[u8] = b"QuantizeLinear";
 
@@ -19,10 +16,24 @@ const QUANTISES: &[u8] = b"QuantizeLinear";
 pub(super) struct Rectangle {
     pub(super) rows: usize,
     pub(super) columns: usize,
-    pub(super) ids: Vec<i32>,
+    ids: Vec<i32>,
     /// 1 where there is a token, 0 where there is padding.
-    pub(super) mask: Vec<i32>,
-    pub(super) types: Vec<i32>,
+    mask: Vec<i32>,
+    types: Vec<i32>,
+}
+
+/// What an input of a graph is filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Ids,
+    Mask,
+    Types,
+}
+
+/// An input that a graph asks for: its name, and its sizes, those that are not fixed in words.
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) sizes: Vec<Result<usize, String>>,
 }
 
 impl Rectangle {
@@ -44,8 +55,13 @@ impl Rectangle {
         self.types.resize(end, 0);
     }
 
-    fn value(&self, numbers: &[i32]) -> Value {
-        Tensor::from_data(&[self.rows, self.columns], numbers.to_vec()).into()
+    /// What an input is filled with, `[rows, columns]`.
+    pub(super) fn numbers(&self, role: Role) -> &[i32] {
+        match role {
+            Role::Ids => &self.ids,
+            Role::Mask => &self.mask,
+            Role::Types => &self.types,
+        }
     }
 }
 
@@ -54,60 +70,44 @@ impl Rectangle {
 pub(super) struct Output {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
+    /// Empty where they are not in floating point.
     pub(super) values: Vec<f32>,
 }
 
+/// What runs a graph.
+pub(super) trait Engine: Debug + Send + Sync {
+    /// What each input is filled with, in order.
+    fn roles(&self) -> &[Role];
+    /// Number of outputs.
+    fn outputs(&self) -> usize;
+    /// Computes the outputs of these numbers, in that order.
+    fn run(&self, rectangle: &Rectangle, outputs: &[usize]) -> Result<Vec<Output>, OnnxProblem>;
+}
+
 /// A loaded graph.
+#[derive(Debug)]
 pub(super) struct Graph {
-    model: Model,
-    ids: NodeId,
-    /// The mask, and whether it is asked for in floating point.
-    mask: Option<(NodeId, bool)>,
-    types: Option<NodeId>,
+    engine: Box<dyn Engine>,
     /// Whether its answer for a sequence may depend on the others of a run.
     quantises: bool,
 }
 
-impl std::fmt::Debug for Graph {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Graph").field("model", &self.model).finish_non_exhaustive()
-    }
-}
-
 impl Graph {
-    /// Reads a graph and the weights that lie beside it.
-    pub(super) fn load(path: &Path) -> Result<Self, OnnxProblem> {
-        let mut options = ModelOptions::with_all_ops();
-        options.prepack_weights(true);
-        let model = options.load_file(path).map_err(|source| OnnxProblem::Load { source })?;
+    /// Reads a graph and the weights that lie beside it, for the library where one is named, else for the own engine.
+    pub(super) fn load(path: &Path, compute: Compute) -> Result<Self, OnnxProblem> {
+        let engine: Box<dyn Engine> = match (compute.runtime, compute.device) {
+            (Some(runtime), device) => Box::new(LibraryGraph::load(path, runtime, device)?),
+            (None, Device::Processor) => Box::new(OwnGraph::load(path)?),
+            (None, Device::Gpu) => return Err(OnnxProblem::GpuNeedsLibrary),
+        };
         let quantises = std::fs::read(path)
             .is_ok_and(|bytes| bytes.windows(QUANTISES.len()).any(|window| window == QUANTISES));
-        let (mut ids, mut mask, mut types) = (None, None, None);
-        let mut others = Vec::new();
-        for (place, node) in model.input_ids().iter().copied().enumerate() {
-            let info = model.node_info(node);
-            let name = info.as_ref().and_then(|info| info.name()).unwrap_or_default().to_owned();
-            refuse_fixed(&name, model.input_shape(place))?;
-            match name.as_str() {
-                IDS => ids = Some(node),
-                MASK => {
-                    let dtype = info.and_then(|info| info.dtype());
-                    mask = Some((node, dtype == Some(ValueType::Tensor(DataType::Float))));
-                }
-                TYPES => types = Some(node),
-                _ => others.push(name),
-            }
-        }
-        let ids = ids.ok_or_else(|| OnnxProblem::NoIds { found: others.join(", ") })?;
-        match others.into_iter().next() {
-            Some(input) => Err(OnnxProblem::Input { input }),
-            None => Ok(Self { model, ids, mask, types, quantises }),
-        }
+        Ok(Self { engine, quantises })
     }
 
     /// Whether padding can be told from text.
     pub(super) fn has_mask(&self) -> bool {
-        self.mask.is_some()
+        self.engine.roles().contains(&Role::Mask)
     }
 
     /// Whether it quantises values as they come.
@@ -115,59 +115,46 @@ impl Graph {
         self.quantises
     }
 
-    /// All outputs, in order.
-    pub(super) fn outputs(&self) -> &[NodeId] {
-        self.model.output_ids()
+    /// Computes one output.
+    pub(super) fn run(&self, rectangle: &Rectangle, output: usize) -> Result<Option<Output>, OnnxProblem> {
+        Ok(self.engine.run(rectangle, &[output])?.pop())
     }
 
-    /// Computes the given outputs; those that are not in floating point come without values.
-    pub(super) fn run(
-        &self,
-        rectangle: &Rectangle,
-        outputs: &[NodeId],
-        pool: &Arc<ThreadPool>,
-    ) -> Result<Vec<Output>, OnnxProblem> {
-        let mut inputs = vec![(self.ids, rectangle.value(&rectangle.ids).into())];
-        match self.mask {
-            Some((node, true)) => {
-                let mask: Vec<f32> = rectangle.mask.iter().map(|value| *value as f32).collect();
-                let value: Value = Tensor::from_data(&[rectangle.rows, rectangle.columns], mask).into();
-                inputs.push((node, value.into()));
-            }
-            Some((node, false)) => inputs.push((node, rectangle.value(&rectangle.mask).into())),
-            None => {}
-        }
-        if let Some(node) = self.types {
-            inputs.push((node, rectangle.value(&rectangle.types).into()));
-        }
-        let mut options = RunOptions::default();
-        options.thread_pool = Some(Arc::clone(pool));
-        let values =
-            self.model.run(inputs, outputs, Some(options)).map_err(|source| OnnxProblem::Run { source })?;
-        Ok(outputs.iter().zip(values).map(|(node, value)| self.output(*node, value)).collect())
-    }
-
-    fn output(&self, node: NodeId, value: Value) -> Output {
-        let info = self.model.node_info(node);
-        let name = info.and_then(|info| info.name().map(str::to_owned)).unwrap_or_default();
-        let shape = value.shape().to_vec();
-        let values = value.into_tensor::<f32>().map(|tensor| tensor.to_vec()).unwrap_or_default();
-        Output { name, shape, values }
+    /// Computes all outputs, in order.
+    pub(super) fn run_all(&self, rectangle: &Rectangle) -> Result<Vec<Output>, OnnxProblem> {
+        let all: Vec<usize> = (0..self.engine.outputs()).collect();
+        self.engine.run(rectangle, &all)
     }
 }
 
-/// Refuses an input that takes one batch size or one length only.
-fn refuse_fixed(name: &str, shape: Option<Vec<Dimension>>) -> Result<(), OnnxProblem> {
-    let Some(shape) = shape else { return Ok(()) };
-    if !shape.iter().any(|dimension| matches!(dimension, Dimension::Fixed(_))) {
+/// What each input is filled with. Refused are inputs that take one batch size or one length only, or ask for what a
+/// tokenizer does not give.
+pub(super) fn roles(inputs: &[Asked]) -> Result<Vec<Role>, OnnxProblem> {
+    inputs.iter().try_for_each(refuse_fixed)?;
+    let role = |input: &Asked| match input.name.as_str() {
+        "input_ids" => Some(Role::Ids),
+        "attention_mask" => Some(Role::Mask),
+        "token_type_ids" => Some(Role::Types),
+        _ => None,
+    };
+    let others = || inputs.iter().filter(|input| role(input).is_none()).map(|input| input.name.clone());
+    if !inputs.iter().any(|input| role(input) == Some(Role::Ids)) {
+        return Err(OnnxProblem::NoIds { found: others().collect::<Vec<_>>().join(", ") });
+    }
+    match others().next() {
+        Some(input) => Err(OnnxProblem::Input { input }),
+        None => Ok(inputs.iter().filter_map(role).collect()),
+    }
+}
+
+fn refuse_fixed(input: &Asked) -> Result<(), OnnxProblem> {
+    if !input.sizes.iter().any(Result::is_ok) {
         return Ok(());
     }
-    let shown: Vec<String> = shape
-        .iter()
-        .map(|dimension| match dimension {
-            Dimension::Fixed(size) => size.to_string(),
-            Dimension::Symbolic(name) => name.clone(),
-        })
-        .collect();
-    Err(OnnxProblem::FixedShape { input: name.to_owned(), shape: format!("[{}]", shown.join(", ")) })
+    let shown = |size: &Result<usize, String>| match size {
+        Ok(size) => size.to_string(),
+        Err(name) => name.clone(),
+    };
+    let shape: Vec<String> = input.sizes.iter().map(shown).collect();
+    Err(OnnxProblem::FixedShape { input: input.name.clone(), shape: format!("[{}]", shape.join(", ")) })
 }

@@ -1,15 +1,14 @@
 //! An ONNX file with what stands beside it: packed token ids in, logits or vectors out.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use loquat_kernels::{Aligned, Kernels};
-use rten::{NodeId, ThreadPool};
 use serde_json::{Map, Value};
 
 use super::graph::{Graph, Output, Rectangle};
 use super::problem::OnnxProblem;
 use crate::checkpoint::{CONFIG, Checkpoint, read_json_if_there};
+use crate::compute::Compute;
 use crate::encoder::{Head, PackedBatch, Pooled, Problem, Prompts, Settings, sized};
 use crate::error::ModelError;
 
@@ -29,7 +28,8 @@ pub struct OnnxModel {
     kernels: Kernels,
     graph: Graph,
     head: Head,
-    output: NodeId,
+    /// Number of the output that the head is read from.
+    output: usize,
     /// Whether the output has a row for each token.
     per_token: bool,
     /// Width of a row of the output.
@@ -41,31 +41,16 @@ pub struct OnnxModel {
     padding: u32,
 }
 
-/// Buffers of a run, and the one thread that it is computed on. One for each thread that asks.
+/// Buffers of a run. One for each thread that asks.
 #[derive(Debug, Default)]
 pub struct OnnxScratch {
-    pool: Option<Arc<ThreadPool>>,
     rows: Aligned<f32>,
     between: Aligned<f32>,
     output: Aligned<f32>,
     kernels: loquat_kernels::Scratch,
 }
 
-impl OnnxScratch {
-    fn pool(&mut self) -> Arc<ThreadPool> {
-        Arc::clone(self.pool.get_or_insert_with(|| Arc::new(ThreadPool::with_num_threads(1))))
-    }
-}
-
 impl OnnxModel {
-    /// Name of the file in a folder.
-    pub const FILE: &'static str = "model.onnx";
-
-    /// Whether the artifact in `folder` is an ONNX file.
-    pub fn is_in(folder: &Path) -> bool {
-        folder.join(Self::FILE).is_file()
-    }
-
     /// Reads the model in `folder`, which answers what `head` says: `model.onnx`, and where they are there `config.json` and
     /// the pooling of sentence-transformers. A file that gives the states of tokens becomes an embedding by that pooling,
     /// else by their mean.
@@ -73,7 +58,9 @@ impl OnnxModel {
     /// # Errors
     /// When a file is missing or damaged, the graph has an operator or an input that is not supported, or gives nothing that
     /// the head could be.
-    pub fn load(folder: &Path, head: Head, kernels: Kernels) -> Result<Self, ModelError> {
+    pub fn load(folder: &Path, head: Head, compute: impl Into<Compute>) -> Result<Self, ModelError> {
+        let compute = compute.into();
+        let kernels = compute.kernels;
         let path = folder.join(Self::FILE);
         let config: Option<Map<String, Value>> =
             read_json_if_there(&folder.join(CONFIG), "model configuration")?;
@@ -81,7 +68,7 @@ impl OnnxModel {
         let settings = Settings::new(&checkpoint);
         let pooled = Pooled::read(folder, kernels)?;
         let failed = |problem| ModelError::Onnx { path: path.clone(), problem };
-        let graph = Graph::load(&path).map_err(failed)?;
+        let graph = Graph::load(&path, compute).map_err(failed)?;
         let chosen = Chosen::of(&graph, head, pooled.is_some()).map_err(failed)?;
         if chosen.per_token && pooled.as_ref().is_some_and(|pooled| !pooled.fits(chosen.width)) {
             return Err(failed(OnnxProblem::Pooling { width: chosen.width }));
@@ -96,7 +83,7 @@ impl OnnxModel {
             path,
             kernels,
             head,
-            output: graph.outputs()[chosen.place],
+            output: chosen.place,
             graph,
             per_token: chosen.per_token,
             width: chosen.width,
@@ -177,7 +164,6 @@ impl OnnxModel {
 
     /// Computes the output's rows, those of each sequence, or of each token, in order; gives their number of values.
     fn rows(&self, batch: &PackedBatch, scratch: &mut OnnxScratch) -> Result<usize, ModelError> {
-        let pool = scratch.pool();
         let ranges: Vec<_> = batch.ranges().collect();
         let all = if self.per_token { batch.tokens() } else { batch.sequences() } * self.width;
         let rows = sized(&mut scratch.rows, all);
@@ -190,7 +176,7 @@ impl OnnxModel {
             for range in group.iter().map(|sequence| ranges[*sequence].clone()) {
                 rectangle.push(&batch.ids()[range.clone()], &batch.type_ids()[range], self.padding);
             }
-            let output = self.run(&rectangle, &pool)?;
+            let output = self.run(&rectangle)?;
             let each = output.values.len() / group.len();
             for (sequence, values) in group.iter().zip(output.values.chunks_exact(each.max(1))) {
                 let range = &ranges[*sequence];
@@ -203,11 +189,10 @@ impl OnnxModel {
     }
 
     /// One run, whose output has the shape that the probe had.
-    fn run(&self, rectangle: &Rectangle, pool: &Arc<ThreadPool>) -> Result<Output, ModelError> {
+    fn run(&self, rectangle: &Rectangle) -> Result<Output, ModelError> {
         let failed = |problem| ModelError::Onnx { path: self.path.clone(), problem };
-        let mut outputs = self.graph.run(rectangle, &[self.output], pool).map_err(failed)?;
         let wanted = shape(rectangle, self.per_token, self.width);
-        match outputs.pop() {
+        match self.graph.run(rectangle, self.output).map_err(failed)? {
             Some(output) if output.shape == wanted => Ok(output),
             other => Err(failed(OnnxProblem::Output {
                 found: described(other.as_slice()),
@@ -262,8 +247,7 @@ impl Chosen {
         let mut probe = Rectangle::new(5);
         probe.push(&[0; 5], &[0; 5], 0);
         probe.push(&[1, 0, 1], &[0; 3], 0);
-        let pool = Arc::new(ThreadPool::with_num_threads(1));
-        let outputs = graph.run(&probe, graph.outputs(), &pool)?;
+        let outputs = graph.run_all(&probe)?;
         let fits = |output: &Output, per_token: bool| {
             let width = output.shape.last().copied().unwrap_or(0);
             width > 0 && !output.values.is_empty() && output.shape == shape(&probe, per_token, width)

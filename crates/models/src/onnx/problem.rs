@@ -1,19 +1,57 @@
 //! Why an ONNX file can't be used.
 
 /// What is done about a graph that is not as it should be.
+#[cfg(feature = "onnx")]
 const ELSEWHERE: &str =
     "import the model's safetensors, or name a server that runs it in spec.server of its Model";
 
 /// Why an ONNX file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OnnxProblem {
+    /// The build has no engine for it.
+    #[error(
+        "this build runs no ONNX files; build loquat with the feature onnx, or import the model's safetensors"
+    )]
+    NotBuilt,
+    /// The library that the user names can't be loaded.
+    #[error(
+        "not a usable libonnxruntime: {reason}; name one of version 1.17 or later, such as onnxruntime/capi/libonnxruntime.so.* \
+         of the Python package, or none, for the engine of this build"
+    )]
+    Library {
+        /// The cause, in the words of the system.
+        reason: String,
+    },
+    /// There is nothing that could compute on a GPU.
+    #[error(
+        "no library is named that computes on a GPU; name a libonnxruntime built with CUDA by --onnxruntime, or write gpu: 0"
+    )]
+    GpuNeedsLibrary,
+    /// The library can't compute on a GPU.
+    #[error(
+        "the libonnxruntime that is named cannot compute on a GPU: {cause}; name one built with CUDA, on a machine with a device and \
+         CUDA's libraries, or write gpu: 0"
+    )]
+    Gpu {
+        /// The cause.
+        cause: String,
+    },
+    /// The library can't read the graph, or a run failed.
+    #[cfg(feature = "onnx")]
+    #[error("{source}; {ELSEWHERE}")]
+    LibraryRun {
+        /// The cause, which names the operator where it is one.
+        source: ort::Error,
+    },
     /// It can't be read: it is damaged, weights in another file are missing, or an operator is unknown.
+    #[cfg(feature = "onnx")]
     #[error("{source}; export the model with other operators or another opset, {ELSEWHERE}")]
     Load {
         /// The cause, which names the operator where it is one.
         source: rten::LoadError,
     },
     /// A run failed.
+    #[cfg(feature = "onnx")]
     #[error("the graph can't be computed: {source}; {ELSEWHERE}")]
     Run {
         /// The cause, which names the operator.

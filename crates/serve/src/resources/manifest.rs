@@ -82,17 +82,27 @@ fn spec(endpoint: &Endpoint) -> Value {
     if !endpoint.shadow.is_empty() {
         put("shadow", endpoint.shadow.iter().map(ToString::to_string).collect());
     }
-    if let Some(threads) = endpoint.threads {
-        put("resources", json!({ "threads": threads }));
-    }
-    for (name, members) in
-        [("scaling", scaling(&endpoint.scaling)), ("requests", requests(&endpoint.requests))]
-    {
+    for (name, members) in [
+        ("resources", resources(endpoint)),
+        ("scaling", scaling(&endpoint.scaling)),
+        ("requests", requests(&endpoint.requests)),
+    ] {
         if !members.is_empty() {
             put(name, members.into());
         }
     }
     spec.into()
+}
+
+fn resources(endpoint: &Endpoint) -> Map<String, Value> {
+    let mut members = Map::new();
+    if let Some(threads) = endpoint.threads {
+        members.insert("threads".to_owned(), threads.into());
+    }
+    if endpoint.gpu {
+        members.insert("gpu".to_owned(), 1.into());
+    }
+    members
 }
 
 fn scaling(scaling: &Scaling) -> Map<String, Value> {

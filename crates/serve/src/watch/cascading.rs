@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use loquat_infer::{Pipeline, check_cascade};
+use loquat_infer::{Device, Pipeline, check_cascade};
 use loquat_spec::{CascadeStage, Endpoint, Name};
 use loquat_store::{CascadeCalibration, ModelSummary};
 
@@ -87,7 +87,9 @@ impl Watcher {
                 agreement = stage.agreement
             ),
         })?;
-        let pipeline = self.load((&stage.model, endpoint.zero_shot.as_ref()), version)?;
+        // The cheap ones answer on the processor, whatever the dear one computes on.
+        let wanted = (&stage.model, endpoint.zero_shot.as_ref(), Device::Processor);
+        let pipeline = self.load(wanted, version)?;
         check_cascade(&pipeline, dear)
             .map_err(|error| Failure { reason: "VersionsDiffer", message: error.to_string() })?;
         Ok((pipeline, calibration))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use loquat_infer::Pipeline;
+use loquat_infer::{Device, Pipeline};
 use loquat_spec::{Endpoint, ModelReference, Selector, ZeroShot};
 use loquat_store::ModelSummary;
 
@@ -25,8 +25,9 @@ impl Watcher {
             return Ok(Arc::clone(pipeline));
         }
         let (reference, zero_shot) = (host.reference.clone(), host.zero_shot.clone());
+        let device = host.device;
         let loaded = target(&reference, &self.models)
-            .and_then(|(version, _)| self.load((&reference, zero_shot.as_ref()), version));
+            .and_then(|(version, _)| self.load((&reference, zero_shot.as_ref(), device), version));
         match loaded {
             Ok(pipeline) => {
                 self.swap(name, Arc::clone(&pipeline));
@@ -102,7 +103,7 @@ impl Watcher {
         reference: &ModelReference,
         models: &[ModelSummary],
     ) -> Option<Arc<Pipeline>> {
-        let wanted = (reference, endpoint.zero_shot.as_ref());
+        let wanted = (reference, endpoint.zero_shot.as_ref(), device_of(endpoint));
         let loaded = target(reference, models).and_then(|(version, _)| self.load(wanted, version));
         loaded
             .map_err(|failure| {
@@ -115,11 +116,13 @@ impl Watcher {
     /// It answers zero-shot classification where the endpoint does.
     pub(super) fn load(
         &self,
-        (reference, zero_shot): (&ModelReference, Option<&ZeroShot>),
+        (reference, zero_shot, device): (&ModelReference, Option<&ZeroShot>, Device),
         version: u32,
     ) -> Result<Arc<Pipeline>, Failure> {
         let is_wanted = |pipeline: &&Arc<Pipeline>| {
-            pipeline.model() == reference.name.as_str() && pipeline.version() == version
+            pipeline.model() == reference.name.as_str()
+                && pipeline.version() == version
+                && pipeline.device() == device
         };
         let held: Vec<&Arc<Pipeline>> = self.hosts.values().flat_map(held_by).filter(is_wanted).collect();
         if let Some(alike) = held.iter().find(|pipeline| pipeline.answers_as(zero_shot)) {
@@ -127,17 +130,21 @@ impl Watcher {
         }
         let pipeline = match held.first() {
             Some(pipeline) => Pipeline::clone(pipeline),
-            None => self.load_version(reference, version).map_err(|why| not_loaded(version, &why))?,
+            None => self.load_version(reference, version, device).map_err(|why| not_loaded(version, &why))?,
         };
         let answering = pipeline.answering(zero_shot);
         answering.map(Arc::new).map_err(|error| not_loaded(version, &error.to_string()))
     }
 
-    fn load_version(&self, reference: &ModelReference, version: u32) -> Result<Pipeline, String> {
+    fn load_version(
+        &self,
+        reference: &ModelReference,
+        version: u32,
+        device: Device,
+    ) -> Result<Pipeline, String> {
         let fixed = ModelReference { name: reference.name.clone(), selector: Selector::Version(version) };
-        match contained(|| {
-            Pipeline::from_store_with(&self.store, &fixed, self.app.kernels, &self.app.servers)
-        }) {
+        let compute = self.app.compute.on(device);
+        match contained(|| Pipeline::from_store_with(&self.store, &fixed, compute, &self.app.servers)) {
             Some(Ok(pipeline)) => Ok(pipeline),
             Some(Err(error)) => Err(error.to_string()),
             None => Err("loading it panicked".to_owned()),
@@ -165,6 +172,11 @@ impl Watcher {
         host.asleep = false;
         true
     }
+}
+
+/// Where the models of an endpoint compute.
+pub(super) fn device_of(endpoint: &Endpoint) -> Device {
+    if endpoint.gpu { Device::Gpu } else { Device::Processor }
 }
 
 fn not_loaded(version: u32, why: &str) -> Failure {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use loquat_spec::{Endpoint, ModelReference, Name, Selector};
 use loquat_store::{ModelSummary, Store};
 
+use super::loading::device_of;
 use super::stamp::Stamp;
 use super::target::{target, versions_of};
 use crate::gate::Gate;
@@ -206,6 +207,7 @@ impl Watcher {
             implicit: wanted.implicit,
             generation: wanted.generation,
             zero_shot: endpoint.zero_shot.clone(),
+            device: device_of(endpoint),
             task: None,
             splits: Vec::new(),
             shadows: Vec::new(),
@@ -242,6 +244,7 @@ impl Watcher {
             pipeline.model() == reference.name.as_str()
                 && (pipeline.version(), pipeline.digest()) == target
                 && pipeline.answers_as(endpoint.zero_shot.as_ref())
+                && pipeline.device() == device_of(endpoint)
         });
         if answers || host.unloaded {
             self.failed.remove(name);
@@ -255,7 +258,7 @@ impl Watcher {
         if self.failed.get(name).is_some_and(|failed| failed.version == target.0 && failed.next > now) {
             return false;
         }
-        match self.load((reference, endpoint.zero_shot.as_ref()), target.0) {
+        match self.load((reference, endpoint.zero_shot.as_ref(), device_of(endpoint)), target.0) {
             Ok(pipeline) => self.swap(name, pipeline),
             Err(failure) => self.postpone(name, target.0, failure),
         }
@@ -330,5 +333,6 @@ fn redeclare(host: &mut Host, endpoint: &Endpoint, before: Option<&Endpoint>, th
     host.reference = endpoint.model.clone();
     host.default = endpoint.default;
     host.zero_shot.clone_from(&endpoint.zero_shot);
+    host.device = device_of(endpoint);
     host.requests = endpoint.requests.clone();
 }

@@ -306,3 +306,22 @@ fn a_model_unloaded_on_request_stays_away_until_it_is_loaded() {
     assert_eq!(server.post("/v2/repository/models/tickets/load", &json!({})).status, 200);
     assert_eq!(label(&server, "tickets"), (200, json!(LABELS[2])));
 }
+
+#[test]
+fn a_gpu_that_is_not_there_is_refused_and_nothing_answers_in_its_place() {
+    let registry = two_versions();
+    let server = registry.serve();
+    let spec = "{ model: \"tickets:1\", resources: { gpu: 1 } }";
+    let created = server.put(&path("fast"), &manifest("fast", spec));
+    assert_eq!(created.status, 201, "{}", created.text());
+    assert_eq!(created.json()["spec"]["resources"], json!({ "gpu": 1 }));
+    server.eventually("it says why", |server| {
+        let (status, _, message) = condition(&server.get(&path("fast")).json());
+        status == "False" && message.contains("--onnxruntime") && message.contains("gpu: 0")
+    });
+    assert_eq!(label(&server, "fast").0, 503);
+    // Another endpoint of the same version answers on the processor.
+    server.put(&path("slow"), &manifest("slow", "{ model: \"tickets:1\" }"));
+    server.eventually("it answers", |server| label(server, "slow") == (200, json!(LABELS[1])));
+    assert_eq!(label(&server, "fast").0, 503);
+}

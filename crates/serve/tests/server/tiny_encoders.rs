@@ -32,8 +32,14 @@ pub(crate) fn register(registry: &Registry, model: &str, (reference, task): (&st
     };
     let files = source_files(source.path()).unwrap();
     let kernels = Kernels::detect();
-    let request =
-        Import { model: &resource, files: &files, source: reference, texts: &[], kernels, threads: 1 };
+    let request = Import {
+        model: &resource,
+        files: &files,
+        source: reference,
+        texts: &[],
+        compute: kernels.into(),
+        threads: 1,
+    };
     let staging = registry.store.stage().unwrap();
     import(&request, staging.path()).unwrap();
     let new = NewVersion { outcome: "imported".to_owned(), ..NewVersion::default() };

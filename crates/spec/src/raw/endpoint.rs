@@ -80,7 +80,8 @@ struct ResourcesSpec {
     threads: Option<usize>,
     /// Most memory. Not yet supported.
     memory: Option<String>,
-    /// Graphics processors. More than 0 is not yet supported.
+    /// Graphics processors: 1 for an ONNX model on a server that was started with a libonnxruntime built with CUDA
+    /// (`--onnxruntime`). More is not yet supported.
     gpu: Option<u32>,
 }
 
@@ -142,6 +143,7 @@ pub(crate) fn validate(context: &mut Context<'_>, document: &Document<EndpointSp
         default: spec.default,
         zero_shot: spec.zero_shot(context),
         threads: spec.resources.as_ref().and_then(|raw| raw.threads),
+        gpu: spec.resources.as_ref().and_then(|raw| raw.gpu).is_some_and(|gpu| gpu > 0),
         cascade,
         traffic,
         shadow,
@@ -262,11 +264,11 @@ impl EndpointSpec {
                 "remove it; the memory of an endpoint is not bounded yet",
             );
         }
-        if let Some(gpu) = resources.gpu.filter(|gpu| *gpu > 0) {
+        if let Some(gpu) = resources.gpu.filter(|gpu| *gpu > 1) {
             context.later_value(
                 "spec.resources.gpu",
-                format!("answering on {gpu} GPU"),
-                "write 0 or remove it to answer on the processor, or name a server that has a GPU in spec.server of the Model",
+                format!("answering on {gpu} GPUs"),
+                "write 1, or 0 to answer on the processor, or name a server that has several in spec.server of the Model",
             );
         }
     }

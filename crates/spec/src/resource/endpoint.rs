@@ -17,6 +17,8 @@ pub struct Endpoint {
     pub zero_shot: Option<ZeroShot>,
     /// Threads for this endpoint; the server's when absent.
     pub threads: Option<usize>,
+    /// Whether a GPU computes for it.
+    pub gpu: bool,
     /// Cheaper versions, asked in this order before the model, which answers what they are not sure of.
     pub cascade: Vec<CascadeStage>,
     /// Shares of the requests that other versions answer; the rest is the model's.
@@ -47,6 +49,7 @@ impl Endpoint {
             default: false,
             zero_shot: None,
             threads: None,
+            gpu: false,
             cascade: Vec::new(),
             traffic: Vec::new(),
             shadow: Vec::new(),

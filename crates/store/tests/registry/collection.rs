@@ -45,6 +45,25 @@ fn collection_keeps_what_any_version_refers_to() {
 }
 
 #[test]
+fn collection_takes_what_was_made_of_artifacts_that_are_gone() {
+    let fixture = Fixture::new();
+    let (kept, gone) = (fixture.register("tickets", "kept"), fixture.register("tickets", "gone"));
+    let folder = fixture.store.packed_folder();
+    fs::create_dir(&folder).unwrap();
+    let names = [&kept.digest, &gone.digest]
+        .map(|digest| [format!("{digest}.a.packed"), format!("{digest}.b.packed")]);
+    let leftover = format!(".{}.c.packed.1.tmp", kept.digest);
+    for name in names.iter().flatten().chain([&leftover]) {
+        fs::write(folder.join(name), "made").unwrap();
+    }
+    fixture.store.remove(&name("tickets"), 2).unwrap();
+    fixture.store.gc().unwrap();
+    let wanted = names[0].each_ref().map(|name| folder.join(name));
+    assert_eq!(files_below(&folder), wanted);
+    fixture.store.verify(&reference("tickets:1")).unwrap();
+}
+
+#[test]
 fn leftovers_of_a_killed_process_are_ignored_and_collected() {
     let fixture = Fixture::new();
     fixture.register("tickets", "a");

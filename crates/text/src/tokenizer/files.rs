@@ -15,11 +15,11 @@ const VOCABULARY: &str = "vocab.txt";
 const BPE_VOCABULARY: &str = "vocab.json";
 const MERGES: &str = "merges.txt";
 const SENTENCEPIECE: &str = "sentencepiece.bpe.model";
-/// DeBERTa's name for the same, whose normalisation differs from version to version of transformers; it is refused.
-const AMBIGUOUS: &str = "spm.model";
+/// DeBERTa's name for the same.
+const DEBERTA_SENTENCEPIECE: &str = "spm.model";
 
 pub(super) const NAMES: &[&str] =
-    &[FAST, CONFIG, SPECIAL, VOCABULARY, BPE_VOCABULARY, MERGES, SENTENCEPIECE, AMBIGUOUS];
+    &[FAST, CONFIG, SPECIAL, VOCABULARY, BPE_VOCABULARY, MERGES, SENTENCEPIECE, DEBERTA_SENTENCEPIECE];
 
 /// Larger numbers in `model_max_length` are transformers' way to say that there is no limit.
 const NO_LIMIT: f64 = 1e9;
@@ -97,7 +97,10 @@ pub(super) fn from_older(
             (BPE_VOCABULARY, byte_pairs(files, settings)?)
         }
         "xlm-roberta" if files.contains_key(SENTENCEPIECE) => {
-            (SENTENCEPIECE, sentencepiece_model(&files[SENTENCEPIECE], settings)?)
+            (SENTENCEPIECE, pieces_of_roberta(&files[SENTENCEPIECE], settings)?)
+        }
+        "deberta-v2" if files.contains_key(DEBERTA_SENTENCEPIECE) => {
+            (DEBERTA_SENTENCEPIECE, pieces_of_deberta(&files[DEBERTA_SENTENCEPIECE], settings)?)
         }
         _ if files.keys().any(|name| ![CONFIG, SPECIAL].contains(&name.as_str())) => {
             let what = format!("a tokenizer of {model_type:?} without tokenizer.json");
@@ -213,32 +216,46 @@ fn byte_pairs(files: &Files, settings: &Settings) -> Result<Value, TokenizerErro
     }))
 }
 
-/// XLM-RoBERTa's vocabulary: the first three pieces of the file (unknown, begin, end) give way to four in another order.
-fn sentencepiece_model(bytes: &[u8], settings: &Settings) -> Result<Value, TokenizerError> {
-    let file = SENTENCEPIECE;
-    let problem = |problem: &str| TokenizerError::File { file, problem: problem.to_owned() };
-    let model = sentencepiece::Model::parse(bytes).ok_or_else(|| problem("not a sentencepiece model"))?;
-    if !model.unigram {
-        return Err(TokenizerError::Unsupported {
-            file,
-            what: "a sentencepiece model other than unigram".to_owned(),
-        });
+/// A unigram model in the file of that name.
+fn unigram(file: &'static str, bytes: &[u8]) -> Result<sentencepiece::Model, TokenizerError> {
+    let problem = || TokenizerError::File { file, problem: "not a sentencepiece model".to_owned() };
+    let model = sentencepiece::Model::parse(bytes).ok_or_else(problem)?;
+    if model.unigram {
+        return Ok(model);
     }
+    let what = "a sentencepiece model other than unigram".to_owned();
+    Err(TokenizerError::Unsupported { file, what })
+}
+
+/// The template of special tokens around one text and a pair; its parts are `(text, type)`, texts named A and B.
+fn template(single: &[(&str, u8)], pair: &[(&str, u8)], special: &[&(String, u64)]) -> Value {
+    let part = |(name, type_id): &(&str, u8)| match *name {
+        "A" | "B" => json!({"Sequence": {"id": name, "type_id": type_id}}),
+        token => json!({"SpecialToken": {"id": token, "type_id": type_id}}),
+    };
+    let entry =
+        |(token, id): &&(String, u64)| (token.clone(), json!({"id": token, "ids": [id], "tokens": [token]}));
+    json!({
+        "type": "TemplateProcessing",
+        "single": single.iter().map(part).collect::<Vec<_>>(),
+        "pair": pair.iter().map(part).collect::<Vec<_>>(),
+        "special_tokens": special.iter().map(entry).collect::<Map<String, Value>>(),
+    })
+}
+
+/// XLM-RoBERTa's vocabulary: the first three pieces of the file (unknown, begin, end) give way to four in another order.
+fn pieces_of_roberta(bytes: &[u8], settings: &Settings) -> Result<Value, TokenizerError> {
+    let model = unigram(SENTENCEPIECE, bytes)?;
     let roles = ["cls_token", "pad_token", "sep_token", "unk_token"];
     let defaults = ["<s>", "<pad>", "</s>", "<unk>"];
     let own = roles.into_iter().zip(defaults).map(|(role, default)| settings.token(role, default));
     let mut tokens: Vec<(String, u64)> = own.zip(0..).collect();
     let mut pieces: Vec<(String, f32)> = tokens.iter().map(|(token, _)| (token.clone(), 0.0)).collect();
-    pieces.extend(model.pieces.into_iter().skip(3));
+    pieces.extend(model.pieces.into_iter().skip(3).map(|piece| (piece.text, piece.score)));
     let mask = settings.token("mask_token", "<mask>");
     tokens.push((mask.clone(), pieces.len() as u64));
     pieces.push((mask, 0.0));
-    let (cls, sep) = (&tokens[0].0, &tokens[2].0);
-    let special = |token: &String| json!({"SpecialToken": {"id": token, "type_id": 0}});
-    let text = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});
-    let entry =
-        |(token, id): &(String, u64)| (token.clone(), json!({"id": token, "ids": [id], "tokens": [token]}));
-    let specials: Map<String, Value> = [&tokens[0], &tokens[2]].into_iter().map(entry).collect();
+    let (cls, sep) = (tokens[0].0.as_str(), tokens[2].0.as_str());
     Ok(json!({
         "version": "1.0",
         "added_tokens": added(&tokens, settings),
@@ -247,13 +264,75 @@ fn sentencepiece_model(bytes: &[u8], settings: &Settings) -> Result<Value, Token
             {"type": "WhitespaceSplit"},
             {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
         ]},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [special(cls), text("A"), special(sep)],
-            "pair": [special(cls), text("A"), special(sep), special(sep), text("B"), special(sep)],
-            "special_tokens": specials,
-        },
+        "post_processor": template(
+            &[(cls, 0), ("A", 0), (sep, 0)],
+            &[(cls, 0), ("A", 0), (sep, 0), (sep, 0), ("B", 0), (sep, 0)],
+            &[&tokens[0], &tokens[2]],
+        ),
         "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
         "model": {"type": "Unigram", "unk_id": 3, "vocab": pieces, "byte_fallback": false},
+    }))
+}
+
+/// DeBERTa's vocabulary: the pieces of the file as they are, and the mask behind them. Texts are normalised as the file
+/// says, which is how its models were trained.
+fn pieces_of_deberta(bytes: &[u8], settings: &Settings) -> Result<Value, TokenizerError> {
+    let file = DEBERTA_SENTENCEPIECE;
+    let model = unigram(file, bytes)?;
+    let id = |token: &str| model.pieces.iter().position(|piece| piece.text == token).map(|id| id as u64);
+    let roles =
+        [("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("unk_token", "[UNK]"), ("pad_token", "[PAD]")];
+    let mut tokens = Vec::new();
+    for (role, default) in roles {
+        let token = settings.token(role, default);
+        let problem = || format!("the special token {token:?} is missing");
+        let id = id(&token).ok_or_else(|| TokenizerError::File { file, problem: problem() })?;
+        tokens.push((token, id));
+    }
+    let mask = settings.token("mask_token", "[MASK]");
+    let place = id(&mask).unwrap_or(model.pieces.len() as u64);
+    tokens.push((mask, place));
+    let numbered = || model.pieces.iter().zip(0_u64..);
+    let controls = numbered().filter(|(piece, _)| piece.kind == sentencepiece::Kind::Control);
+    tokens.extend(controls.map(|(piece, id)| (piece.text.clone(), id)));
+    let mut added = added(&tokens, settings);
+    let whole = numbered().filter(|(piece, id)| {
+        piece.kind == sentencepiece::Kind::Whole && !tokens.iter().any(|(_, known)| known == id)
+    });
+    let entries = whole.map(|(piece, id)| {
+        json!({"id": id, "content": piece.text, "single_word": false, "lstrip": false, "rstrip": false,
+               "normalized": false, "special": false})
+    });
+    if let Value::Array(list) = &mut added {
+        list.extend(entries);
+        list.sort_by_key(|entry| entry["id"].as_u64());
+    }
+    let mut normalizers = vec![json!({"type": "Strip", "strip_left": true, "strip_right": true})];
+    if settings.flag("do_lower_case", false) {
+        normalizers.insert(0, json!({"type": "Lowercase"}));
+    }
+    let map = model.character_map.as_ref();
+    normalizers.extend(map.map(|map| json!({"type": "Precompiled", "precompiled_charsmap": map})));
+    normalizers.push(json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}));
+    let mut splits =
+        vec![json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true})];
+    if settings.flag("split_by_punct", false) {
+        splits.insert(0, json!({"type": "Punctuation", "behavior": "Isolated"}));
+    }
+    let (cls, sep) = (tokens[0].0.as_str(), tokens[1].0.as_str());
+    let pieces: Vec<(&str, f32)> =
+        model.pieces.iter().map(|piece| (piece.text.as_str(), piece.score)).collect();
+    Ok(json!({
+        "version": "1.0",
+        "added_tokens": added,
+        "normalizer": {"type": "Sequence", "normalizers": normalizers},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": splits},
+        "post_processor": template(
+            &[(cls, 0), ("A", 0), (sep, 0)],
+            &[(cls, 0), ("A", 0), (sep, 0), ("B", 1), (sep, 1)],
+            &[&tokens[0], &tokens[1]],
+        ),
+        "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+        "model": {"type": "Unigram", "unk_id": model.unknown, "vocab": pieces, "byte_fallback": false},
     }))
 }

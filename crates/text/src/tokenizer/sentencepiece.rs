@@ -1,17 +1,39 @@
 //! The few fields of a sentencepiece model file that a tokenizer needs.
 //!
 //! The file is a protocol buffer (`sentencepiece_model.proto` of <https://github.com/google/sentencepiece>): pieces with
-//! scores in field 1, the trainer's settings in field 2, the normaliser's in field 3.
+//! scores and kinds in field 1, the trainer's settings in field 2, the normaliser's in field 3.
 
 /// What a model file says.
 #[derive(Debug, Default)]
 pub(super) struct Model {
-    /// Pieces in order of their ids, with their log-probabilities.
-    pub(super) pieces: Vec<(String, f32)>,
+    /// Pieces in order of their ids.
+    pub(super) pieces: Vec<Piece>,
+    /// Id of the piece that stands for what no other does.
+    pub(super) unknown: u64,
     /// Whether it is a unigram model.
     pub(super) unigram: bool,
     /// The normaliser's table, in base 64.
     pub(super) character_map: Option<String>,
+}
+
+/// One piece.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) text: String,
+    /// Its log-probability.
+    pub(super) score: f32,
+    pub(super) kind: Kind,
+}
+
+/// What a piece is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Found in texts, or standing for what is not.
+    Text,
+    /// Stands in no text, such as the end of a sentence.
+    Control,
+    /// Always one piece where a text holds it, whatever the scores.
+    Whole,
 }
 
 /// One field of a message.
@@ -31,8 +53,10 @@ impl Model {
             match (number, field) {
                 (1, Field::Bytes(piece)) => model.pieces.push(read_piece(piece)?),
                 (2, Field::Bytes(trainer)) => fields(trainer, |number, field| {
-                    if let (3, Field::Number(kind)) = (number, field) {
-                        model.unigram = kind == 1;
+                    match (number, field) {
+                        (3, Field::Number(kind)) => model.unigram = kind == 1,
+                        (40, Field::Number(id)) => model.unknown = id,
+                        _ => {}
                     }
                     Some(())
                 })?,
@@ -51,17 +75,19 @@ impl Model {
     }
 }
 
-fn read_piece(bytes: &[u8]) -> Option<(String, f32)> {
-    let (mut text, mut score) = (None, 0.0);
+fn read_piece(bytes: &[u8]) -> Option<Piece> {
+    let (mut text, mut score, mut kind) = (None, 0.0, Kind::Text);
     fields(bytes, |number, field| {
         match (number, field) {
             (1, Field::Bytes(piece)) => text = Some(std::str::from_utf8(piece).ok()?.to_owned()),
             (2, Field::Fixed(bits)) => score = f32::from_le_bytes(bits),
+            (3, Field::Number(3)) => kind = Kind::Control,
+            (3, Field::Number(4)) => kind = Kind::Whole,
             _ => {}
         }
         Some(())
     })?;
-    Some((text?, score))
+    Some(Piece { text: text?, score, kind })
 }
 
 /// Hands over each field of a message; `None` when the bytes are not one.

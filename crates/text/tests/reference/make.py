@@ -10,10 +10,12 @@ import json
 import os
 import pathlib
 import shutil
+import types
 
 import sentencepiece
 import tokenizers as tk
 import transformers as t
+from transformers.convert_slow_tokenizer import DebertaV2Converter
 
 HERE = pathlib.Path(__file__).parent
 CORPUS = [
@@ -124,6 +126,30 @@ def pieces(name, fast, kind, file, **training):
     write(folder, tokenizer)
 
 
+def deberta(name, **settings):
+    """DeBERTa's pieces by the converter of transformers, which keeps the normalisation of the file. Its class for folders
+    of today puts another in its place, with which no released model was trained."""
+    folder = clean(name)
+    (HERE / "corpus.txt").write_text("\n".join(CORPUS) + "\n")
+    sentencepiece.SentencePieceTrainer.train(
+        input="corpus.txt", model_prefix="trained", vocab_size=300, hard_vocab_limit=False, character_coverage=1.0,
+        pad_id=0, bos_id=1, eos_id=2, unk_id=3, pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]",
+        unk_piece="[UNK]", user_defined_symbols=["order"], minloglevel=2,
+    )
+    (HERE / "corpus.txt").unlink()
+    (HERE / "trained.vocab").unlink()
+    (HERE / "trained.model").rename(folder / "spm.model")
+    if settings:
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings) + "\n")
+    library = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spm.model"))
+    slow = types.SimpleNamespace(
+        vocab_file=str(folder / "spm.model"), do_lower_case=settings.get("do_lower_case", False),
+        split_by_punct=settings.get("split_by_punct", False), convert_tokens_to_ids=library.piece_to_id,
+    )
+    tokenizer = t.PreTrainedTokenizerFast(tokenizer_object=DebertaV2Converter(slow).converted(), **BERT)
+    write(folder, tokenizer)
+
+
 if __name__ == "__main__":
     # sentencepiece writes the paths it is given into the model.
     os.chdir(HERE)
@@ -133,3 +159,5 @@ if __name__ == "__main__":
     byte_pairs("roberta", fast=False, kind=t.RobertaTokenizer)
     byte_pairs("bart-fast", fast=True, kind=t.BartTokenizer)
     pieces("xlm-roberta", fast=False, kind=t.XLMRobertaTokenizer, file="sentencepiece.bpe.model")
+    deberta("deberta")
+    deberta("deberta-lower", do_lower_case=True, split_by_punct=True)

@@ -76,7 +76,7 @@ fn champion(context: &Context, subject: &Subject<'_>) -> Result<Pipeline, Failur
         let message = format!("{name} has no champion that could say what it is unsure of: {remedy}");
         return Err(Failure::new(ErrorCode::NotFound, message));
     }
-    Ok(Pipeline::from_store_on(&store, &reference, context.kernels)?)
+    Ok(Pipeline::from_store_on(&store, &reference, context.compute()?)?)
 }
 
 fn text(row: &Map<String, Value>, column: &str) -> Option<String> {

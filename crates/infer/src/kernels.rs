@@ -1,3 +1,0 @@
-//! Which CPU kernels encoders compute with.
-
-pub use loquat_kernels::{Kernels, KernelsError};
