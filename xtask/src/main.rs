@@ -56,6 +56,11 @@ enum Command {
         #[arg(long)]
         quick: bool,
     },
+    /// Trains a model that figures share into the user's cache: `nli`, an entailment model, in up to 45 minutes.
+    Models {
+        /// Name of the model.
+        name: String,
+    },
     /// Searches for inputs that make a reader, the resource parser or the server panic; not part of the check.
     Fuzz {
         /// Name of the target; without it, all run one after another.
@@ -96,6 +101,7 @@ fn run(arguments: Arguments) -> Result<()> {
             figures::list();
             Ok(())
         }
+        Command::Models { name } => figures::make_model(&workspace, &name),
         Command::Fuzz { target, minutes } => fuzz::run(&workspace, target.as_deref(), minutes),
         Command::Sanitize => sanitize::run(&workspace),
         Command::Benchmarks => figures::write_benchmarks(&workspace),

@@ -33,8 +33,24 @@ mod training;
 mod training_step;
 mod uner;
 mod ungrouped;
+mod zero_shot_topics;
 
 pub(crate) use benchmarks::write as write_benchmarks;
 pub(crate) use load::{LoadPlan, generate as generate_load};
 pub(crate) use record::{Bench, Record, Target};
 pub(crate) use table::{STORED, list, measure};
+
+use anyhow::{Result, bail};
+
+use crate::workspace::Workspace;
+
+/// Trains a model that figures share, into the user's cache, where it is not there yet.
+pub(crate) fn make_model(workspace: &Workspace, name: &str) -> Result<()> {
+    let bench = Bench::new(workspace, false)?;
+    match name {
+        "nli" => {
+            zero_shot_topics::entailment_model(&bench).map(|folder| println!("{}", folder.path().display()))
+        }
+        _ => bail!("there is no model `{name}` that figures share; there is `nli`"),
+    }
+}

@@ -7,7 +7,7 @@ use crate::figures::{
     alias_moves, artifact_size, bulk_predict, cascade, check_memory, cold_build, cold_start, data_sets,
     encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise, many_models,
     near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search, training_step,
-    uner, ungrouped,
+    uner, ungrouped, zero_shot_topics,
 };
 use crate::workspace::Workspace;
 
@@ -131,6 +131,11 @@ const FIGURES: &[Figure] = &[
         name: "nli",
         measures: "accuracy on SNLI from 24,000 pairs, families linear and encoder, from MiniLM",
         measure: |bench| evaluation::measure(bench, &evaluation::NLI),
+    },
+    Figure {
+        name: "zero-shot-topics",
+        measures: "accuracy of topics on SIB-200 in English by entailment, beside likeness of vectors",
+        measure: zero_shot_topics::measure,
     },
     Figure {
         name: "encoder-throughput",
