@@ -131,14 +131,14 @@ def litserve(port, folder):
 
 
 def infinity(port, folder):
-    import shutil
-
-    import encoder_peers
-    import onnx
-
-    encoder_peers.make_models(folder)
     model = os.path.join(folder, "infinity")
     if not os.path.exists(model):
+        import shutil
+
+        import encoder_peers
+        import onnx
+
+        encoder_peers.make_models(folder)
         # It takes a folder with the graph in it, prefers one whose name says that it is quantised, and reads this output.
         part = f"{model}.part"
         shutil.copytree(encoder_peers.MODEL, part, dirs_exist_ok=True)

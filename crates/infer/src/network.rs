@@ -11,8 +11,8 @@ use crate::engine::Artifact;
 /// A loaded network: packed token ids in, logits or vectors out.
 #[derive(Debug)]
 pub(crate) enum Network {
-    Encoder(Encoder),
-    Onnx(OnnxModel),
+    Encoder(Box<Encoder>),
+    Onnx(Box<OnnxModel>),
 }
 
 /// Buffers of a pass; those of the kind that computes are used.
@@ -31,7 +31,7 @@ impl Network {
         compute: Compute,
     ) -> Result<Self, ModelError> {
         if OnnxModel::is_in(artifact.folder) {
-            return OnnxModel::load(artifact.folder, head, compute).map(Self::Onnx);
+            return OnnxModel::load(artifact.folder, head, compute).map(|model| Self::Onnx(Box::new(model)));
         }
         let precision = manifest.precision.unwrap_or_default();
         let encoder = match artifact.packed {
@@ -39,7 +39,7 @@ impl Network {
             None => Encoder::load(artifact.folder, compute.kernels, precision)?,
         };
         if encoder.head() == head {
-            Ok(Self::Encoder(encoder))
+            Ok(Self::Encoder(Box::new(encoder)))
         } else {
             Err(ModelError::Head { asked: head, found: encoder.head() })
         }

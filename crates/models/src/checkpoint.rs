@@ -110,14 +110,14 @@ impl Checkpoint {
     }
 
     /// [`Checkpoint::open`] for a folder whose files do not change any more: its weights are mapped, and tensors that are
-    /// looked up as they are stored are not copied.
+    /// looked up as they are stored are not copied. Those of a file system that maps nothing are read.
     pub(crate) fn open_shared(folder: &Path) -> Result<Self, ModelError> {
         let mut checkpoint = Self::open(folder)?;
-        for path in weight_files(folder)? {
-            let mapping = File::open(&path).and_then(|file| Mapping::of(&file));
-            let mapping = mapping.map_err(|source| ModelError::File { path: path.clone(), source })?;
-            checkpoint.mappings.insert(path, mapping);
-        }
+        let map = |path: PathBuf| {
+            let mapping = File::open(&path).and_then(|file| Mapping::of(&file)).ok()?;
+            Some((path, mapping))
+        };
+        checkpoint.mappings = weight_files(folder)?.into_iter().filter_map(map).collect();
         Ok(checkpoint)
     }
 

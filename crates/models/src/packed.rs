@@ -140,8 +140,8 @@ impl PackedWriter {
         }
         self.file.write_all(&std::mem::take(&mut self.hash).finalize())?;
         self.file.write_all(MAGIC)?;
+        // Who opens it looks whether it is whole, so that nobody waits for the disk.
         self.file.flush()?;
-        self.file.get_ref().sync_all()?;
         fs::rename(&self.temporary, &self.path)
     }
 }

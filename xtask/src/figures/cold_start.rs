@@ -1,5 +1,6 @@
 //! From the start of the process to the first answer over HTTP, and the memory that is resident then: MiniLM in int8, from
-//! disk, beside a server of FastAPI and ONNX Runtime. Files lie in the page cache for both.
+//! disk, beside a server of FastAPI and ONNX Runtime, and beside infinity where it installs. Files lie in the page cache for
+//! all.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,10 +16,24 @@ use crate::{environment, process, services};
 
 /// How often each server is started, in turns, after once that does not count.
 const RUNS: usize = 9;
-const LIMIT: Duration = Duration::from_secs(60);
+/// The same for infinity, which takes its time.
+const INFINITY_RUNS: usize = 3;
+const LIMIT: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(1);
 const BYTES_PER_KIBIBYTE: f64 = 1024.0;
 const TEXT: &str = "the parcel arrived two days late and the box was torn open";
+const TARGETS: [What; 2] = [
+    What { name: "first-answer", unit: "ms", most: 300.0, of: |start| start.milliseconds },
+    What { name: "resident", unit: "MB", most: 120.0, of: |start| start.megabytes },
+];
+
+/// One of the numbers of a start.
+struct What {
+    name: &'static str,
+    unit: &'static str,
+    most: f64,
+    of: fn(&Start) -> f64,
+}
 
 /// What one start took.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +42,7 @@ struct Start {
     megabytes: f64,
 }
 
-/// Time and memory of both servers.
+/// Time and memory of the servers.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
     let models = environment::cache_folder()?.join("encoder-peers");
     let makers =
@@ -49,28 +64,51 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Record>> {
         let address = services::free_address()?;
         let mut server = Command::new(bench.binary()?);
         server.arg("serve").arg(folder.path()).args(["--listen", &address.to_string()]);
-        own.push(start(&mut server, address, "/models/minilm/predict")?);
+        own.push(start(&mut server, address, ("/models/minilm/predict", "inputs"))?);
         let address = services::free_address()?;
         let mut server = Command::new(&python);
         server.arg(script("cold_start_peer.py")).arg(models.join("plain-int8.onnx"));
         server.arg(Path::new(model).join("tokenizer.json")).arg(address.port().to_string());
-        peer.push(start(&mut server, address, "/embed")?);
+        peer.push(start(&mut server, address, ("/embed", "inputs"))?);
     }
-    let detail = json!({
-        "counted": "from the start of the process to the end of the first answer; resident memory just after it",
-        "peer": "FastAPI, uvicorn, ONNX Runtime int8, tokenizers",
-    });
-    let record = |what: &str, unit: &str, most: f64, of: fn(&Start) -> f64| {
-        let counted = |starts: &[Start]| starts[1..].iter().map(of).collect::<Vec<f64>>();
-        let name = format!("cold-start/{what}");
-        let record = bench.record(&name, unit, Some(Target::AtMost(most)), counted(&own));
-        let version = "FastAPI and ONNX Runtime".to_owned();
-        record.with_peer(median(&counted(&peer)), version, true).with_detail(detail.clone())
+    let mut records = compared(bench, "", &own, ("FastAPI and ONNX Runtime".to_owned(), &peer));
+    match infinity(bench, &models) {
+        Ok((version, starts)) => {
+            records.extend(compared(bench, "infinity/", &own, (version, &starts)));
+        }
+        Err(error) => eprintln!("infinity is left out: {error:#}"),
+    }
+    Ok(records)
+}
+
+/// The records of both numbers beside those of a peer; the first start of each does not count.
+fn compared(bench: &Bench, part: &str, own: &[Start], (peer, starts): (String, &[Start])) -> Vec<Record> {
+    let record = |what: &What| {
+        let counted = |starts: &[Start]| starts[1..].iter().map(what.of).collect::<Vec<f64>>();
+        let name = format!("cold-start/{part}{}", what.name);
+        let record = bench.record(&name, what.unit, Some(Target::AtMost(what.most)), counted(own));
+        record.with_peer(median(&counted(starts)), peer.clone(), true).with_detail(json!({
+            "counted": "from the start of the process to the end of the first answer; resident memory just after it",
+            "peer": "int8 by ONNX Runtime, from the same weights",
+        }))
     };
-    Ok(vec![
-        record("first-answer", "ms", 300.0, |start| start.milliseconds),
-        record("resident", "MB", 120.0, |start| start.megabytes),
-    ])
+    TARGETS.iter().map(record).collect()
+}
+
+/// The version of infinity, and its starts. The first one makes its model where there is none yet.
+fn infinity(bench: &Bench, models: &Path) -> Result<(String, Vec<Start>)> {
+    let script = |name: &str| bench.workspace.path(&format!("xtask/figures/{name}"));
+    let python = services::python_environment(&script("infinity_requirements.txt"))?;
+    let peers = script("serving_peers.py");
+    let version = process::output(Command::new(&python).arg(&peers).args(["version", "infinity"]))?;
+    let mut starts = Vec::new();
+    for _ in 0..=INFINITY_RUNS {
+        let address = services::free_address()?;
+        let mut server = Command::new(&python);
+        server.arg(&peers).args(["infinity", &address.port().to_string()]).arg(models);
+        starts.push(start(&mut server, address, ("/embeddings", "input"))?);
+    }
+    Ok((version.trim().to_owned(), starts))
 }
 
 fn resource(model: &str) -> String {
@@ -79,11 +117,12 @@ fn resource(model: &str) -> String {
     format!("apiVersion: loquat.dev/v1alpha1\nkind: Model\nmetadata: {metadata}\nspec: {spec}\n")
 }
 
-/// Starts the server, asks until it answers, looks at its memory and ends it.
-fn start(command: &mut Command, address: SocketAddr, path: &str) -> Result<Start> {
+/// Starts the server, asks until it answers, looks at its memory and ends it. Asked is a path, and the field of its body that
+/// takes a text.
+fn start(command: &mut Command, address: SocketAddr, asked: (&str, &str)) -> Result<Start> {
     let begin = Instant::now();
     let mut server = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let answered = first_answer(&mut server, address, path, begin);
+    let answered = first_answer(&mut server, address, asked, begin);
     let megabytes = resident(server.id());
     // Fails only where the process has ended already.
     let _ = server.kill();
@@ -91,9 +130,14 @@ fn start(command: &mut Command, address: SocketAddr, path: &str) -> Result<Start
     Ok(Start { milliseconds: answered?.as_secs_f64() * 1e3, megabytes: megabytes? })
 }
 
-fn first_answer(server: &mut Child, address: SocketAddr, path: &str, begin: Instant) -> Result<Duration> {
+fn first_answer(
+    server: &mut Child,
+    address: SocketAddr,
+    asked: (&str, &str),
+    begin: Instant,
+) -> Result<Duration> {
     while begin.elapsed() < LIMIT {
-        if ask(address, path).unwrap_or(false) {
+        if ask(address, asked).unwrap_or(false) {
             return Ok(begin.elapsed());
         }
         if let Some(status) = server.try_wait()? {
@@ -105,9 +149,9 @@ fn first_answer(server: &mut Child, address: SocketAddr, path: &str, begin: Inst
 }
 
 /// Whether the route answers with success.
-fn ask(address: SocketAddr, path: &str) -> Result<bool> {
+fn ask(address: SocketAddr, (path, field): (&str, &str)) -> Result<bool> {
     let mut stream = TcpStream::connect(address)?;
-    let body = json!({ "inputs": TEXT }).to_string();
+    let body = json!({ field: TEXT }).to_string();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n"
     );

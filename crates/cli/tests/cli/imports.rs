@@ -107,6 +107,19 @@ fn each_task_takes_its_columns_and_gives_its_answers() {
     }
 }
 
+#[cfg(not(feature = "onnx"))]
+#[test]
+fn a_build_without_an_engine_for_onnx_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    model(folder.path(), "onnx/sequence");
+    resource(folder.path(), "  task: text-classification\n  source: { path: tiny/model.onnx }\n");
+    let refused = run(folder.path(), &["train"]).expect_status(2);
+    assert!(refused.stderr.contains("build loquat with the feature onnx"), "{}", refused.stderr);
+    let library = run(folder.path(), &["--onnxruntime", "tiny/model.onnx", "train"]).expect_status(2);
+    assert!(library.stderr.contains("this build runs no ONNX files"), "{}", library.stderr);
+}
+
+#[cfg(feature = "onnx")]
 #[test]
 fn an_onnx_file_is_a_model() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,6 +179,7 @@ fn kernels_by_name_are_taken_and_give_the_same_answers() {
     assert_eq!(label("portable"), label("auto"));
 }
 
+#[cfg(feature = "onnx")]
 #[test]
 fn a_library_that_is_none_is_refused_where_it_would_be_used() {
     let folder = tempfile::tempdir().unwrap();

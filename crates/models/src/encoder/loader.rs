@@ -27,7 +27,7 @@ pub(super) enum Packing<'p> {
     /// They are in this file; those that are not are packed again.
     Kept(&'p PackedFile),
     /// They are the model's own, and are written into this file.
-    Keep(RefCell<PackedWriter>),
+    Keep(Box<RefCell<PackedWriter>>),
 }
 
 /// What a load has read so far.

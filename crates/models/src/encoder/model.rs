@@ -64,8 +64,8 @@ impl Encoder {
             return Ok(Self::made(&checkpoint, kernels, precision, Packing::Kept(&file))?.0);
         }
         // A place that can't be written to costs memory and nothing else, and `shared_bytes` shows it.
-        let packing =
-            PackedWriter::create(&path).map_or(Packing::Own, |file| Packing::Keep(RefCell::new(file)));
+        let packing = PackedWriter::create(&path)
+            .map_or(Packing::Own, |file| Packing::Keep(Box::new(RefCell::new(file))));
         let (own, packing) = Self::made(&checkpoint, kernels, precision, packing)?;
         let Packing::Keep(writer) = packing else { return Ok(own) };
         let written = writer.into_inner().finish().is_ok();

@@ -89,10 +89,10 @@ impl Engine for LibraryGraph {
         let output = |place: &usize| {
             let name = self.outputs[*place].clone();
             // Values that are not in floating point are none that a head is read from.
-            let (shape, values) = match found[name.as_str()].try_extract_tensor::<f32>() {
-                Ok((shape, values)) => (shape.iter().map(|size| *size as usize).collect(), values.to_vec()),
-                Err(_) => (Vec::new(), Vec::new()),
-            };
+            let values = found.get(&name).and_then(|value| value.try_extract_tensor::<f32>().ok());
+            let (shape, values) = values.map_or_else(Default::default, |(shape, values)| {
+                (shape.iter().map(|size| *size as usize).collect(), values.to_vec())
+            });
             Output { name, shape, values }
         };
         Ok(outputs.iter().map(output).collect())

@@ -274,6 +274,26 @@ fn pieces_of_roberta(bytes: &[u8], settings: &Settings) -> Result<Value, Tokeniz
     }))
 }
 
+/// The special tokens given, the pieces that stand in no text, and those that are always one where a text holds them.
+fn added_of_pieces(model: &sentencepiece::Model, special: &[(String, u64)], settings: &Settings) -> Value {
+    let of_kind = |kind: sentencepiece::Kind| {
+        let numbered = model.pieces.iter().zip(0_u64..);
+        numbered.filter(move |(piece, _)| piece.kind == kind).map(|(piece, id)| (piece.text.clone(), id))
+    };
+    let special: Vec<(String, u64)> =
+        special.iter().cloned().chain(of_kind(sentencepiece::Kind::Control)).collect();
+    let whole = of_kind(sentencepiece::Kind::Whole)
+        .filter(|(_, id)| !special.iter().any(|(_, known)| known == id))
+        .map(|(content, id)| {
+            json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                   "normalized": false, "special": false})
+        });
+    let mut all = added(&special, settings).as_array().cloned().unwrap_or_default();
+    all.extend(whole);
+    all.sort_by_key(|entry| entry["id"].as_u64());
+    Value::Array(all)
+}
+
 /// DeBERTa's vocabulary: the pieces of the file as they are, and the mask behind them. Texts are normalised as the file
 /// says, which is how its models were trained.
 fn pieces_of_deberta(bytes: &[u8], settings: &Settings) -> Result<Value, TokenizerError> {
@@ -292,21 +312,6 @@ fn pieces_of_deberta(bytes: &[u8], settings: &Settings) -> Result<Value, Tokeniz
     let mask = settings.token("mask_token", "[MASK]");
     let place = id(&mask).unwrap_or(model.pieces.len() as u64);
     tokens.push((mask, place));
-    let numbered = || model.pieces.iter().zip(0_u64..);
-    let controls = numbered().filter(|(piece, _)| piece.kind == sentencepiece::Kind::Control);
-    tokens.extend(controls.map(|(piece, id)| (piece.text.clone(), id)));
-    let mut added = added(&tokens, settings);
-    let whole = numbered().filter(|(piece, id)| {
-        piece.kind == sentencepiece::Kind::Whole && !tokens.iter().any(|(_, known)| known == id)
-    });
-    let entries = whole.map(|(piece, id)| {
-        json!({"id": id, "content": piece.text, "single_word": false, "lstrip": false, "rstrip": false,
-               "normalized": false, "special": false})
-    });
-    if let Value::Array(list) = &mut added {
-        list.extend(entries);
-        list.sort_by_key(|entry| entry["id"].as_u64());
-    }
     let mut normalizers = vec![json!({"type": "Strip", "strip_left": true, "strip_right": true})];
     if settings.flag("do_lower_case", false) {
         normalizers.insert(0, json!({"type": "Lowercase"}));
@@ -324,7 +329,7 @@ fn pieces_of_deberta(bytes: &[u8], settings: &Settings) -> Result<Value, Tokeniz
         model.pieces.iter().map(|piece| (piece.text.as_str(), piece.score)).collect();
     Ok(json!({
         "version": "1.0",
-        "added_tokens": added,
+        "added_tokens": added_of_pieces(&model, &tokens, settings),
         "normalizer": {"type": "Sequence", "normalizers": normalizers},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": splits},
         "post_processor": template(
