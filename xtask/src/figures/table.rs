@@ -4,9 +4,10 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    alias_moves, artifact_size, bulk_predict, cascade, check_memory, cold_build, cold_start, data_sets,
-    encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise, many_models,
-    near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search, ungrouped,
+    alias_moves, artifact_size, backbones, bulk_predict, cascade, check_memory, cold_build, cold_start,
+    data_sets, encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise,
+    many_models, near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search,
+    ungrouped,
 };
 use crate::workspace::Workspace;
 
@@ -115,6 +116,21 @@ const FIGURES: &[Figure] = &[
         name: "nli",
         measures: "accuracy on SNLI from 24,000 pairs, families linear and encoder, from MiniLM",
         measure: |bench| evaluation::measure(bench, &evaluation::NLI),
+    },
+    Figure {
+        name: "distillation",
+        measures: "points that a two-layer student of the MASSIVE model loses, and its speed",
+        measure: backbones::distillation,
+    },
+    Figure {
+        name: "trimming",
+        measures: "bytes saved by trimming MiniLM to English, and answers that stay on MASSIVE",
+        measure: backbones::trimming,
+    },
+    Figure {
+        name: "adaptation",
+        measures: "accuracy on MASSIVE from few labels and many texts, beside the same without the texts",
+        measure: backbones::adaptation,
     },
     Figure {
         name: "encoder-throughput",
