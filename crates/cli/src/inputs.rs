@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use loquat_spec::{Dataset, Located, SourceText, Training};
 use loquat_store::{Store, VersionRecord};
-use loquat_train::{Backbone, InputsHash};
+use loquat_train::{Backbone, InputsHash, Origins};
 
 use crate::failure::Failure;
 
@@ -39,9 +39,14 @@ impl Decision {
     }
 }
 
-/// Text of a training's resources as versions record it: the data set and the training.
-pub(crate) fn resource_text(dataset: &Located<Dataset>, training: &Located<Training>) -> String {
-    format!("{}\n---\n{}\n", body(&dataset.text), body(&training.text))
+/// Text of a training's resources as versions record it: the data set, that of unlabelled texts, and the training.
+pub(crate) fn resource_text(
+    dataset: &Located<Dataset>,
+    unlabelled: Option<&Located<Dataset>>,
+    training: &Located<Training>,
+) -> String {
+    let texts = unlabelled.map(|located| format!("{}\n---\n", body(&located.text))).unwrap_or_default();
+    format!("{}\n---\n{texts}{}\n", body(&dataset.text), body(&training.text))
 }
 
 fn body(text: &str) -> &str {
@@ -52,7 +57,7 @@ fn body(text: &str) -> &str {
 /// Holds the inputs against the newest version that was trained, not imported.
 pub(crate) fn decide(
     store: &Store,
-    (training, backbones): (&Training, &[Backbone]),
+    (training, backbones, origins): (&Training, &[Backbone], &Origins),
     inputs: &InputsHash,
 ) -> Result<Decision, Failure> {
     if !store.names()?.contains(&training.name) {
@@ -63,7 +68,7 @@ pub(crate) fn decide(
         return Ok(Decision::First);
     };
     if newest.inputs_hash != inputs.total {
-        return Ok(Decision::Changed(newest.version, changed(&newest, backbones, inputs)));
+        return Ok(Decision::Changed(newest.version, changed(&newest, (backbones, origins), inputs)));
     }
     if newest.outcome != COMPLETED {
         return Ok(Decision::Unfinished(newest.version));
@@ -72,20 +77,31 @@ pub(crate) fn decide(
 }
 
 /// Names of the inputs that differ. Those of the old version follow from its record.
-fn changed(old: &VersionRecord, backbones: &[Backbone], new: &InputsHash) -> Vec<String> {
+fn changed(
+    old: &VersionRecord,
+    (backbones, origins): (&[Backbone], &Origins),
+    new: &InputsHash,
+) -> Vec<String> {
     let parsed =
         loquat_spec::parse(&[SourceText { path: PathBuf::from("record.yaml"), text: old.resource.clone() }]);
     let training = parsed.ok().and_then(|resources| resources.trainings.into_iter().next());
     let Some(training) = training else {
         return vec!["the inputs".to_owned()];
     };
-    // Which files the old version's backbones had is not recorded; where nothing else differs, it is they.
-    let old = loquat_train::inputs_hash(&training.value, backbones, &old.data_hash, &old.code_version);
+    // Which files the old version's backbones had is not recorded, nor its teacher's; where nothing else differs, it is they.
+    let old =
+        loquat_train::inputs_hash(&training.value, (backbones, origins), &old.data_hash, &old.code_version);
     let differ = |(part, hash): &(&String, &String)| old.parts.get(*part) != Some(*hash);
     let parts: Vec<String> = new.parts.iter().filter(differ).map(|(part, _)| part.clone()).collect();
-    match (parts.is_empty(), backbones.is_empty()) {
-        (false, _) => parts,
-        (true, true) => vec!["the inputs".to_owned()],
-        (true, false) => vec!["backbones".to_owned()],
+    if !parts.is_empty() {
+        return parts;
     }
+    let named = [
+        ("backbones", !backbones.is_empty()),
+        ("teacher", origins.teacher.is_some()),
+        ("unlabelled", origins.unlabelled.is_some()),
+    ];
+    let named: Vec<&str> =
+        named.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect();
+    vec![if named.is_empty() { "the inputs".to_owned() } else { named.join(" or ") }]
 }

@@ -22,6 +22,7 @@ mod imports;
 mod inputs;
 mod interrupt;
 mod labelling;
+mod origins;
 mod output;
 #[cfg(feature = "train")]
 mod progress;

@@ -103,6 +103,16 @@ impl Bert {
         self.words.width()
     }
 
+    /// The embeddings of tokens, `[tokens, hidden]`.
+    pub(crate) fn words(&self) -> &Parameter {
+        &self.words
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn words_mut(&mut self) -> &mut Parameter {
+        &mut self.words
+    }
+
     /// The states of every token, `[tokens, hidden]`, and what to keep for the backward pass.
     pub(crate) fn forward(
         &self,

@@ -7,8 +7,10 @@ use loquat_kernels::{Kernels, Pooling};
 use loquat_models::{Checkpoint, PackedBatch, Tensor};
 
 use crate::bert::Bert;
+use crate::distillation::Taught;
 use crate::dropout::Dropout;
 use crate::error::NnError;
+use crate::learner::Learner;
 use crate::linear::Linear;
 use crate::loss::Targets;
 use crate::parameter::Parameter;
@@ -34,6 +36,8 @@ pub struct Example {
     pub words: Vec<LabelledWord>,
     /// How much it counts.
     pub weight: f32,
+    /// What a teacher says of it, where there is one and texts are labelled as a whole.
+    pub taught: Option<Taught>,
 }
 
 /// A word as a classifier of words sees it.
@@ -47,7 +51,7 @@ pub struct LabelledWord {
 
 impl Example {
     /// Rows of logits: one, or one a word.
-    pub(crate) fn rows(&self, read: Read) -> usize {
+    fn rows(&self, read: Read) -> usize {
         if read == Read::Words { self.words.len() } else { 1 }
     }
 }
@@ -69,7 +73,7 @@ pub struct TextClassifier {
     head: Linear,
     /// What shapes of words add to logits, `[rows, labels]`.
     shapes: Option<Parameter>,
-    pub(crate) read: Read,
+    read: Read,
     targets: Targets,
 }
 
@@ -173,17 +177,6 @@ impl TextClassifier {
         logits
     }
 
-    /// Adds the gradients of `examples` to those of the parameters, and gives the sum of their losses, each times its
-    /// weight.
-    pub(crate) fn learn(&mut self, examples: &[&Example], pass: Pass) -> f64 {
-        let mut loss = 0.0;
-        for (own, number) in passes(examples, |example| example.ids.len()).into_iter().zip(0..) {
-            let seed = mix(pass.seed, &[number]);
-            loss += self.learn_pass(own, Pass { seed, ..pass });
-        }
-        loss
-    }
-
     fn learn_pass(&mut self, examples: &[&Example], pass: Pass) -> f64 {
         let (kernels, hidden, labels) = (self.kernels, self.trunk.hidden(), self.head.weight.rows());
         let dropout = Dropout { share: pass.dropout, seed: pass.seed };
@@ -201,7 +194,7 @@ impl TextClassifier {
                     Read::Pooled(_) => &example.labels[..],
                     Read::Words => &example.labels[row..=row],
                 };
-                loss += f64::from(example.weight) * self.targets.loss(word, truth);
+                loss += f64::from(example.weight) * self.targets.taught(word, truth, example.taught.as_ref());
                 word.iter_mut().for_each(|gradient| *gradient *= example.weight / pass.total);
             }
         }
@@ -269,22 +262,6 @@ impl TextClassifier {
         states
     }
 
-    /// Packs the weights as they are now, which every pass reads.
-    pub(crate) fn pack(&mut self) {
-        self.trunk.pack(self.kernels);
-        self.head.pack(self.kernels);
-    }
-
-    /// Every parameter, always in the same order.
-    pub(crate) fn parameters(&self) -> Vec<&Parameter> {
-        self.trunk.parameters().into_iter().chain(self.head.parameters()).chain(&self.shapes).collect()
-    }
-
-    pub(crate) fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        let own = self.trunk.parameters_mut().into_iter().chain(self.head.parameters_mut());
-        own.chain(&mut self.shapes).collect()
-    }
-
     /// The tensors of the trunk as they are now, under their names in the checkpoint.
     pub fn trunk_tensors(&self) -> BTreeMap<String, Tensor> {
         let mut tensors = BTreeMap::new();
@@ -303,6 +280,45 @@ impl TextClassifier {
     }
 }
 
+impl Learner for TextClassifier {
+    type Example = Example;
+
+    fn length(example: &Example) -> usize {
+        example.ids.len()
+    }
+
+    fn weight(example: &Example) -> f32 {
+        example.weight
+    }
+
+    fn total(&self, batch: &[&Example]) -> f32 {
+        batch.iter().map(|example| example.weight * example.rows(self.read) as f32).sum()
+    }
+
+    fn learn(&mut self, batch: &[&Example], pass: Pass) -> f64 {
+        let mut loss = 0.0;
+        for (own, number) in passes(batch, |example| example.ids.len()).into_iter().zip(0..) {
+            let seed = mix(pass.seed, &[number]);
+            loss += self.learn_pass(own, Pass { seed, ..pass });
+        }
+        loss
+    }
+
+    fn pack(&mut self) {
+        self.trunk.pack(self.kernels);
+        self.head.pack(self.kernels);
+    }
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.trunk.parameters().into_iter().chain(self.head.parameters()).chain(&self.shapes).collect()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        let own = self.trunk.parameters_mut().into_iter().chain(self.head.parameters_mut());
+        own.chain(&mut self.shapes).collect()
+    }
+}
+
 /// Places of the first tokens of all words in the batch.
 fn token_places<'e>(
     batch: &'e PackedBatch,
@@ -315,7 +331,7 @@ fn token_places<'e>(
 }
 
 /// Cuts `items` in order into parts of at most [`PASS`] tokens, or of one item.
-fn passes<T>(items: &[T], tokens: impl Fn(&T) -> usize) -> Vec<&[T]> {
+pub(crate) fn passes<T>(items: &[T], tokens: impl Fn(&T) -> usize) -> Vec<&[T]> {
     let mut passes = Vec::new();
     let (mut first, mut held) = (0, 0);
     for (place, item) in items.iter().enumerate() {
@@ -353,6 +369,7 @@ mod tests {
             labels: labels.to_vec(),
             words: Vec::new(),
             weight: 1.0,
+            taught: None,
         }
     }
 

@@ -25,6 +25,7 @@ fn examples(count: u32) -> Vec<Example> {
             labels: vec![number % 2],
             words: Vec::new(),
             weight: 1.0,
+            taught: None,
         }
     };
     (0..count).map(one).collect()

@@ -136,7 +136,8 @@ fn reads_a_whole_training() {
   search: { families: [linear, encoder], trials: 7, timeout: 1.5m, seed: 9007199254740991 }
   constraints: { artifact: 20MB, memory: 200MiB, latency: 5ms }
   calibration: false
-  trimVocabulary: false
+  trimVocabulary: true
+  teacher: big:3
   backbones: [./mine, "hf://owner/name@v1"]
   resources: { threads: 2, gpu: 0 }
   promote: never
@@ -148,6 +149,8 @@ fn reads_a_whole_training() {
     assert_eq!(read.search.families, [Family::Linear, Family::Encoder]);
     let hub = ModelSource::Hub("hf://owner/name@v1".parse().unwrap());
     assert_eq!(read.backbones, [ModelSource::Folder("./mine".to_owned()), hub]);
+    assert!(read.trim_vocabulary);
+    assert_eq!(read.teacher.as_ref().map(ToString::to_string).as_deref(), Some("big:3"));
     assert_eq!(read.constraints.artifact, Some(Bytes(20_000_000)));
     assert_eq!(read.constraints.memory, Some(Bytes(200 << 20)));
     assert_eq!(read.constraints.latency, Some(Duration::from_millis(5)));

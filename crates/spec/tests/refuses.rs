@@ -413,16 +413,29 @@ fn fields_of_a_training() {
         },
         Case {
             name: "parts that do not exist yet",
-            text: training(
-                "  search: { families: [linear, encoder] }\n  unlabelled: raw\n  teacher: big@champion\n  trimVocabulary: true\n",
-            ),
-            found: &[
-                "9:1 not-yet-supported spec.backbones",
-                "12:3 not-yet-supported spec.unlabelled",
-                "13:3 not-yet-supported spec.teacher",
-                "14:3 not-yet-supported spec.trimVocabulary",
-            ],
+            text: training("  search: { families: [linear, encoder] }\n"),
+            found: &["9:1 not-yet-supported spec.backbones"],
             says: &["training encoders from scratch", "name what they start from"],
+        },
+        Case {
+            name: "what helps encoders alone",
+            text: training("  unlabelled: d\n  teacher: big@champion\n  trimVocabulary: true\n"),
+            found: &[
+                "11:3 invalid-value spec.unlabelled",
+                "11:15 invalid-value spec.unlabelled",
+                "12:3 invalid-value spec.teacher",
+                "13:3 invalid-value spec.trimVocabulary",
+            ],
+            says: &["has students", "vocabulary of pieces", "those of spec.dataset"],
+        },
+        Case {
+            name: "no such texts, no such reference, and a teacher of words",
+            text: training_on(
+                "token-classification",
+                "  search: { families: [encoder] }\n  backbones: [./a]\n  unlabelled: raw\n  teacher: big@champion\n",
+            ),
+            found: &["13:15 unknown-resource spec.unlabelled", "14:12 not-yet-supported spec.teacher"],
+            says: &["no Dataset is named \"raw\"", "a teacher for token-classification"],
         },
         Case {
             name: "backbones that nothing starts from",

@@ -7,6 +7,7 @@ mod language;
 mod ngrams;
 mod normalisation;
 mod prepared;
+mod scripts;
 mod tokenizer;
 mod words;
 
@@ -16,5 +17,6 @@ pub use language::{
 pub use ngrams::Ngrams;
 pub use normalisation::Normalisation;
 pub use prepared::{Prepared, is_unspaced};
-pub use tokenizer::{Encoding, Pieces, Tokenizer, TokenizerError};
+pub use scripts::Scripts;
+pub use tokenizer::{Encoding, Pieces, Tokenizer, TokenizerError, Trimmed};
 pub use words::words;

@@ -19,8 +19,10 @@ use crate::problem::decoding;
 use crate::random::mix;
 use crate::recipe::Recipe;
 use crate::report::{Cost, ParetoRow};
+use crate::report_origins::TrimmingReport;
 use crate::run::Run;
 use crate::tagging;
+use crate::trimming;
 
 const GOLDEN: usize = 8;
 /// Characters of a golden input.
@@ -41,6 +43,8 @@ pub(crate) struct Built {
     /// Its place among the recipes.
     pub(crate) place: usize,
     pub(crate) pareto: Vec<ParetoRow>,
+    /// What trimming its vocabulary did.
+    pub(crate) trimming: Option<TrimmingReport>,
     /// Recipes that could not be built, and why.
     pub(crate) notes: Vec<String>,
 }
@@ -51,6 +55,7 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
     let constrained = *constraints != Constraints::default();
     let fixed = run.replay.as_ref().map(|cuts| cuts.candidate);
     let mut chosen: Option<(usize, Staging, Cost)> = None;
+    let mut trimmed: Option<(Option<TrimmingReport>, String)> = None;
     let (mut pareto, mut notes) = (Vec::new(), Vec::new());
     for (place, recipe) in recipes.iter().enumerate() {
         if fixed.is_some_and(|fixed| fixed != place) {
@@ -62,7 +67,7 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
         if run.request.cancel.level() > 1 {
             return Err(Halt::Cancelled);
         }
-        let staging = run.request.store.stage()?;
+        let mut staging = run.request.store.stage()?;
         match build(run, recipe, staging.path()) {
             // A fine-tune may diverge on all rows though it did not on its split; the next best takes its place.
             Err(Halt::Error(error)) if recipe.is_fine_tune() && leaves_heads(&error) => {
@@ -70,6 +75,11 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
                 continue;
             }
             built => built?,
+        }
+        let mut trimming = None;
+        if run.request.training.trim_vocabulary && recipe.family() == Family::Encoder {
+            let trimmed = trimming::trim(run, staging)?;
+            (staging, trimming) = (trimmed.staging, Some((trimmed.report, trimmed.note)));
         }
         let cost = measure(run, staging.path())?;
         let exceeds = exceeded(constraints, &cost);
@@ -85,14 +95,18 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
         });
         if takes {
             chosen = Some((place, staging, cost));
+            trimmed = trimming;
         }
     }
     mark_dominated(&mut pareto, run.problem.metric.lower_is_better());
     let Some((place, staging, cost)) = chosen else { return Err(Halt::NoModel(nothing_fits(&pareto))) };
+    let (trimming, note) = trimmed.unzip();
+    notes.extend(note);
     Ok(Built {
         staging,
         cost,
         place,
+        trimming: trimming.flatten(),
         notes,
         pareto: if constrained || pareto.len() > 1 { pareto } else { Vec::new() },
     })
@@ -171,8 +185,12 @@ fn manifest(run: &Run<'_>, recipe: &Recipe) -> Manifest {
         "trials": recipe.ingredients.iter().map(|part| &part.parameters).collect::<Vec<_>>(),
     });
     if recipe.family() == Family::Encoder {
-        let backbones: Vec<&str> = run.request.backbones.iter().map(|one| one.name.as_str()).collect();
+        let starts = run.starts.get().into_iter().flatten();
+        let backbones: Vec<&str> = starts.map(|one| one.name.as_str()).collect();
         manifest.provenance["backbones"] = json!(backbones);
+        if let Some(teacher) = &run.request.origins.teacher {
+            manifest.provenance["teacher"] = json!(teacher.name);
+        }
     }
     manifest
 }
@@ -230,7 +248,7 @@ fn measure(run: &Run<'_>, folder: &Path) -> Result<Cost, TrainError> {
     })
 }
 
-fn folder_bytes(folder: &Path) -> Result<u64, TrainError> {
+pub(crate) fn folder_bytes(folder: &Path) -> Result<u64, TrainError> {
     let mut sum = 0;
     for entry in std::fs::read_dir(folder).map_err(TrainError::file("list", folder))? {
         let path = entry.map_err(TrainError::file("list", folder))?.path();

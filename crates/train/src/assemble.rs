@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use loquat_data::Part;
-use loquat_spec::Finding;
+use loquat_infer::Pipeline;
+use loquat_spec::{Family, Finding};
 
 use crate::baselines;
 use crate::cuts::Cuts;
+use crate::encoder;
+use crate::error::TrainError;
 use crate::evaluate::Measured;
 use crate::families;
 use crate::languages::Comparison;
@@ -20,6 +23,7 @@ use crate::report::{
     Report, TrialReport, TrialState,
 };
 use crate::report_details::ExampleReport;
+use crate::report_origins::DistillationReport;
 use crate::request::Outcome;
 use crate::run::Run;
 use crate::search::{Search, Trial};
@@ -63,6 +67,9 @@ pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cu
         calibration: Default::default(),
         inspection: None,
         learning_curve: None,
+        distillation: None,
+        adaptation: None,
+        trimming: None,
         dataset: dataset(problem),
         label_noise: Vec::new(),
         label_noise_rows: 0,
@@ -334,4 +341,27 @@ pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Rec
         })
         .collect();
     found
+}
+
+/// What a teacher and unlabelled texts gave.
+pub(crate) fn set_origins(
+    run: &Run<'_>,
+    (search, recipe): (&Search<'_>, &Recipe),
+    pipeline: &Pipeline,
+    report: &mut Report,
+) -> Result<(), TrainError> {
+    if let Some(teacher) = &run.request.origins.teacher {
+        if recipe.is_fine_tune() {
+            report.distillation = encoder::agreement(run, pipeline)?;
+            report.notes.extend(report.distillation.as_ref().map(DistillationReport::note));
+        } else {
+            report.notes.push(format!("the model is no student of {}: it is no fine-tune", teacher.name));
+        }
+    }
+    if encoder::adapts(run.request.training) && run.problem.families.contains(&Family::Encoder) {
+        let adaptation = encoder::adaptation_report(run, search, recipe);
+        report.notes.push(adaptation.note(report.metric.as_str()));
+        report.adaptation = Some(adaptation);
+    }
+    Ok(())
 }

@@ -17,6 +17,20 @@ pub enum TrainError {
         /// Those that can be trained.
         supported: &'static str,
     },
+    /// The teacher can't be learned from.
+    #[error("spec.teacher: {name} {problem}; name a version with the task and the labels of the data")]
+    Teacher {
+        /// The version.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The unlabelled texts can't be adapted to.
+    #[error("spec.unlabelled {problem}; name another Dataset, or remove the field")]
+    Unlabelled {
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// The tokenizer of a backbone refuses a text.
     #[error("a text can't be cut into tokens: {source}; use another backbone")]
     Tokenizer {
@@ -106,7 +120,9 @@ impl TrainError {
             | Self::Replay { .. }
             | Self::NothingToCompare
             | Self::Tokenizer { .. }
-            | Self::Backbones { .. } => ErrorCode::Invalid,
+            | Self::Backbones { .. }
+            | Self::Teacher { .. }
+            | Self::Unlabelled { .. } => ErrorCode::Invalid,
             Self::Busy { .. } => ErrorCode::Conflict,
             Self::File { .. } | Self::Threads { .. } => ErrorCode::Unavailable,
             Self::Json(_) => ErrorCode::Internal,

@@ -35,6 +35,8 @@ pub(crate) enum Record {
     Cut { search: u32, rounds: usize, timeout: bool, elapsed: f64 },
     /// An outer fold is done: what was answered for its rows.
     Outer { fold: usize, answers: OuterAnswers, elapsed: f64 },
+    /// How many unlabelled texts the backbone is adapted to, repetitions included.
+    Adaptation { examples: usize, elapsed: f64 },
     /// What is fine-tuned, and for how long; nothing where there was no time.
     FineTune { parameters: Option<Parameters>, elapsed: f64 },
     /// The test split was looked at.
@@ -82,6 +84,8 @@ pub(crate) struct Past {
     pub(crate) outer: BTreeMap<usize, OuterAnswers>,
     /// The fine-tune that was planned, where its turn came.
     pub(crate) fine_tune: Option<Option<Parameters>>,
+    /// Unlabelled texts adapted to, where that was decided.
+    pub(crate) adaptation: Option<usize>,
     finished: bool,
 }
 
@@ -170,6 +174,10 @@ impl Past {
             }
             Record::Outer { fold, answers, elapsed } => {
                 self.outer.insert(fold, answers);
+                elapsed
+            }
+            Record::Adaptation { examples, elapsed } => {
+                self.adaptation = Some(examples);
                 elapsed
             }
             Record::FineTune { parameters, elapsed } => {

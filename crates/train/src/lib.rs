@@ -34,6 +34,7 @@ mod metrics;
 mod model_card;
 mod nested;
 mod noise;
+mod origins;
 mod out_of_fold;
 mod problem;
 mod progress;
@@ -42,6 +43,7 @@ mod random;
 mod recipe;
 mod report;
 mod report_details;
+mod report_origins;
 mod request;
 mod run;
 mod search;
@@ -50,6 +52,7 @@ mod tagging;
 mod thresholds;
 mod tpe;
 mod train;
+mod trimming;
 mod tuning;
 
 pub use cancel::Cancel;
@@ -59,6 +62,7 @@ pub use cuts::{Cuts, Plan, Stopped};
 pub use encoder::Backbone;
 pub use error::TrainError;
 pub use grid::{Grid, evaluate_grid};
+pub use origins::{Origins, Teacher};
 pub use progress::{Progress, Silent};
 pub use report::{
     CalibrationBin, CalibrationReport, ClassReport, Cost, DatasetReport, FindingReport, LanguageReport,
@@ -68,5 +72,6 @@ pub use report_details::{
     BaselineReport, ExampleReport, Inspection, LearningCurve, LearningFit, LearningPoint, Mistake,
     Provenance, ThresholdCurve,
 };
+pub use report_origins::{AdaptationReport, DistillationReport, TrimmingReport};
 pub use request::{InputsHash, Outcome, Request, Trained, inputs_hash};
 pub use train::{Reproduction, is_unfinished, reproduce, train};

@@ -10,7 +10,7 @@ use loquat_models::{Calibration, Decoding, pair_text};
 use loquat_spec::{Family, Metric, Task, Training};
 
 use crate::calibrate::{self, Margins};
-use crate::encoder::{Features, HeadConfig, is_head};
+use crate::encoder::{Features, HeadConfig, adapts, is_head};
 use crate::error::TrainError;
 use crate::folds::{FoldInput, Folds};
 use crate::linear::{LinearConfig, LinearError, Parameters, Targets, Workspace};
@@ -39,7 +39,7 @@ pub(crate) struct Problem<'a> {
     shown: Vec<Option<String>>,
     /// Families of the search, in the resource's order.
     pub(crate) families: Vec<Family>,
-    /// Number of backbones that encoders may start from.
+    /// Number of backbones that encoders may start from, one that is adapted included.
     pub(crate) backbones: usize,
     /// Features under each backbone, once they are computed.
     pub(crate) features: OnceLock<Vec<Features>>,
@@ -89,7 +89,7 @@ impl<'a> Problem<'a> {
             workspace: Workspace::new(table.rows.iter().map(linear_text).collect(), targets),
             shown: table.rows.iter().map(shown_text).collect(),
             families: training.search.families.clone(),
-            backbones: training.backbones.len(),
+            backbones: training.backbones.len() + usize::from(adapts(training)),
             features: OnceLock::new(),
         })
     }

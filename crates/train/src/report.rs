@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cuts::Cuts;
 use crate::linear::Parameters;
 use crate::report_details::{BaselineReport, ExampleReport, Inspection, LearningCurve, Provenance};
+use crate::report_origins::{AdaptationReport, DistillationReport, TrimmingReport};
 use crate::request::Outcome;
 
 /// The report of one training.
@@ -60,6 +61,15 @@ pub struct Report {
     /// What fewer rows give, and what more would; absent when there was no time to measure it.
     #[serde(default)]
     pub learning_curve: Option<LearningCurve>,
+    /// How the model compares with the teacher that it learned from, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<DistillationReport>,
+    /// What adapting a backbone to unlabelled texts changed, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptation: Option<AdaptationReport>,
+    /// What trimming the vocabulary did, where the resource asks for it and the model is an encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trimming: Option<TrimmingReport>,
     /// The data.
     pub dataset: DatasetReport,
     /// Rows whose label is probably wrong, most doubtful first.

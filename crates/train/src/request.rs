@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cancel::Cancel;
 use crate::encoder::{Backbone, digest};
+use crate::origins::Origins;
 use crate::progress::Progress;
 use crate::report::Report;
 
@@ -25,6 +26,8 @@ pub struct Request<'a> {
     pub run_dir: PathBuf,
     /// The backbones that the resource names, in its order, on this machine.
     pub backbones: Vec<Backbone>,
+    /// What else the resource names.
+    pub origins: Origins,
     /// Folder of what may be deleted at any time, such as features of backbones; nothing is kept without one.
     pub cache_dir: Option<PathBuf>,
     /// Where the model is registered.
@@ -37,6 +40,14 @@ pub struct Request<'a> {
     pub progress: &'a dyn Progress,
     /// Version of the code, part of the inputs.
     pub code_version: &'a str,
+}
+
+impl Request<'_> {
+    /// Hash of everything that the model depends on.
+    pub(crate) fn inputs(&self) -> String {
+        let origins = (&self.backbones[..], &self.origins);
+        inputs_hash(self.training, origins, &self.table.hash, self.code_version).total
+    }
 }
 
 /// How a training ended.
@@ -92,7 +103,7 @@ pub struct InputsHash {
 /// What the weights and the report of `training` depend on. Threads and promotion are no part of it.
 pub fn inputs_hash(
     training: &Training,
-    backbones: &[Backbone],
+    (backbones, origins): (&[Backbone], &Origins),
     table_hash: &str,
     code_version: &str,
 ) -> InputsHash {
@@ -114,10 +125,12 @@ pub fn inputs_hash(
         ("constraints.memory", json(&limits.memory.map(|bytes| bytes.0))),
         ("constraints.latency", json(&limits.latency.map(|latency| latency.as_nanos().to_string()))),
     ];
+    let others = origins.inputs(training);
     let backbones = (!backbones.is_empty()).then(|| ("backbones", digest(backbones)));
     let parts: BTreeMap<String, String> = values
         .into_iter()
         .chain(backbones)
+        .chain(others)
         .map(|(name, value)| (name.to_owned(), sha256(value.as_bytes())))
         .collect();
     let whole: String = parts.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
@@ -149,6 +162,9 @@ mod tests {
                 seed: 17,
             },
             backbones: Vec::new(),
+            unlabelled: None,
+            teacher: None,
+            trim_vocabulary: false,
             constraints: Default::default(),
             calibration: true,
             threads: None,
@@ -158,10 +174,10 @@ mod tests {
 
     #[test]
     fn names_the_part_that_changed() {
-        let before = inputs_hash(&training(), &[], "abc", "1");
+        let before = inputs_hash(&training(), (&[], &Origins::default()), "abc", "1");
         let mut changed = training();
         changed.search.seed = 18;
-        let after = inputs_hash(&changed, &[], "abc", "1");
+        let after = inputs_hash(&changed, (&[], &Origins::default()), "abc", "1");
         assert_ne!(before.total, after.total);
         let differing: Vec<&String> = before
             .parts
@@ -177,6 +193,9 @@ mod tests {
         let mut changed = training();
         changed.threads = Some(3);
         changed.promote = loquat_spec::Promote::Never;
-        assert_eq!(inputs_hash(&training(), &[], "abc", "1"), inputs_hash(&changed, &[], "abc", "1"));
+        assert_eq!(
+            inputs_hash(&training(), (&[], &Origins::default()), "abc", "1"),
+            inputs_hash(&changed, (&[], &Origins::default()), "abc", "1")
+        );
     }
 }

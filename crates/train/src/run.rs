@@ -1,14 +1,16 @@
 //! What all parts of one run share.
 
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::cuts::Cuts;
+use crate::encoder::Backbone;
 use crate::error::TrainError;
 use crate::journal::{Journal, Past};
 use crate::problem::Problem;
-use crate::request::{Request, inputs_hash};
+use crate::request::Request;
 
 /// Name of the journal in the run's folder.
 pub(crate) const JOURNAL: &str = "journal.jsonl";
@@ -24,6 +26,10 @@ pub(crate) struct Run<'r> {
     pub(crate) replay: Option<Cuts>,
     /// Hash of everything that the model depends on.
     pub(crate) inputs: String,
+    /// What encoders start from, once it is there.
+    pub(crate) starts: OnceLock<Vec<Backbone>>,
+    /// Unlabelled texts that a backbone was adapted to, repetitions included.
+    pub(crate) adapted: OnceLock<usize>,
     started: Instant,
 }
 
@@ -33,9 +39,7 @@ impl<'r> Run<'r> {
         let started = Instant::now();
         let problem = Problem::new(request.training, request.table)?;
         std::fs::create_dir_all(&request.run_dir).map_err(TrainError::file("create", &request.run_dir))?;
-        let inputs =
-            inputs_hash(request.training, &request.backbones, &request.table.hash, request.code_version)
-                .total;
+        let inputs = request.inputs();
         let (journal, past) = Journal::open(&request.run_dir.join(JOURNAL), &inputs)?;
         Ok(Self {
             request,
@@ -45,6 +49,8 @@ impl<'r> Run<'r> {
             pool: pool(request.threads)?,
             replay: None,
             inputs,
+            starts: OnceLock::new(),
+            adapted: OnceLock::new(),
             started,
         })
     }
@@ -58,13 +64,9 @@ impl<'r> Run<'r> {
             past: Past::default(),
             pool: pool(request.threads)?,
             replay: Some(cuts),
-            inputs: inputs_hash(
-                request.training,
-                &request.backbones,
-                &request.table.hash,
-                request.code_version,
-            )
-            .total,
+            inputs: request.inputs(),
+            starts: OnceLock::new(),
+            adapted: OnceLock::new(),
             started: Instant::now(),
         })
     }
@@ -76,6 +78,13 @@ impl<'r> Run<'r> {
     /// Seconds spent, earlier attempts included.
     pub(crate) fn elapsed(&self) -> f64 {
         self.past.elapsed + self.started.elapsed().as_secs_f64()
+    }
+
+    /// What encoders of the number `place` start from.
+    pub(crate) fn start(&self, place: usize) -> Result<&Backbone, TrainError> {
+        let (named, given) = (self.request.training.backbones.len(), self.request.backbones.len());
+        let found = self.starts.get().and_then(|starts| starts.get(place));
+        found.ok_or(TrainError::Backbones { named, given })
     }
 
     /// Whether the user asked to stop.

@@ -30,7 +30,7 @@ use crate::random::mix;
 use crate::recipe::{Ingredient, Recipe, recipes};
 use crate::report::{ParetoRow, Report};
 use crate::report_details::{Inspection, LearningCurve, Provenance};
-use crate::request::{Outcome, Request, Trained, inputs_hash};
+use crate::request::{Outcome, Request, Trained};
 use crate::run::{JOURNAL, Run};
 use crate::search::{Search, SearchConfig};
 use crate::tuning;
@@ -143,6 +143,7 @@ fn final_search<'f>(run: &Run<'_>, folds: &'f Folds) -> SearchConfig<'f> {
 fn explore(run: &Run<'_>, folds: &Folds, found: &mut Found<'_>) -> Result<(), Halt> {
     let progress = run.request.progress;
     encoder::prepare(run)?;
+    found.cuts.adaptation = run.adapted.get().copied();
     let guesses = first_guesses(&run.problem).len();
     let guesses = guesses.min(run.request.training.search.trials);
     progress.stage("first round", Some(halving::fits(guesses, folds.count(), folds.held_out()) as u64));
@@ -234,6 +235,8 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     report.chosen = recipe.ingredients.iter().map(|part| part.trial).collect();
     report.cost = Some(built.cost);
     report.pareto.clone_from(&built.pareto);
+    report.trimming.clone_from(&built.trimming);
+    assemble::set_origins(run, (&found.search, recipe), &pipeline, &mut report)?;
     report.notes.append(&mut found.notes);
     report.notes.extend(runner_up(&built.pareto, report.metric));
     let doubts = assemble::set_noise(&mut report, &run.problem, recipe);
@@ -382,9 +385,7 @@ fn register(
     report.seconds = run.elapsed();
     report.promotion = Some(verdict.reason.clone());
     report.baselines.extend(verdict.champion);
-    let inputs_hash =
-        inputs_hash(request.training, &request.backbones, &run.problem.table.hash, request.code_version)
-            .total;
+    let inputs_hash = run.inputs.clone();
     let created = jiff::Timestamp::now().to_string();
     report.provenance = Some(Provenance {
         created: created.clone(),

@@ -39,7 +39,7 @@ pub(crate) fn search_share(run: &Run<'_>) -> Result<f64, Halt> {
     };
     let timeout = timeout.as_secs_f64();
     let rest = (1.0 - SEARCH_SHARE - CLOSING_SHARE) * timeout;
-    Ok(match FineTuneConfig::epochs_in(rest, epoch) {
+    Ok(match FineTuneConfig::epochs_in(run, rest, epoch) {
         0 => 1.0,
         epochs => 1.0 - CLOSING_SHARE - FineTuneConfig::seconds_for(epochs, epoch) / timeout,
     })

@@ -2,6 +2,7 @@
 
 mod alias_moves;
 mod artifact_size;
+mod backbones;
 mod benchmarks;
 mod bulk_predict;
 mod cascade;

@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
-    alias_moves, artifact_size, bulk_predict, cascade, check_memory, cold_build, cold_start, data_sets,
-    encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise, many_models,
-    near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search, training_step,
-    uner, ungrouped, zero_shot_topics,
+    alias_moves, artifact_size, backbones, bulk_predict, cascade, check_memory, cold_build, cold_start,
+    data_sets, encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise,
+    many_models, near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search,
+    training_step, uner, ungrouped, zero_shot_topics,
 };
 use crate::workspace::Workspace;
 
@@ -136,6 +136,21 @@ const FIGURES: &[Figure] = &[
         name: "zero-shot-topics",
         measures: "accuracy of topics on SIB-200 in English by entailment, beside likeness of vectors",
         measure: zero_shot_topics::measure,
+    },
+    Figure {
+        name: "distillation",
+        measures: "points that a two-layer student of the MASSIVE model loses, and its speed",
+        measure: backbones::distillation,
+    },
+    Figure {
+        name: "trimming",
+        measures: "bytes saved by trimming MiniLM to English, and answers that stay on MASSIVE",
+        measure: backbones::trimming,
+    },
+    Figure {
+        name: "adaptation",
+        measures: "accuracy on MASSIVE from few labels and many texts, beside the same without the texts",
+        measure: backbones::adaptation,
     },
     Figure {
         name: "encoder-throughput",

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use loquat_data::Table;
-use loquat_spec::{Dataset, ErrorCode, ModelReference, SourceText, Training};
+use loquat_spec::{Dataset, ErrorCode, ModelReference, Resources, SourceText, Training};
 use loquat_store::{Store, VersionRecord};
-use loquat_train::{Cancel, Cuts, Progress as _, Report, Reproduction, Request};
+use loquat_train::{Cancel, Cuts, Origins, Progress as _, Report, Reproduction, Request};
 
 use crate::context::{Context, cache_folder};
 use crate::failure::Failure;
 use crate::inputs::CODE_VERSION;
 use crate::progress::TrainingProgress;
-use crate::{backbones, output, stores, table};
+use crate::{backbones, origins, output, stores, table};
 
 /// Trains the version again in a folder of its own and compares the weights' hashes; the registry stays as it is.
 pub(crate) fn run(context: &Context, reference: &ModelReference) -> Result<(), Failure> {
@@ -19,6 +19,7 @@ pub(crate) fn run(context: &Context, reference: &ModelReference) -> Result<(), F
     let record = resolved.record;
     let shown = format!("{}:{}", record.name, record.version);
     let (dataset, training) = resources(&record, &shown)?;
+    let datasets = parsed(&record, &shown)?.datasets;
     let table = table::load(context, &context.global.dir, &dataset)?;
     require_same_data(&record, &table, &shown)?;
     if record.code_version != CODE_VERSION {
@@ -27,8 +28,12 @@ pub(crate) fn run(context: &Context, reference: &ModelReference) -> Result<(), F
             record.code_version
         ));
     }
-    let cuts = cuts(&store, reference, &shown)?;
-    let again = train_again(context, Past { record: &record, cuts: &cuts }, &training, &table)?;
+    let report = report(&store, reference, &shown)?;
+    let training = with_teacher(training, &report);
+    let named = (&training, &dataset);
+    let origins = origins::find(context, &context.global.dir, named, (&datasets, &store))?;
+    let past = Past { record: &record, cuts: &report.cuts, origins };
+    let again = train_again(context, past, &training, &table)?;
     if again.identical {
         return output::answer(&format!("{shown} is reproduced: weights {}", again.weights_digest));
     }
@@ -42,24 +47,30 @@ pub(crate) fn run(context: &Context, reference: &ModelReference) -> Result<(), F
 }
 
 /// A version and the decisions of its run that followed from time or the user.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Past<'a> {
     record: &'a VersionRecord,
     cuts: &'a Cuts,
+    origins: Origins,
 }
 
-fn cuts(store: &Store, reference: &ModelReference, shown: &str) -> Result<Cuts, Failure> {
+/// The training with the very version that was learned from, whatever its alias names now.
+fn with_teacher(training: Training, report: &Report) -> Training {
+    let known = report.distillation.as_ref().and_then(|known| known.teacher.parse().ok());
+    Training { teacher: known.or(training.teacher), ..training }
+}
+
+fn report(store: &Store, reference: &ModelReference, shown: &str) -> Result<Report, Failure> {
     let Some(report) = store.report(reference)? else {
         let message = format!("{shown} has no report, so where its search was cut is not known");
         return Err(Failure::new(ErrorCode::NotFound, message));
     };
-    let report: Report = serde_json::from_value(report).map_err(|error| {
+    serde_json::from_value(report).map_err(|error| {
         Failure::new(
             ErrorCode::Unsupported,
             format!("the report of {shown} can't be read by this loquat: {error}"),
         )
-    })?;
-    Ok(report.cuts)
+    })
 }
 
 /// The resources that a version was trained from.
@@ -68,18 +79,22 @@ pub(crate) fn resources(record: &VersionRecord, shown: &str) -> Result<(Dataset,
         let message = format!("{shown} was {}, so how to train it is not known", record.outcome);
         return Err(Failure::new(ErrorCode::Invalid, message));
     }
-    let source = SourceText { path: PathBuf::from(format!("{shown}.yaml")), text: record.resource.clone() };
-    let unreadable = || {
-        let message = format!(
-            "the resources of {shown} can't be read by this loquat: use loquat {}",
-            record.code_version
-        );
-        Failure::new(ErrorCode::Unsupported, message)
-    };
-    let resources = loquat_spec::parse(&[source]).map_err(|_| unreadable())?;
+    let resources = parsed(record, shown)?;
+    let unreadable = || unreadable(record, shown);
     let dataset = resources.datasets.into_iter().next().ok_or_else(unreadable)?;
     let training = resources.trainings.into_iter().next().ok_or_else(unreadable)?;
     Ok((dataset.value, training.value))
+}
+
+fn parsed(record: &VersionRecord, shown: &str) -> Result<Resources, Failure> {
+    let source = SourceText { path: PathBuf::from(format!("{shown}.yaml")), text: record.resource.clone() };
+    loquat_spec::parse(&[source]).map_err(|_| unreadable(record, shown))
+}
+
+fn unreadable(record: &VersionRecord, shown: &str) -> Failure {
+    let message =
+        format!("the resources of {shown} can't be read by this loquat: use loquat {}", record.code_version);
+    Failure::new(ErrorCode::Unsupported, message)
 }
 
 fn require_same_data(record: &VersionRecord, table: &Table, shown: &str) -> Result<(), Failure> {
@@ -114,6 +129,7 @@ fn train_again(
         table,
         run_dir: scratch.path().join("run"),
         backbones: backbones::find(context, &context.global.dir, training)?,
+        origins: past.origins,
         cache_dir: Some(cache_folder(&context.global.dir)),
         store: &store,
         threads: context.threads_for(training.threads),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use loquat_data::Table;
 use loquat_spec::{Dataset, ErrorCode, Located, ModelReference, Name, Resources, Selector, Training};
 use loquat_store::{Store, VersionRecord};
-use loquat_train::{Backbone, Cancel, Outcome, Request, Trained};
+use loquat_train::{Backbone, Cancel, Origins, Outcome, Request, Trained};
 
 use super::cascade;
 use crate::arguments::Train;
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::inputs::{self, CODE_VERSION, Decision};
 use crate::interrupt::Interrupt;
 use crate::progress::TrainingProgress;
-use crate::{backbones, findings, imports, output, resources, stores, table};
+use crate::{backbones, findings, imports, origins, output, resources, stores, table};
 
 /// What to train of a folder, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,6 +58,7 @@ struct Job<'a> {
     resource: &'a str,
     table: &'a Table,
     backbones: &'a [Backbone],
+    origins: &'a Origins,
 }
 
 /// Trains what the plan says and gives the tables read.
@@ -89,11 +90,16 @@ pub(crate) fn train_folder(
             let table = table::load_for_folds(context, source.folder, &dataset.value, folds)?;
             tables.insert(name.clone(), checked(context, source.folder, table)?);
         }
-        let resource = inputs::resource_text(dataset, located);
+        let datasets = &source.resources.datasets;
+        let texts = origins::unlabelled(training, datasets);
+        let resource = inputs::resource_text(dataset, texts, located);
         let backbones = backbones::find(context, source.folder, training)?;
-        let job = Job { training, resource: &resource, table: &tables[&name], backbones: &backbones };
-        let hash = loquat_train::inputs_hash(training, &backbones, &job.table.hash, CODE_VERSION);
-        let decision = inputs::decide(&store, (training, &backbones), &hash)?;
+        let named = (training, &dataset.value);
+        let origins = origins::find(context, source.folder, named, (datasets, &store))?;
+        let table = &tables[&name];
+        let job = Job { training, resource: &resource, table, backbones: &backbones, origins: &origins };
+        let hash = loquat_train::inputs_hash(training, (&backbones, &origins), &table.hash, CODE_VERSION);
+        let decision = inputs::decide(&store, (training, &backbones, &origins), &hash)?;
         if skip(&decision, training, plan)? {
             continue;
         }
@@ -144,6 +150,7 @@ fn train_one(
         table: job.table,
         run_dir: run_dir.clone(),
         backbones: job.backbones.to_vec(),
+        origins: job.origins.clone(),
         cache_dir: Some(context::cache_folder(folder)),
         store,
         threads: context.threads_for(job.training.threads),
@@ -221,7 +228,7 @@ pub(super) fn dataset_of<'a>(
 }
 
 /// The table, with a line on what its checks found; errors end the command.
-fn checked(context: &Context, folder: &Path, table: Table) -> Result<Table, Failure> {
+pub(crate) fn checked(context: &Context, folder: &Path, table: Table) -> Result<Table, Failure> {
     if table.has_errors() {
         findings::say(&table.findings, context.style.stderr);
         return Err(Failure::new(

@@ -172,7 +172,7 @@ fn read_model(context: &mut Context<'_>, text: &str) -> Option<ModelReference> {
     read_reference(context, "spec.model", text)
 }
 
-fn read_reference(context: &mut Context<'_>, field: &str, text: &str) -> Option<ModelReference> {
+pub(crate) fn read_reference(context: &mut Context<'_>, field: &str, text: &str) -> Option<ModelReference> {
     let near = as_name(text.split([':', '@']).next().unwrap_or(text));
     let remedy = format!("write {near}@champion or {near}:1");
     context.read(field, text.parse::<ModelReference>(), &remedy)

@@ -88,7 +88,7 @@ pub(crate) fn validate(
     }
     let agreement = spec.agreement.as_deref().unwrap_or("98%");
     let agreement = context.read("spec.agreement", Share::parse(agreement), "write for example 98%")?;
-    let dataset = spec.dataset.as_deref().and_then(|text| read_dataset(context, text, tasks));
+    let dataset = spec.dataset.as_deref().and_then(|text| read_dataset(context, "spec.dataset", text, tasks));
     Some(Model {
         name: name?,
         task: spec.task?,

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::{Document, read_name};
+use super::endpoint::read_reference;
 use super::model::{is_onnx, read_source};
 use crate::problem::{Context, INVALID_VALUE, NOT_YET_SUPPORTED, UNKNOWN_RESOURCE, nearest, suggestion};
 use crate::resource::training::{Constraints, Family, Promote, Search, Training};
-use crate::{Bytes, Metric, ModelSource, Name, Span, Task};
+use crate::{Bytes, Metric, ModelReference, ModelSource, Name, Span, Task};
 
 const TRAINED: &str = "supported: text-classification, multi-label-classification, language-identification, \
                        token-classification, text-pair-classification";
@@ -44,11 +45,17 @@ pub(crate) struct TrainingSpec {
     /// The search tells which is best; each adds its time. Training from scratch, without a backbone, is not yet supported.
     #[schemars(extend("examples" = [["hf://sentence-transformers/all-MiniLM-L6-v2", "./my-encoder"]]))]
     backbones: Option<Vec<String>>,
-    /// A Dataset with text only, to adapt to before training. Not yet supported.
+    /// A Dataset whose texts, without their labels, help encoders: the first backbone is trained to fill gaps in them before
+    /// anything else, and the search tells whether that helps; with a `teacher`, its answers to them are learned. Set it where
+    /// there is much more text of the kind than labels.
     unlabelled: Option<String>,
-    /// A model version to distil from. Not yet supported.
+    /// A registered version, `name@alias` or `name:version`, with the same labels. What is fine-tuned is then a student of a
+    /// third of its backbone's layers, at least two, which learns the teacher's probabilities besides the labels. Set it to
+    /// get a faster model for few points.
     teacher: Option<String>,
-    /// Whether to cut the vocabulary to the Dataset's languages. Not yet supported.
+    /// Whether the artifact of an encoder leaves out the pieces that texts in the scripts of the Dataset's `languages` and of its
+    /// rows never need. Answers to such texts stay the same; the report says of how many held-out rows. Turn it on for a
+    /// smaller artifact, above all with a multilingual backbone.
     trim_vocabulary: Option<bool>,
     /// What a candidate must not exceed on this machine. Set it when the model has to fit a small machine or a deadline.
     constraints: Option<ConstraintsSpec>,
@@ -161,12 +168,16 @@ pub(crate) fn validate(
 ) -> Option<Training> {
     let name = document.name(context);
     let spec = document.spec.as_ref()?;
-    let dataset = spec.dataset.as_deref().and_then(|text| read_dataset(context, text, tasks));
+    let dataset = spec.dataset.as_deref();
+    let dataset = dataset.and_then(|text| read_dataset(context, "spec.dataset", text, tasks));
     let task = dataset.as_ref().and_then(|name| tasks.get(name.as_str()).copied().flatten());
     let metric = task.and_then(|task| spec.metric(context, task));
     spec.refuse_later(context);
     let search = spec.search.clone().unwrap_or_default().validate(context);
     let backbones = spec.backbones(context, &search);
+    let unlabelled = spec.unlabelled(context, &search, tasks);
+    let teacher = spec.teacher(context, &search, task);
+    spec.check_trimming(context, &search);
     let constraints = spec.constraints.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
     Some(Training {
         name: name?,
@@ -175,6 +186,9 @@ pub(crate) fn validate(
         folds: spec.cross_validation.as_ref().map_or_else(five, |raw| raw.folds),
         search,
         backbones,
+        unlabelled,
+        teacher,
+        trim_vocabulary: spec.trim_vocabulary == Some(true),
         constraints,
         calibration: spec.calibration,
         threads: spec.resources.as_ref().and_then(|raw| raw.threads),
@@ -210,16 +224,6 @@ impl TrainingSpec {
     }
 
     fn refuse_later(&self, context: &mut Context<'_>) {
-        let fields = [
-            ("spec.unlabelled", self.unlabelled.is_some()),
-            ("spec.teacher", self.teacher.is_some()),
-            ("spec.trimVocabulary", self.trim_vocabulary == Some(true)),
-        ];
-        for (field, present) in fields {
-            if present {
-                context.later_field(field, "remove it; training learns from the data set alone");
-            }
-        }
         if let Some(gpu) = self.resources.as_ref().and_then(|raw| raw.gpu)
             && gpu > 0
         {
@@ -269,6 +273,69 @@ impl TrainingSpec {
     }
 }
 
+impl TrainingSpec {
+    fn unlabelled(&self, context: &mut Context<'_>, search: &Search, tasks: &Tasks) -> Option<Name> {
+        const FIELD: &str = "spec.unlabelled";
+        let name = read_dataset(context, FIELD, self.unlabelled.as_deref()?, tasks)?;
+        needs_encoders(context, FIELD, search, "no family of the search learns from unlabelled texts");
+        if self.dataset.as_deref() == Some(name.as_str()) {
+            let message = "these texts are those of spec.dataset";
+            context.value(FIELD, INVALID_VALUE, message, "name another Dataset, or remove the field");
+        }
+        let named = self.backbones.as_ref().map_or(0, Vec::len);
+        if self.teacher.is_none() && named == MOST_BACKBONES {
+            let message = format!("the adapted backbone is one too many beside {named} others");
+            context.value(FIELD, INVALID_VALUE, message, "remove a backbone, or the field");
+        }
+        Some(name)
+    }
+
+    fn teacher(
+        &self,
+        context: &mut Context<'_>,
+        search: &Search,
+        task: Option<Task>,
+    ) -> Option<ModelReference> {
+        const FIELD: &str = "spec.teacher";
+        let teacher = read_reference(context, FIELD, self.teacher.as_deref()?)?;
+        needs_encoders(context, FIELD, search, "no family of the search has students");
+        let labels_texts = [
+            Task::TextClassification,
+            Task::MultiLabelClassification,
+            Task::LanguageIdentification,
+            Task::TextPairClassification,
+        ];
+        if let Some(other) = task.filter(|task| !labels_texts.contains(task)) {
+            let found = format!("a teacher for {}", other.as_str());
+            context.later_value(FIELD, found, "remove it; students label whole texts");
+        }
+        Some(teacher)
+    }
+
+    fn check_trimming(&self, context: &mut Context<'_>, search: &Search) {
+        if self.trim_vocabulary == Some(true) {
+            needs_encoders(
+                context,
+                "spec.trimVocabulary",
+                search,
+                "no family of the search has a vocabulary of pieces",
+            );
+        }
+    }
+}
+
+/// Reports a field that says something of encoders where the search has none.
+fn needs_encoders(context: &mut Context<'_>, field: &str, search: &Search, message: &str) {
+    if !search.families.contains(&Family::Encoder) {
+        context.key(
+            field,
+            INVALID_VALUE,
+            message,
+            "add encoder to spec.search.families, or remove the field",
+        );
+    }
+}
+
 impl SearchSpec {
     fn validate(self, context: &mut Context<'_>) -> Search {
         for (index, family) in self.families.iter().enumerate() {
@@ -308,10 +375,14 @@ impl TrainingSpec {
     }
 }
 
-/// Reads `spec.dataset`, the name of a data set that must be there.
-pub(crate) fn read_dataset(context: &mut Context<'_>, text: &str, tasks: &Tasks) -> Option<Name> {
-    const FIELD: &str = "spec.dataset";
-    let name = read_name(context, FIELD, text)?;
+/// Reads the name of a data set that must be there.
+pub(crate) fn read_dataset(
+    context: &mut Context<'_>,
+    field: &str,
+    text: &str,
+    tasks: &Tasks,
+) -> Option<Name> {
+    let name = read_name(context, field, text)?;
     if tasks.contains_key(name.as_str()) {
         return Some(name);
     }
@@ -325,7 +396,7 @@ pub(crate) fn read_dataset(context: &mut Context<'_>, text: &str, tasks: &Tasks)
         Some(near) => format!("did you mean {near:?}?"),
         None => "add a Dataset of that name, or name one that exists".to_owned(),
     };
-    context.value(FIELD, UNKNOWN_RESOURCE, message, remedy);
+    context.value(field, UNKNOWN_RESOURCE, message, remedy);
     None
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Bytes, Metric, ModelSource, Name};
+use crate::{Bytes, Metric, ModelReference, ModelSource, Name};
 
 /// A validated `Training`.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,12 @@ pub struct Training {
     pub search: Search,
     /// What encoders start from; not empty where the search has encoders.
     pub backbones: Vec<ModelSource>,
+    /// A data set whose texts help without their labels.
+    pub unlabelled: Option<Name>,
+    /// The version to distil from.
+    pub teacher: Option<ModelReference>,
+    /// Whether an encoder's artifact keeps only the vocabulary that its languages need.
+    pub trim_vocabulary: bool,
     /// What a candidate must not exceed on this machine.
     pub constraints: Constraints,
     /// Whether probabilities are calibrated.

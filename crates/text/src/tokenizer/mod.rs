@@ -10,8 +10,10 @@ mod sentencepiece;
 mod template;
 #[expect(clippy::module_inception, reason = "the folder holds the parts of the one type")]
 mod tokenizer;
+mod trim;
 mod wordpiece;
 
 pub use encoding::{Encoding, Pieces};
 pub use error::TokenizerError;
 pub use tokenizer::Tokenizer;
+pub use trim::Trimmed;

@@ -31,7 +31,7 @@ pub(crate) fn export(
     let fitted = config.fit(problem, &problem.pool, part.seed).map_err(TrainError::from)?;
     let (mut weights, mut bias) = fitted.unscaled();
     calibrate(&part.calibration, &mut weights, &mut bias);
-    let backbone = &run.request.backbones[config.backbone];
+    let backbone = run.start(config.backbone)?;
     let checkpoint = Checkpoint::open(&backbone.folder).map_err(TrainError::from)?;
     let labels = manifest.labels.clone();
     if problem.tagging.is_some() {

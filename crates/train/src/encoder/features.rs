@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::backbone::{Backbone, Loaded};
-use super::words;
+use super::{starts, words};
 use crate::error::{Halt, TrainError};
 use crate::request::sha256;
 use crate::run::Run;
@@ -44,15 +44,16 @@ impl Features {
 
 /// Computes the features under every backbone of the run, or reads them where they were kept. Test rows stay sealed.
 pub(crate) fn prepare(run: &Run<'_>) -> Result<(), Halt> {
-    let (named, given) = (run.problem.backbones, run.request.backbones.len());
+    let (named, given) = (run.request.training.backbones.len(), run.request.backbones.len());
     if named != given {
         return Err(TrainError::Backbones { named, given }.into());
     }
     if given == 0 || run.problem.features.get().is_some() {
         return Ok(());
     }
+    let starts = starts::prepare(run)?;
     let mut all = Vec::new();
-    for backbone in &run.request.backbones {
+    for backbone in run.starts.get_or_init(|| starts) {
         all.push(of_backbone(run, backbone)?);
     }
     // Only one thread comes here, so the cell is empty.
@@ -167,7 +168,7 @@ pub(super) fn passes(order: &[usize], lengths: &[usize]) -> Vec<Range<usize>> {
 }
 
 /// The numbers in `file` if it is whole: the last bytes are the hash of those before.
-fn read(file: &Path, length: usize) -> Option<Vec<f32>> {
+pub(super) fn read(file: &Path, length: usize) -> Option<Vec<f32>> {
     let bytes = std::fs::read(file).ok()?;
     let (numbers, digest) = bytes.split_at_checked(length * 4)?;
     if digest.len() != DIGEST || Sha256::digest(numbers)[..] != *digest {
@@ -177,7 +178,7 @@ fn read(file: &Path, length: usize) -> Option<Vec<f32>> {
 }
 
 /// Writes beside the place and renames, so that a killed run leaves nothing half.
-fn write(file: &Path, values: &[f32]) -> Result<(), TrainError> {
+pub(super) fn write(file: &Path, values: &[f32]) -> Result<(), TrainError> {
     let folder = file.parent().unwrap_or(file);
     std::fs::create_dir_all(folder).map_err(TrainError::file("create", folder))?;
     let mut bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();

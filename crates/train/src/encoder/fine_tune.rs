@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::backbone::Loaded;
 use super::export::calibrate;
 use super::head::HeadConfig;
+use super::student;
 use super::words::{parted, tokens};
 use crate::error::{Halt, TrainError};
 use crate::linear::{LinearError, Parameters};
@@ -28,8 +29,12 @@ use crate::tagging::Tagging;
 
 /// The solver's word.
 const SOLVER: &str = "fine-tune";
+/// The parameter that names a teacher.
+const TEACHER: &str = "teacher";
 const BATCH: usize = 32;
 const MOST_EPOCHS: usize = 10;
+/// The same of a student, whose epochs are cheap and whose teacher has always more to say.
+const MOST_EPOCHS_OF_A_STUDENT: usize = 30;
 /// Fewest epochs worth beginning.
 const LEAST_EPOCHS: usize = 2;
 const PATIENCE: usize = 3;
@@ -61,6 +66,8 @@ pub(crate) struct FineTuneConfig {
     pub(crate) head: HeadConfig,
     rate: f64,
     epochs: usize,
+    /// Whether a teacher is learned from.
+    taught: bool,
     seed: u64,
 }
 
@@ -86,6 +93,8 @@ struct Data {
     checkpoint: Checkpoint,
     examples: Examples,
     seen: Seen,
+    /// Texts of which only a teacher says something.
+    unlabelled: Vec<Example>,
 }
 
 /// An example for each row of the table that is trained on.
@@ -102,14 +111,15 @@ impl FineTuneConfig {
         let mut of_head = parameters.clone();
         of_head.insert("solver".to_owned(), parameters.get("head").cloned().unwrap_or(Value::Null));
         let head = HeadConfig::from_parameters(&of_head)?;
-        Ok(Self { head, rate: number("rate")?, epochs: number("epochs")? as usize, seed })
+        let taught = parameters.contains_key(TEACHER);
+        Ok(Self { head, rate: number("rate")?, epochs: number("epochs")? as usize, taught, seed })
     }
 
     /// A fine-tune that starts from the head `from`, as long as there is time for; `None` where there is too little.
     pub(crate) fn plan(run: &Run<'_>, from: &Parameters, seconds: f64) -> Result<Option<Parameters>, Halt> {
         let (mut parameters, epoch) = Self::timed(run, from, seconds.is_finite())?;
         if seconds.is_finite() {
-            let epochs = Self::epochs_in(seconds, epoch);
+            let epochs = Self::epochs_in(run, seconds, epoch);
             parameters.insert("epochs".to_owned(), json!(epochs));
             return Ok((epochs > 0).then_some(parameters));
         }
@@ -117,8 +127,8 @@ impl FineTuneConfig {
     }
 
     /// Epochs for which `seconds` suffice, where one costs `epoch` seconds; 0 where it is not worth to begin.
-    pub(crate) fn epochs_in(seconds: f64, epoch: f64) -> usize {
-        let epochs = ((seconds / Self::seconds_for(1, epoch)) as usize).min(MOST_EPOCHS);
+    pub(crate) fn epochs_in(run: &Run<'_>, seconds: f64, epoch: f64) -> usize {
+        let epochs = ((seconds / Self::seconds_for(1, epoch)) as usize).min(most_epochs(run));
         if epochs < LEAST_EPOCHS { 0 } else { epochs }
     }
 
@@ -142,7 +152,10 @@ impl FineTuneConfig {
         let solver = parameters.insert("solver".to_owned(), json!(SOLVER)).unwrap_or(Value::Null);
         parameters.insert("head".to_owned(), solver);
         parameters.insert("rate".to_owned(), json!(rate));
-        parameters.insert("epochs".to_owned(), json!(MOST_EPOCHS));
+        parameters.insert("epochs".to_owned(), json!(most_epochs(run)));
+        if let Some(teacher) = &run.request.origins.teacher {
+            parameters.insert(TEACHER.to_owned(), json!(teacher.name));
+        }
         let config = Self::from_parameters(&parameters, 0).map_err(TrainError::from)?;
         // What can't be fine-tuned is refused here.
         let model = config.model(run, &data, &run.problem.pool)?;
@@ -167,7 +180,8 @@ impl FineTuneConfig {
         run.pool
             .install(|| plan.train(&mut model, &examples, (None, ""), &watch))
             .map_err(TrainError::from)?;
-        Ok(start.elapsed().as_secs_f64() * rows.len() as f64 / some.len().max(1) as f64)
+        let all = rows.len() + data.unlabelled.len();
+        Ok(start.elapsed().as_secs_f64() * all as f64 / some.len().max(1) as f64)
     }
 
     fn plan_of(&self, run: usize) -> FineTune {
@@ -178,7 +192,7 @@ impl FineTuneConfig {
             schedule: Schedule { rate: self.rate as f32, warm_up: 0.1 },
             optimiser: AdamW::default(),
             dropout: DROPOUT,
-            patience: PATIENCE,
+            patience: if self.taught { PATIENCE.max(self.epochs / 3) } else { PATIENCE },
             seed: self.seed,
             checkpoint_every: CHECKPOINT_EVERY,
         }
@@ -213,12 +227,13 @@ impl FineTuneConfig {
         };
         let (watched, learned): (Vec<usize>, Vec<usize>) = train.iter().copied().partition(is_watched);
         let mut model = self.model(run, &data, &learned)?;
-        run.request.progress.stage("fine-tuning", Some((self.epochs * learned.len().div_ceil(BATCH)) as u64));
+        let steps = data.steps(learned.len());
+        run.request.progress.stage("fine-tuning", Some((self.epochs * steps) as u64));
         let outcome =
             self.train(run, &mut model, (&data, &learned, &watched), (&key, "split", self.epochs))?;
         let margins = run.pool.install(|| data.margins(run, &model, eval));
         if !margins.iter().all(|margin| margin.is_finite()) {
-            let step = outcome.epochs.len() * learned.len().div_ceil(BATCH);
+            let step = outcome.epochs.len() * steps;
             return Err(TrainError::Nn(NnError::Diverged { step, what: "answer" }).into());
         }
         let tuned = Tuned { key, margins, taken: outcome.taken, seconds: start.elapsed().as_secs_f64() };
@@ -239,7 +254,8 @@ impl FineTuneConfig {
         std::fs::create_dir_all(parent).map_err(TrainError::file("create", parent))?;
         // Without rows to watch it is the last training, which a first request lets finish.
         let watch = Watching { run, rows: watched, data, ends: if watched.is_empty() { 2 } else { 1 } };
-        let examples = data.of(learned);
+        let mut examples = data.of(learned);
+        examples.extend_from_slice(&data.unlabelled);
         let plan = self.plan_of(epochs);
         let ended = run.pool.install(|| plan.train(model, &examples, (Some(&folder), key), &watch));
         ended.map_err(TrainError::from)?.ok_or(Halt::Cancelled)
@@ -258,7 +274,7 @@ impl FineTuneConfig {
             part.parameters.get("taken").and_then(Value::as_u64).unwrap_or(self.epochs as u64) as usize;
         let data = Data::new(run, self.head.backbone)?;
         let mut model = self.model(run, &data, &problem.pool)?;
-        run.request.progress.stage("refit", Some((taken * problem.pool.len().div_ceil(BATCH)) as u64));
+        run.request.progress.stage("refit", Some((taken * data.steps(problem.pool.len())) as u64));
         let key = self.key(run, &format!("final {taken}"));
         self.train(run, &mut model, (&data, &problem.pool, &[]), (&key, "final", taken))?;
         let (weights, bias) = model.head();
@@ -287,16 +303,14 @@ impl FineTuneConfig {
 }
 
 impl Data {
-    fn new(run: &Run<'_>, backbone: usize) -> Result<Self, TrainError> {
-        let given = run.request.backbones.len();
-        let named = run.request.training.backbones.len();
-        let backbone = run.request.backbones.get(backbone).ok_or(TrainError::Backbones { named, given })?;
+    fn new(run: &Run<'_>, backbone: usize) -> Result<Self, Halt> {
+        let backbone = run.start(backbone)?;
         let loaded = backbone.load(Kernels::detect())?;
         let problem = &run.problem;
-        let checkpoint = Checkpoint::open(&backbone.folder)?;
+        let checkpoint = Checkpoint::open(&backbone.folder).map_err(TrainError::from)?;
         if let Some(tagging) = &problem.tagging {
             let (examples, seen) = of_words(run, &loaded, tagging)?;
-            return Ok(Self { loaded, checkpoint, examples, seen });
+            return Ok(Self { loaded, checkpoint, examples, seen, unlabelled: Vec::new() });
         }
         let inputs: Vec<Input> = problem.pool.iter().map(|row| problem.input(*row)).collect();
         let texts: Vec<(&str, Option<&str>)> =
@@ -308,9 +322,16 @@ impl Data {
         for (row, encoding) in problem.pool.iter().zip(encodings) {
             let (labels, weight) = (problem.labels()[*row].clone(), problem.table.rows[*row].weight);
             let (ids, type_ids) = (encoding.ids, encoding.type_ids);
-            examples[*row] = Some(Example { ids, type_ids, labels, words: Vec::new(), weight });
+            examples[*row] = Some(Example { ids, type_ids, labels, words: Vec::new(), weight, taught: None });
         }
-        Ok(Self { checkpoint, loaded, examples, seen: Vec::new() })
+        let mut unlabelled = Vec::new();
+        if let Some(teacher) = &run.request.origins.teacher {
+            for (row, taught) in problem.pool.iter().zip(student::lessons(run, teacher)?) {
+                examples[*row].iter_mut().for_each(|example| example.taught = Some(taught.clone()));
+            }
+            unlabelled = student::unlabelled(run, teacher, &loaded)?;
+        }
+        Ok(Self { checkpoint, loaded, examples, seen: Vec::new(), unlabelled })
     }
 
     /// The model's margins of `rows`; a word without a token is outside of all spans.
@@ -326,6 +347,11 @@ impl Data {
         let words = rows.iter().flat_map(|row| &self.seen[*row]);
         let margins = words.map(|seen| if *seen { known.next() } else { None });
         margins.flat_map(|margins| margins.unwrap_or(&outside)).copied().collect()
+    }
+
+    /// Steps of an epoch on so many rows.
+    fn steps(&self, rows: usize) -> usize {
+        (rows + self.unlabelled.len()).div_ceil(BATCH)
     }
 
     /// The examples of rows that are trained on.
@@ -348,7 +374,7 @@ fn of_words(run: &Run<'_>, loaded: &Loaded, tagging: &Tagging) -> Result<(Exampl
         seen[*row] = tokens.firsts.iter().map(Option::is_some).collect();
         let (ids, type_ids) = (tokens.encoding.ids, tokens.encoding.type_ids);
         let weight = run.problem.table.rows[*row].weight;
-        examples[*row] = Some(Example { ids, type_ids, labels, words, weight });
+        examples[*row] = Some(Example { ids, type_ids, labels, words, weight, taught: None });
     }
     Ok((examples, seen))
 }
@@ -372,6 +398,10 @@ impl Watch for Watching<'_, '_> {
         let margins = || self.data.margins(self.run, model, self.rows);
         (!self.rows.is_empty()).then(|| self.run.problem.fold_utility(self.rows, &margins()))
     }
+}
+
+fn most_epochs(run: &Run<'_>) -> usize {
+    if run.request.origins.teacher.is_some() { MOST_EPOCHS_OF_A_STUDENT } else { MOST_EPOCHS }
 }
 
 fn place(run: &Run<'_>, name: &str) -> PathBuf {

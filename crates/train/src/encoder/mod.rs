@@ -4,15 +4,21 @@
 //! classifier on them and costs seconds. The backbone of the best is then fine-tuned as a whole. The artifact holds the
 //! backbone with the classifier in the place of its head.
 
+mod adaptation;
 mod backbone;
 mod export;
 mod features;
 mod fine_tune;
 mod head;
+mod starts;
+mod student;
 mod words;
 
+pub(crate) use adaptation::adaptation_report;
 pub use backbone::Backbone;
 pub(crate) use export::export;
 pub(crate) use features::{Features, digest, prepare};
 pub(crate) use fine_tune::{FineTuneConfig, is_fine_tune, leaves_heads};
 pub(crate) use head::{HeadConfig, MULTI, SINGLE, first_guesses, is_head, space};
+pub(crate) use starts::adapts;
+pub(crate) use student::agreement;

@@ -2,6 +2,7 @@
 
 mod encoders;
 mod line;
+mod origins;
 mod page;
 mod pairs;
 mod support;

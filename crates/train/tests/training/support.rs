@@ -7,7 +7,7 @@ use std::time::Duration;
 use loquat_data::{Input, Location, Part, Row, Table, text_key};
 use loquat_spec::{Constraints, Family, Metric, Name, Promote, Search, Task, Training};
 use loquat_store::Store;
-use loquat_train::{Cancel, Progress, Request, Silent, TrainError, Trained, train};
+use loquat_train::{Cancel, Origins, Progress, Request, Silent, TrainError, Trained, train};
 
 pub(crate) const WORDS: [&str; 40] = [
     "stone", "river", "cloud", "paper", "green", "quick", "table", "horse", "light", "sound", "field",
@@ -118,6 +118,9 @@ pub(crate) fn training(trials: usize) -> Training {
         folds: 3,
         search: Search { families: vec![Family::Linear], trials, timeout: None, seed: 17 },
         backbones: Vec::new(),
+        unlabelled: None,
+        teacher: None,
+        trim_vocabulary: false,
         constraints: Constraints::default(),
         calibration: true,
         threads: None,
@@ -158,6 +161,7 @@ impl Place {
             table,
             run_dir: self.run_dir(),
             backbones: Vec::new(),
+            origins: Origins::default(),
             cache_dir: Some(self.folder.path().join("cache")),
             store: &self.store,
             threads: 2,
