@@ -8,7 +8,9 @@ use loquat_models::{Checkpoint, PackedBatch, Tensor};
 
 use crate::bert::Bert;
 use crate::dropout::Dropout;
+use crate::embedder::spread;
 use crate::error::NnError;
+use crate::learner::Learner;
 use crate::linear::Linear;
 use crate::loss::Targets;
 use crate::parameter::Parameter;
@@ -47,7 +49,7 @@ pub struct LabelledWord {
 
 impl Example {
     /// Rows of logits: one, or one a word.
-    pub(crate) fn rows(&self, read: Read) -> usize {
+    fn rows(&self, read: Read) -> usize {
         if read == Read::Words { self.words.len() } else { 1 }
     }
 }
@@ -69,7 +71,7 @@ pub struct TextClassifier {
     head: Linear,
     /// What shapes of words add to logits, `[rows, labels]`.
     shapes: Option<Parameter>,
-    pub(crate) read: Read,
+    read: Read,
     targets: Targets,
 }
 
@@ -173,17 +175,6 @@ impl TextClassifier {
         logits
     }
 
-    /// Adds the gradients of `examples` to those of the parameters, and gives the sum of their losses, each times its
-    /// weight.
-    pub(crate) fn learn(&mut self, examples: &[&Example], pass: Pass) -> f64 {
-        let mut loss = 0.0;
-        for (own, number) in passes(examples, |example| example.ids.len()).into_iter().zip(0..) {
-            let seed = mix(pass.seed, &[number]);
-            loss += self.learn_pass(own, Pass { seed, ..pass });
-        }
-        loss
-    }
-
     fn learn_pass(&mut self, examples: &[&Example], pass: Pass) -> f64 {
         let (kernels, hidden, labels) = (self.kernels, self.trunk.hidden(), self.head.weight.rows());
         let dropout = Dropout { share: pass.dropout, seed: pass.seed };
@@ -249,40 +240,15 @@ impl TextClassifier {
     /// The gradients of the states, from those of the states that are classified.
     fn spread(&self, (batch, examples): (&PackedBatch, &[&Example]), taken: &[f32]) -> Vec<f32> {
         let hidden = self.trunk.hidden();
-        let mut states = vec![0.0; batch.tokens() * hidden];
         let Read::Pooled(pooling) = self.read else {
+            let mut states = vec![0.0; batch.tokens() * hidden];
             for (token, gradient) in token_places(batch, examples).zip(taken.chunks_exact(hidden)) {
                 let state = &mut states[token * hidden..][..hidden];
                 state.iter_mut().zip(gradient).for_each(|(state, gradient)| *state += gradient);
             }
             return states;
         };
-        for (range, gradient) in batch.ranges().zip(taken.chunks_exact(hidden)) {
-            let (tokens, factor) = match pooling {
-                Pooling::First => (range.start..range.start + 1, 1.0),
-                _ => (range.clone(), 1.0 / range.len() as f32),
-            };
-            for row in states[tokens.start * hidden..tokens.end * hidden].chunks_exact_mut(hidden) {
-                row.iter_mut().zip(gradient).for_each(|(row, gradient)| *row = gradient * factor);
-            }
-        }
-        states
-    }
-
-    /// Packs the weights as they are now, which every pass reads.
-    pub(crate) fn pack(&mut self) {
-        self.trunk.pack(self.kernels);
-        self.head.pack(self.kernels);
-    }
-
-    /// Every parameter, always in the same order.
-    pub(crate) fn parameters(&self) -> Vec<&Parameter> {
-        self.trunk.parameters().into_iter().chain(self.head.parameters()).chain(&self.shapes).collect()
-    }
-
-    pub(crate) fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        let own = self.trunk.parameters_mut().into_iter().chain(self.head.parameters_mut());
-        own.chain(&mut self.shapes).collect()
+        spread(pooling, batch, taken, hidden)
     }
 
     /// The tensors of the trunk as they are now, under their names in the checkpoint.
@@ -303,6 +269,45 @@ impl TextClassifier {
     }
 }
 
+impl Learner for TextClassifier {
+    type Example = Example;
+
+    fn length(example: &Example) -> usize {
+        example.ids.len()
+    }
+
+    fn weight(example: &Example) -> f32 {
+        example.weight
+    }
+
+    fn total(&self, batch: &[&Example]) -> f32 {
+        batch.iter().map(|example| example.weight * example.rows(self.read) as f32).sum()
+    }
+
+    fn learn(&mut self, batch: &[&Example], pass: Pass) -> f64 {
+        let mut loss = 0.0;
+        for (own, number) in passes(batch, |example| example.ids.len()).into_iter().zip(0..) {
+            let seed = mix(pass.seed, &[number]);
+            loss += self.learn_pass(own, Pass { seed, ..pass });
+        }
+        loss
+    }
+
+    fn pack(&mut self) {
+        self.trunk.pack(self.kernels);
+        self.head.pack(self.kernels);
+    }
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.trunk.parameters().into_iter().chain(self.head.parameters()).chain(&self.shapes).collect()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        let own = self.trunk.parameters_mut().into_iter().chain(self.head.parameters_mut());
+        own.chain(&mut self.shapes).collect()
+    }
+}
+
 /// Places of the first tokens of all words in the batch.
 fn token_places<'e>(
     batch: &'e PackedBatch,
@@ -315,7 +320,7 @@ fn token_places<'e>(
 }
 
 /// Cuts `items` in order into parts of at most [`PASS`] tokens, or of one item.
-fn passes<T>(items: &[T], tokens: impl Fn(&T) -> usize) -> Vec<&[T]> {
+pub(crate) fn passes<T>(items: &[T], tokens: impl Fn(&T) -> usize) -> Vec<&[T]> {
     let mut passes = Vec::new();
     let (mut first, mut held) = (0, 0);
     for (place, item) in items.iter().enumerate() {

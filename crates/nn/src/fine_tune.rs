@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::adamw::AdamW;
 use crate::batches::batches;
 use crate::classifier::{Example, Pass, TextClassifier};
+use crate::embedder::{TextEmbedder, TextPair};
 use crate::error::NnError;
+use crate::learner::Learner;
 use crate::random::mix;
 use crate::schedule::Schedule;
 use crate::state::{Progress, State, Weights};
@@ -60,8 +62,8 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupt;
 
-/// Who watches a training.
-pub trait Watch {
+/// Who watches a training of a model.
+pub trait Watch<M = TextClassifier> {
     /// A step is done. To stop the training, give an error.
     ///
     /// # Errors
@@ -69,7 +71,7 @@ pub trait Watch {
     fn step(&self) -> Result<(), Interrupt>;
 
     /// The score of the model after an epoch, larger is better; `None` to keep the last weights.
-    fn score(&self, model: &TextClassifier) -> Option<f64>;
+    fn score(&self, model: &M) -> Option<f64>;
 }
 
 impl FineTune {
@@ -82,21 +84,45 @@ impl FineTune {
         &self,
         model: &mut TextClassifier,
         examples: &[Example],
-        (folder, key): (Option<&Path>, &str),
+        place: (Option<&Path>, &str),
         watch: &dyn Watch,
+    ) -> Result<Option<Outcome>, NnError> {
+        self.teach(model, examples, place, watch)
+    }
+
+    /// The same for a model that embeds texts, which learns from pairs of them.
+    ///
+    /// # Errors
+    /// As [`FineTune::train`].
+    pub fn contrast(
+        &self,
+        model: &mut TextEmbedder,
+        pairs: &[TextPair],
+        place: (Option<&Path>, &str),
+        watch: &dyn Watch<TextEmbedder>,
+    ) -> Result<Option<Outcome>, NnError> {
+        self.teach(model, pairs, place, watch)
+    }
+
+    fn teach<M: Learner>(
+        &self,
+        model: &mut M,
+        examples: &[M::Example],
+        (folder, key): (Option<&Path>, &str),
+        watch: &dyn Watch<M>,
     ) -> Result<Option<Outcome>, NnError> {
         let state = folder.map(State::new);
         let found = state.as_ref().and_then(|state| state.load(model, key));
         let fresh = || (Progress { key: key.to_owned(), ..Progress::default() }, None);
         let (mut progress, mut best) = found.unwrap_or_else(fresh);
-        let lengths: Vec<usize> = examples.iter().map(|example| example.ids.len()).collect();
-        let weight: f32 = examples.iter().map(|example| example.weight).sum();
+        let lengths: Vec<usize> = examples.iter().map(M::length).collect();
+        let weight: f32 = examples.iter().map(M::weight).sum();
         while progress.epochs.len() < self.run && !self.is_over(&progress.epochs) {
             let epoch = progress.epochs.len();
             let batches = batches(&lengths, self.batch, self.seed, epoch);
             for (place, batch) in batches.iter().enumerate().skip(progress.steps) {
                 let number = epoch * batches.len() + place + 1;
-                let own: Vec<&Example> = batch.iter().map(|place| &examples[*place]).collect();
+                let own: Vec<&M::Example> = batch.iter().map(|place| &examples[*place]).collect();
                 progress.loss += self.step(model, &own, (number, self.epochs * batches.len()))?;
                 progress.steps = place + 1;
                 if watch.step().is_err() {
@@ -128,14 +154,13 @@ impl FineTune {
     }
 
     /// One step; gives the sum of the losses of its examples.
-    fn step(
+    fn step<M: Learner>(
         &self,
-        model: &mut TextClassifier,
-        examples: &[&Example],
+        model: &mut M,
+        examples: &[&M::Example],
         (number, steps): (usize, usize),
     ) -> Result<f64, NnError> {
-        let weight = |example: &&Example| example.weight * example.rows(model.read) as f32;
-        let total = examples.iter().map(weight).sum::<f32>().max(f32::MIN_POSITIVE);
+        let total = model.total(examples).max(f32::MIN_POSITIVE);
         let seed = mix(self.seed, &[MASKS, number as u64]);
         let loss = model.learn(examples, Pass { dropout: self.dropout, seed, total });
         if !loss.is_finite() {
@@ -165,7 +190,7 @@ fn best_of(epochs: &[Epoch]) -> usize {
     best.map_or(0, |(number, _)| number)
 }
 
-fn weights(model: &TextClassifier) -> Weights {
+fn weights<M: Learner>(model: &M) -> Weights {
     model.parameters().into_iter().map(|one| one.values.clone()).collect()
 }
 

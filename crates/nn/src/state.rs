@@ -7,9 +7,9 @@ use loquat_models::{Checkpoint, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::classifier::TextClassifier;
 use crate::error::NnError;
 use crate::fine_tune::Epoch;
+use crate::learner::Learner;
 
 /// Form of the checkpoint; one of another form is not believed.
 const FORMAT: u32 = 1;
@@ -46,9 +46,9 @@ impl<'p> State<'p> {
     }
 
     /// Writes the checkpoint beside the last one and puts it in its place.
-    pub(crate) fn save(
+    pub(crate) fn save<M: Learner>(
         &self,
-        model: &TextClassifier,
+        model: &M,
         best: Option<&Weights>,
         progress: &Progress,
     ) -> Result<(), NnError> {
@@ -73,7 +73,7 @@ impl<'p> State<'p> {
 
     /// Brings `model` to the checkpoint of the training that `key` identifies; `None` where there is no such, or where it is
     /// damaged, and `model` is as it was.
-    pub(crate) fn load(&self, model: &mut TextClassifier, key: &str) -> Option<(Progress, Option<Weights>)> {
+    pub(crate) fn load<M: Learner>(&self, model: &mut M, key: &str) -> Option<(Progress, Option<Weights>)> {
         let checkpoint = Checkpoint::open(self.folder).ok()?;
         let progress: Progress = serde_json::from_value(checkpoint.config().get(PROGRESS)?.clone()).ok()?;
         if progress.format != FORMAT || progress.key != key {
