@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::few_shot::FewShotPlan;
 use crate::linear::Parameters;
 
 /// How much of the nested cross-validation is attempted.
@@ -37,6 +38,9 @@ pub struct Cuts {
     /// The fine-tune that was tried, as its trial's parameters say it; its epochs follow from the time that was left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fine_tune: Option<Parameters>,
+    /// The contrastive fine-tune that was tried where rows are few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot: Option<FewShotPlan>,
     /// Set when the user ended the search: the configuration refitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,

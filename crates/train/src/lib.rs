@@ -16,10 +16,12 @@ mod cancel;
 mod cascade;
 mod compare;
 mod cuts;
+mod embedding;
 mod encoder;
 mod error;
 mod evaluate;
 mod families;
+mod few_shot;
 mod folds;
 mod grid;
 mod halving;
@@ -28,6 +30,7 @@ mod inspection;
 mod journal;
 mod languages;
 mod learning_curve;
+mod likeness;
 mod linear;
 mod markdown;
 mod metrics;
@@ -58,6 +61,7 @@ pub use compare::{Change, ChangedRow, Comparison, Contender, McNemar, MetricPair
 pub use cuts::{Cuts, Plan, Stopped};
 pub use encoder::Backbone;
 pub use error::TrainError;
+pub use few_shot::FewShotPlan;
 pub use grid::{Grid, evaluate_grid};
 pub use progress::{Progress, Silent};
 pub use report::{

@@ -7,12 +7,15 @@
 mod backbone;
 mod export;
 mod features;
+mod few_shot;
 mod fine_tune;
 mod head;
 mod words;
 
 pub use backbone::Backbone;
+pub(crate) use backbone::Loaded;
 pub(crate) use export::export;
-pub(crate) use features::{Features, digest, prepare};
+pub(crate) use features::{Features, Text, compute, digest, prepare};
+pub(crate) use few_shot::{FewShotConfig, FewTexts, has_few_rows};
 pub(crate) use fine_tune::{FineTuneConfig, is_fine_tune, leaves_heads};
 pub(crate) use head::{HeadConfig, MULTI, SINGLE, first_guesses, is_head, space};
