@@ -10,6 +10,7 @@ use crate::DataError;
 pub(crate) enum InputColumns {
     Text(usize),
     Pair { premise: usize, hypothesis: usize },
+    Alike { first: usize, second: usize, negative: Option<usize>, score: Option<usize> },
     Tokens { tokens: usize, tags: usize },
     Spans { text: usize, spans: usize },
 }
@@ -51,9 +52,7 @@ pub(crate) struct Layout {
 }
 
 const SUPPORTED: &str = "text-classification, multi-label-classification, language-identification, \
-                         token-classification, text-pair-classification, and embedding of texts alone";
-/// Columns of embedding data that is not texts alone.
-const FORMS_TO_COME: [&str; 6] = ["text_a", "text_b", "score", "query", "positive", "negative"];
+                         token-classification, text-pair-classification and embedding";
 
 struct Builder<'a> {
     dataset: &'a Dataset,
@@ -101,13 +100,27 @@ impl Builder<'_> {
                 let (tokens, tags) = (self.needed("tokens"), self.needed("tags"));
                 (InputColumns::Tokens { tokens, tags }, LabelColumn::InInput)
             }
-            Task::Embedding if FORMS_TO_COME.iter().all(|role| self.dataset.columns.get(role).is_none()) => {
-                (InputColumns::Text(self.needed("text")), LabelColumn::Unlabelled)
-            }
-            Task::ZeroShotClassification | Task::Embedding | Task::Translation => {
+            Task::Embedding => (self.embedded(), LabelColumn::Unlabelled),
+            Task::ZeroShotClassification | Task::Translation => {
                 return Err(DataError::UnsupportedTask { task: task.as_str(), supported: SUPPORTED });
             }
         })
+    }
+}
+
+impl Builder<'_> {
+    /// The texts of embedding data: one, two that are as alike as a score says, or a query with what answers it.
+    fn embedded(&mut self) -> InputColumns {
+        let names = |role| self.dataset.columns.get(role).is_some();
+        if names("query") {
+            let (first, second) = (self.needed("query"), self.needed("positive"));
+            return InputColumns::Alike { first, second, negative: self.optional("negative"), score: None };
+        }
+        if names("text_a") {
+            let (first, second) = (self.needed("text_a"), self.needed("text_b"));
+            return InputColumns::Alike { first, second, negative: None, score: self.optional("score") };
+        }
+        InputColumns::Text(self.needed("text"))
     }
 }
 
@@ -161,4 +174,5 @@ impl Layout {
 }
 
 /// Roles whose absence leaves rows without input.
-pub(crate) const INPUT_ROLES: &[&str] = &["text", "premise", "hypothesis", "tokens", "tags", "spans"];
+pub(crate) const INPUT_ROLES: &[&str] =
+    &["text", "premise", "hypothesis", "text_a", "text_b", "query", "positive", "tokens", "tags", "spans"];

@@ -105,6 +105,7 @@ fn entry(layout: &Layout, file: &PlannedFile, number: usize, record: Record) -> 
     let text = match draft.input {
         Input::Text(text) | Input::Spans { text, .. } => text,
         Input::Pair { premise, .. } => premise,
+        Input::Alike { first, .. } => first,
         Input::Tokens { .. } => String::new(),
     };
     let labels = is_labelled.then_some(draft.labels);

@@ -105,6 +105,12 @@ impl Extractor<'_> {
                 let (premise, hypothesis) = (self.text(premise, object)?, self.text(hypothesis, object)?);
                 (Input::Pair { premise, hypothesis }, labels)
             }
+            InputColumns::Alike { first, second, negative, score } => {
+                let score = score.map(|role| self.score(role, object)).transpose()?;
+                let negative = negative.and_then(|role| self.negative(role, object)).transpose()?;
+                let (first, second) = (self.text(first, object)?, self.text(second, object)?);
+                (Input::Alike { first, second, negative, score }, labels)
+            }
             InputColumns::Tokens { tokens, tags } => self.tokens(tokens, tags, object)?,
             InputColumns::Spans { text, spans } => self.spans(text, spans, object)?,
         })
@@ -120,6 +126,28 @@ impl Extractor<'_> {
                 Ok(text)
             }
             Some(other) => Err(self.wrong_type(role, type_name(other), "text")),
+        }
+    }
+
+    /// How alike two texts are; a row without it is one without a label.
+    fn score(&self, role: usize, object: &Map<String, Value>) -> Extracted<f32> {
+        let Some(value) = self.layout.value(role, object) else { return Err(Outcome::Unlabelled) };
+        let score = match value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) if text.trim().is_empty() => return Err(Outcome::Unlabelled),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let score = score.map(|score| score as f32).filter(|score| score.is_finite());
+        score.ok_or_else(|| self.wrong_type(role, type_name(value), "a number"))
+    }
+
+    /// The text of a role that a row may lack.
+    fn negative(&self, role: usize, object: &mut Map<String, Value>) -> Option<Extracted<String>> {
+        match self.text(role, object) {
+            Err(Outcome::Empty) => None,
+            Ok(text) if text.trim().is_empty() => None,
+            text => Some(text),
         }
     }
 
@@ -332,7 +360,7 @@ fn key(input: &Input) -> Option<u64> {
     let text = match input {
         Input::Text(text) | Input::Spans { text, .. } => normalised(text),
         Input::Tokens { tokens, .. } => normalised(&tokens.join(" ")),
-        Input::Pair { premise, hypothesis } => {
+        Input::Pair { premise, hypothesis } | Input::Alike { first: premise, second: hypothesis, .. } => {
             let (premise, hypothesis) = (normalised(premise), normalised(hypothesis));
             if premise.is_empty() || hypothesis.is_empty() {
                 return None;

@@ -63,6 +63,7 @@ impl Glance {
         let texts: Vec<&str> = match input {
             Input::Text(text) | Input::Spans { text, .. } => vec![text],
             Input::Pair { premise, hypothesis } => vec![premise, hypothesis],
+            Input::Alike { first, second, .. } => vec![first, second],
             Input::Tokens { tokens, .. } => {
                 joined = tokens.join(" ");
                 vec![&joined]
@@ -135,7 +136,8 @@ fn pair(input: &Input) -> (u64, bool) {
 fn says(input: &Input) -> u64 {
     let mut hasher = Sha256::new();
     match input {
-        Input::Text(_) | Input::Pair { .. } => return 0,
+        Input::Text(_) | Input::Pair { .. } | Input::Alike { score: None, .. } => return 0,
+        Input::Alike { score: Some(score), .. } => hasher.update(score.to_le_bytes()),
         Input::Tokens { tags, .. } => tags.iter().for_each(|tag| hasher.update(format!("{tag}\n"))),
         Input::Spans { spans, .. } => spans
             .iter()
@@ -172,7 +174,7 @@ fn has_cut_spans(text: &str, spans: &[LabelledSpan]) -> bool {
 fn entities(input: &Input) -> Vec<(String, String)> {
     let mut found = Vec::new();
     match input {
-        Input::Text(_) | Input::Pair { .. } => {}
+        Input::Text(_) | Input::Pair { .. } | Input::Alike { .. } => {}
         Input::Tokens { tokens, tags } => {
             let mut before = None;
             for (token, tag) in tokens.iter().zip(tags) {

@@ -55,6 +55,11 @@ impl Mending {
                 self.text(layout.column(premise), object, changes);
                 self.text(layout.column(hypothesis), object, changes);
             }
+            InputColumns::Alike { first, second, negative, .. } => {
+                for role in [Some(first), Some(second), negative].into_iter().flatten() {
+                    self.text(layout.column(role), object, changes);
+                }
+            }
             InputColumns::Tokens { tags, .. } => self.tags(layout.column(tags), object, changes),
             InputColumns::Spans { text, spans } => {
                 self.spans((layout.column(text), layout.column(spans)), object, changes);

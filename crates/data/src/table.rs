@@ -78,6 +78,17 @@ pub enum Input {
         /// The second text.
         hypothesis: String,
     },
+    /// Two texts to be embedded.
+    Alike {
+        /// The first text, or the query.
+        first: String,
+        /// The second text, or what answers the query.
+        second: String,
+        /// A text that does not belong to the first.
+        negative: Option<String>,
+        /// How alike the two are; `None`: they belong together.
+        score: Option<f32>,
+    },
     /// Tokens with their tags (BIO), equally many.
     Tokens {
         /// The tokens.
@@ -106,22 +117,24 @@ pub struct LabelledSpan {
 }
 
 impl Input {
-    /// The text, or the hypothesis, or `""` for tokens.
+    /// The text, or the second of two, or `""` for tokens.
     pub(crate) fn last_text(&self) -> &str {
         match self {
             Self::Text(text) | Self::Spans { text, .. } => text,
             Self::Pair { hypothesis, .. } => hypothesis,
+            Self::Alike { second, .. } => second,
             Self::Tokens { .. } => "",
         }
     }
 }
 
 impl Row {
-    /// The text, or the premise, or `""` for tokens.
+    /// The text, or the first of two, or `""` for tokens.
     pub fn text(&self) -> &str {
         match &self.input {
             Input::Text(text) | Input::Spans { text, .. } => text,
             Input::Pair { premise, .. } => premise,
+            Input::Alike { first, .. } => first,
             Input::Tokens { .. } => "",
         }
     }
@@ -169,6 +182,13 @@ impl Table {
             Input::Pair { premise, hypothesis } => {
                 hasher.text(premise);
                 hasher.text(hypothesis);
+            }
+            Input::Alike { first, second, negative, score } => {
+                hasher.text(first);
+                hasher.text(second);
+                hasher.optional(negative.as_deref());
+                hasher.count(usize::from(score.is_some()));
+                hasher.0.update(score.unwrap_or_default().to_le_bytes());
             }
             Input::Tokens { tokens, tags } => {
                 hasher.count(tokens.len());

@@ -6,7 +6,7 @@ mod support;
 use loquat_data::{DataError, Input, LoadOptions, load};
 use loquat_spec::Task;
 use serde_json::json;
-use support::{Folder, dataset, found, load_rows};
+use support::{Folder, columns, dataset, found, load_rows};
 
 #[test]
 fn labels_are_read_as_lists_and_as_delimited_text() {
@@ -46,6 +46,56 @@ fn pairs_and_sentences_are_read() {
     let table = folder.load(&dataset(Task::TokenClassification, "a.conll"));
     assert_eq!((table.labels.as_slice(), table.rows.len()), (&["LOC".to_owned()][..], 2));
     assert_eq!((table.rows[1].location.line, table.rows[1].labels.len()), (4, 0));
+}
+
+#[test]
+fn pairs_to_embed_are_read_with_scores_or_negatives() {
+    let rows = [
+        json!({"a": "x y", "b": "z", "s": 4.5}),
+        json!({"a": "x", "b": "y z", "s": "2"}),
+        json!({"a": "x", "b": "z", "s": null}),
+        json!({"a": "x", "b": "w", "s": "much"}),
+        json!({"a": " ", "b": "z", "s": 1}),
+        json!({"a": "x Y", "b": "z", "s": 1}),
+    ];
+    let scored = columns(&[("text_a", "a"), ("text_b", "b"), ("score", "s")]);
+    let table = load_rows(&rows, 0, |dataset| {
+        dataset.task = Task::Embedding;
+        dataset.columns = scored.clone();
+    });
+    let scores: Vec<Option<f32>> = table
+        .rows
+        .iter()
+        .map(|row| match &row.input {
+            Input::Alike { score, .. } => *score,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(scores, [Some(4.5), Some(2.0), Some(1.0)]);
+    let of = |check| found(&table, check).iter().flat_map(|finding| finding.rows.clone()).collect::<Vec<_>>();
+    assert_eq!((of("wrong-type"), of("empty-row"), of("missing-label")), (vec![3], vec![4], vec![2]));
+    // The same pair with another score says two things of one.
+    assert_eq!(of("label-conflict"), [0, 5]);
+
+    let rows = [
+        json!({"q": "x", "p": "y", "n": "z"}),
+        json!({"q": "x", "p": "w", "n": ""}),
+        json!({"q": "x", "p": null, "n": "z"}),
+    ];
+    let asked = columns(&[("query", "q"), ("positive", "p"), ("negative", "n")]);
+    let table = load_rows(&rows, 0, |dataset| {
+        dataset.task = Task::Embedding;
+        dataset.columns = asked.clone();
+    });
+    let negatives: Vec<Option<&str>> = table
+        .rows
+        .iter()
+        .map(|row| match &row.input {
+            Input::Alike { negative, score: None, .. } => negative.as_deref(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(negatives, [Some("z"), None]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use loquat_models::{Checkpoint, PackedBatch, Tensor};
 use crate::bert::Bert;
 use crate::distillation::Taught;
 use crate::dropout::Dropout;
+use crate::embedder::spread;
 use crate::error::NnError;
 use crate::learner::Learner;
 use crate::linear::Linear;
@@ -242,24 +243,15 @@ impl TextClassifier {
     /// The gradients of the states, from those of the states that are classified.
     fn spread(&self, (batch, examples): (&PackedBatch, &[&Example]), taken: &[f32]) -> Vec<f32> {
         let hidden = self.trunk.hidden();
-        let mut states = vec![0.0; batch.tokens() * hidden];
         let Read::Pooled(pooling) = self.read else {
+            let mut states = vec![0.0; batch.tokens() * hidden];
             for (token, gradient) in token_places(batch, examples).zip(taken.chunks_exact(hidden)) {
                 let state = &mut states[token * hidden..][..hidden];
                 state.iter_mut().zip(gradient).for_each(|(state, gradient)| *state += gradient);
             }
             return states;
         };
-        for (range, gradient) in batch.ranges().zip(taken.chunks_exact(hidden)) {
-            let (tokens, factor) = match pooling {
-                Pooling::First => (range.start..range.start + 1, 1.0),
-                _ => (range.clone(), 1.0 / range.len() as f32),
-            };
-            for row in states[tokens.start * hidden..tokens.end * hidden].chunks_exact_mut(hidden) {
-                row.iter_mut().zip(gradient).for_each(|(row, gradient)| *row = gradient * factor);
-            }
-        }
-        states
+        spread(pooling, batch, taken, hidden)
     }
 
     /// The tensors of the trunk as they are now, under their names in the checkpoint.

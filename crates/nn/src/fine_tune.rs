@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::adamw::AdamW;
 use crate::batches::batches;
 use crate::classifier::{Example, Pass, TextClassifier};
+use crate::embedder::{TextEmbedder, TextPair};
 use crate::error::NnError;
 use crate::learner::Learner;
 use crate::random::mix;
@@ -87,6 +88,20 @@ impl FineTune {
         watch: &dyn Watch,
     ) -> Result<Option<Outcome>, NnError> {
         self.teach(model, examples, place, watch)
+    }
+
+    /// The same for a model that embeds texts, which learns from pairs of them.
+    ///
+    /// # Errors
+    /// As [`FineTune::train`].
+    pub fn contrast(
+        &self,
+        model: &mut TextEmbedder,
+        pairs: &[TextPair],
+        place: (Option<&Path>, &str),
+        watch: &dyn Watch<TextEmbedder>,
+    ) -> Result<Option<Outcome>, NnError> {
+        self.teach(model, pairs, place, watch)
     }
 
     /// Trains a model of any kind.

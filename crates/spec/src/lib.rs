@@ -38,7 +38,7 @@ pub use resource::model::{Model, ModelServer, ModelSource, Precision};
 pub use resource::training::{Constraints, Family, Promote, Search, Training};
 pub use schema::{API_VERSION, KINDS, LATER_KINDS, combined_schema, schema};
 pub use starter::starter;
-pub use task::{Metric, Task};
+pub use task::{Metric, PairData, Task};
 pub use wire::{
     Entity, Explanation, LabelScore, PredictParameters, PredictRequest, PredictResponse, Prediction,
 };

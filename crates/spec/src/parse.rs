@@ -13,7 +13,7 @@ use crate::problem::{
     WRONG_TYPE, suggestion,
 };
 use crate::raw::Document;
-use crate::raw::dataset::{self, DatasetSpec, task_of};
+use crate::raw::dataset::{self, DatasetSpec, known};
 use crate::raw::endpoint::{self, EndpointSpec};
 use crate::raw::model::{self, ModelSpec};
 use crate::raw::training::{self, Tasks, TrainingSpec};
@@ -280,13 +280,13 @@ impl<'f> Reader<'f> {
     /// A word that is no metric at all was found before the task was known; this names the metrics of the task.
     fn narrow_metric(&mut self, read: &Read, raw: &Document<TrainingSpec>, tasks: &Tasks) {
         let dataset = raw.spec.as_ref().and_then(TrainingSpec::dataset_name);
-        let task = dataset.and_then(|name| tasks.get(name).copied().flatten());
+        let known = dataset.and_then(|name| tasks.get(name).copied().flatten());
         let metric = read.root.entry("spec").and_then(|spec| spec.value.text("metric"));
-        let (Some(task), Some(metric)) = (task, metric) else { return };
+        let (Some(known), Some(metric)) = (known, metric) else { return };
         let place = read.root.value_place("spec.metric");
         for (file, _, problem) in &mut self.problems {
             if *file == read.file && problem.place == place && problem.check == INVALID_VALUE {
-                (problem.message, problem.remedy) = training::unfit_metric(metric, task);
+                (problem.message, problem.remedy) = training::unfit_metric(metric, known);
             }
         }
     }
@@ -295,8 +295,8 @@ impl<'f> Reader<'f> {
     fn check_defaults(&mut self, documents: &[Read], resources: &Resources) {
         let tasks = tasks(documents);
         let trained = resources.trainings.iter().filter_map(|training| {
-            let task = tasks.get(training.value.dataset.as_str()).copied().flatten()?;
-            Some((training.value.name.as_str(), task))
+            let known = tasks.get(training.value.dataset.as_str()).copied().flatten()?;
+            Some((training.value.name.as_str(), known.task))
         });
         let imported = resources.models.iter().map(|model| (model.value.name.as_str(), model.value.task));
         let task_of_model: BTreeMap<&str, Task> = trained.chain(imported).collect();
@@ -364,12 +364,12 @@ impl Read {
 fn tasks(documents: &[Read]) -> Tasks {
     let mut tasks = Tasks::new();
     for read in documents.iter().filter(|read| read.kind == "Dataset") {
-        let task = match &read.raw {
-            Raw::Dataset(raw) => task_of(raw),
+        let known = match &read.raw {
+            Raw::Dataset(raw) => known(raw),
             _ => None,
         };
         if let Some(name) = read.name() {
-            tasks.entry(name.to_owned()).or_insert(task);
+            tasks.entry(name.to_owned()).or_insert(known);
         }
     }
     tasks

@@ -60,8 +60,28 @@ impl Task {
             Self::LanguageIdentification | Self::TextPairClassification => &[Accuracy, MacroF1, LogLoss],
             Self::TokenClassification => &[EntityF1, EntityPrecision, EntityRecall, TokenAccuracy],
             Self::ZeroShotClassification => &[],
-            Self::Embedding => &[Spearman, RecallAt10, NdcgAt10],
+            Self::Embedding => &[Spearman, Pearson, NdcgAt10, RecallAt10, RecallAt1, MrrAt10],
             Self::Translation => &[Chrf, Bleu, Ter],
+        }
+    }
+}
+
+/// What rows of pairs of texts say of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairData {
+    /// How alike the two texts are.
+    Scored,
+    /// That they belong together.
+    Together,
+}
+
+impl PairData {
+    /// The metrics of an embedding on such rows, the default first.
+    pub fn metrics(self) -> &'static [Metric] {
+        use Metric::*;
+        match self {
+            Self::Scored => &[Spearman, Pearson],
+            Self::Together => &[NdcgAt10, RecallAt10, RecallAt1, MrrAt10],
         }
     }
 }
@@ -82,8 +102,13 @@ pub enum Metric {
     EntityRecall,
     TokenAccuracy,
     Spearman,
+    Pearson,
+    #[serde(rename = "recall-at-1")]
+    RecallAt1,
     #[serde(rename = "recall-at-10")]
     RecallAt10,
+    #[serde(rename = "mrr-at-10")]
+    MrrAt10,
     #[serde(rename = "ndcg-at-10")]
     NdcgAt10,
     Chrf,
@@ -106,7 +131,10 @@ impl Metric {
             Self::EntityRecall => "entity-recall",
             Self::TokenAccuracy => "token-accuracy",
             Self::Spearman => "spearman",
+            Self::Pearson => "pearson",
+            Self::RecallAt1 => "recall-at-1",
             Self::RecallAt10 => "recall-at-10",
+            Self::MrrAt10 => "mrr-at-10",
             Self::NdcgAt10 => "ndcg-at-10",
             Self::Chrf => "chrf",
             Self::Bleu => "bleu",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use loquat_spec::{
-    Bytes, Family, Format, Metric, ModelReference, ModelServer, ModelSource, Name, Precision, Promote,
-    Requests, Resources, Severity, Share, SourceText, Split, SplitPart, Task, ZeroShot, parse,
+    Bytes, Family, Format, Metric, ModelReference, ModelServer, ModelSource, Name, PairData, Precision,
+    Promote, Requests, Resources, Severity, Share, SourceText, Split, SplitPart, Task, ZeroShot, parse,
     to_yaml_endpoint,
 };
 
@@ -125,6 +125,31 @@ fn training_defaults_are_those_of_the_documentation() {
     assert_eq!(read.promote, Promote::IfBetter);
     assert!(read.calibration);
     assert_eq!(read.threads, None);
+}
+
+#[test]
+fn pairs_to_embed_are_scored_by_what_their_rows_say() {
+    let read = |columns: &str| {
+        let file = SourceText {
+            path: "r.yaml".into(),
+            text: format!(
+                "apiVersion: loquat.dev/v1alpha1\nkind: Dataset\nmetadata: {{ name: d }}\nspec: {{ task: embedding, source: {{ path: a }}, \
+                 columns: {{ {columns} }} }}\n---\napiVersion: loquat.dev/v1alpha1\nkind: Training\nmetadata: {{ name: d }}\nspec: {{ dataset: d, \
+                 search: {{ families: [encoder] }}, backbones: [./a] }}\n"
+            ),
+        };
+        let resources = parse(&[file]).unwrap();
+        (resources.datasets[0].value.columns.pair_data(), resources.trainings[0].value.metric)
+    };
+    let cases = [
+        ("text_a: a, text_b: b, score: s", PairData::Scored, Metric::Spearman),
+        ("text_a: a, text_b: b", PairData::Together, Metric::NdcgAt10),
+        ("query: q, positive: p", PairData::Together, Metric::NdcgAt10),
+        ("query: q, positive: p, negative: n", PairData::Together, Metric::NdcgAt10),
+    ];
+    for (columns, data, metric) in cases {
+        assert_eq!(read(columns), (Some(data), metric), "{columns}");
+    }
 }
 
 #[test]

@@ -266,13 +266,13 @@ fn fields_of_a_dataset() {
             says: &["listed twice"],
         },
         Case {
-            name: "pairs to embed",
+            name: "pairs to embed of two forms, and half of one",
             text: resource(
                 "Dataset",
-                "  task: embedding\n  source: { path: a }\n  columns: { text_a: a, text_b: b, score: s }\n",
+                "  task: embedding\n  source: { path: a }\n  columns: { text_a: a, query: q, score: s }\n",
             ),
-            found: &["7:3 not-yet-supported spec.columns"],
-            says: &["name the column of the text alone"],
+            found: &["7:3 missing-field spec.columns", "7:25 unknown-field spec.columns.query"],
+            says: &["add text_b", "it takes text_a, text_b, score"],
         },
         Case {
             name: "languages of a translation",
@@ -481,9 +481,24 @@ fn fields_of_a_training() {
         },
         Case {
             name: "a task that is not trained yet",
-            text: training_on("embedding", ""),
-            found: &["10:12 not-yet-supported spec.dataset"],
-            says: &["embedding", "supported: text-classification"],
+            text: training_on("zero-shot-classification", ""),
+            found: &["4:15 invalid-value spec.task", "10:12 not-yet-supported spec.dataset"],
+            says: &["zero-shot-classification", "supported: text-classification"],
+        },
+        Case {
+            name: "an embedding of texts alone",
+            text: training_on("embedding", "  search: { families: [encoder] }\n  backbones: [./a]\n"),
+            found: &["10:12 invalid-value spec.dataset"],
+            says: &["learned from pairs of texts", "text_a and text_b"],
+        },
+        Case {
+            name: "an embedding of pairs without scores by another family and metric",
+            text: training_on(
+                "embedding, columns: { query: q, positive: p }",
+                "  metric: spearman\n  search: { families: [linear] }\n",
+            ),
+            found: &["11:11 invalid-value spec.metric", "12:13 invalid-value spec.search.families"],
+            says: &["embedding on pairs without scores; allowed: ndcg-at-10", "families: [encoder]"],
         },
         Case {
             name: "a flawed data set is no missing one",

@@ -147,9 +147,13 @@ pub(crate) fn build(run: &Run<'_>, recipe: &Recipe, folder: &Path) -> Result<(),
             }
         }
     }
-    // Golden outputs come from the artifact as it is read back, so that they prove what serving will load.
+    seal(folder, golden_inputs(run))
+}
+
+/// Adds golden examples of `inputs` to the artifact in `folder`. Their outputs come from the artifact as it is read back, so
+/// that they prove what serving will load.
+pub(crate) fn seal(folder: &Path, inputs: Vec<Input>) -> Result<(), Halt> {
     let saved = Pipeline::load(folder)?;
-    let inputs = golden_inputs(run);
     let scores = saved.outputs(&inputs, 1)?;
     let golden =
         |(input, scores): (Input, Vec<f32>)| Golden { input: input.text, second: input.second, scores };
@@ -201,7 +205,7 @@ fn is_entailment(label: &str) -> bool {
 }
 
 /// Short training texts, of different labels as far as possible.
-fn golden_inputs(run: &Run<'_>) -> Vec<Input> {
+pub(crate) fn golden_inputs(run: &Run<'_>) -> Vec<Input> {
     let problem = &run.problem;
     let text = |row: usize| problem.text(row);
     let fits = |row: &usize| GOLDEN_LENGTH.contains(&text(*row).chars().count());
@@ -224,7 +228,7 @@ fn golden_inputs(run: &Run<'_>) -> Vec<Input> {
 }
 
 /// Size, memory and speed of the artifact in `folder`, on one thread.
-fn measure(run: &Run<'_>, folder: &Path) -> Result<Cost, TrainError> {
+pub(crate) fn measure(run: &Run<'_>, folder: &Path) -> Result<Cost, TrainError> {
     let problem = &run.problem;
     let model = Pipeline::load(folder)?;
     let inputs: Vec<Input> =
@@ -258,7 +262,7 @@ pub(crate) fn folder_bytes(folder: &Path) -> Result<u64, TrainError> {
     Ok(sum)
 }
 
-fn exceeded(constraints: &Constraints, cost: &Cost) -> Vec<String> {
+pub(crate) fn exceeded(constraints: &Constraints, cost: &Cost) -> Vec<String> {
     let mut exceeds = Vec::new();
     if let Some(limit) = constraints.artifact.filter(|limit| cost.artifact_bytes > limit.0) {
         exceeds.push(format!("artifact: {} bytes of {}", cost.artifact_bytes, limit.0));

@@ -39,11 +39,22 @@ const NOT_SHOWN: &[&str] = &["personal-data"];
 /// Shortest texts of each step of length, in characters.
 const LENGTHS: [usize; 6] = [0, 20, 50, 100, 200, 500];
 
-/// The report with everything that is known before there is a model.
+/// The report of a search with everything that is known before there is a model.
 pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cuts) -> Report {
-    let problem = &run.problem;
     let best =
         search.trials.iter().filter(|trial| trial.is_complete()).filter_map(Trial::mean).reduce(f64::max);
+    Report {
+        outer: outer_report(run, outer, cuts),
+        best_search: best.map(|best| utility(run.problem.metric, best)),
+        search_seconds: search.seconds,
+        notes: notes(run, search, outer, cuts),
+        ..bare(run, &search.trials, cuts)
+    }
+}
+
+/// A report of trials, of which nothing was cross-validated.
+pub(crate) fn bare(run: &Run<'_>, trials: &[Trial], cuts: &Cuts) -> Report {
+    let problem = &run.problem;
     let refit_on = if problem.has_development() { "train+development" } else { "train" };
     Report {
         format_version: Report::FORMAT_VERSION.to_owned(),
@@ -53,8 +64,8 @@ pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cu
         metric: problem.metric,
         outcome: Outcome::Failed,
         test: None,
-        outer: outer_report(run, outer, cuts),
-        best_search: best.map(|best| utility(problem.metric, best)),
+        outer: OuterReport::default(),
+        best_search: None,
         optimism_gap: None,
         baseline: None,
         baselines: Vec::new(),
@@ -62,7 +73,7 @@ pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cu
         per_class: Vec::new(),
         per_language: Vec::new(),
         per_length: Vec::new(),
-        trials: search.trials.iter().map(|trial| trial_report(problem, trial)).collect(),
+        trials: trials.iter().map(|trial| trial_report(problem, trial)).collect(),
         chosen: Vec::new(),
         calibration: Default::default(),
         inspection: None,
@@ -76,12 +87,12 @@ pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cu
         cost: None,
         pareto: Vec::new(),
         seconds: run.elapsed(),
-        search_seconds: search.seconds,
+        search_seconds: 0.0,
         seed: run.seed(),
         refit_on: refit_on.to_owned(),
         cuts: cuts.clone(),
         promotion: None,
-        notes: notes(run, search, outer, cuts),
+        notes: Vec::new(),
         provenance: None,
     }
 }

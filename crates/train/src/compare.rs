@@ -193,7 +193,7 @@ pub fn compare(
         metric: problem.metric,
         rows: problem.test.len(),
         difference: Score { value: found.value, low: found.low, high: found.high },
-        metrics: table.task.metrics().iter().map(pair).collect(),
+        metrics: problem.metrics().iter().map(pair).collect(),
         mcnemar,
         changed,
         notes: notes([left, right], table),

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::few_shot::FewShotPlan;
 use crate::linear::Parameters;
 
 /// How much of the nested cross-validation is attempted.
@@ -40,6 +41,9 @@ pub struct Cuts {
     /// Unlabelled texts that the backbone was adapted to, repetitions included; as many as there was time for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptation: Option<usize>,
+    /// The contrastive fine-tune that was tried where rows are few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot: Option<FewShotPlan>,
     /// Set when the user ended the search: the configuration refitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,

@@ -58,6 +58,14 @@ pub enum TrainError {
         /// Folds wanted.
         folds: usize,
     },
+    /// Too few pairs to hold anything out.
+    #[error(
+        "{pairs} pairs to train on leave too few to learn from or to hold out; give some dozens at least"
+    )]
+    TooFewPairs {
+        /// Pairs to train on.
+        pairs: usize,
+    },
     /// Another process trains in the same folder.
     #[error("{path} is in use by another training; wait for it or end it", path = path.display())]
     Busy {
@@ -117,6 +125,7 @@ impl TrainError {
         match self {
             Self::Task { .. } => ErrorCode::Unsupported,
             Self::TooFewRows { .. }
+            | Self::TooFewPairs { .. }
             | Self::Replay { .. }
             | Self::NothingToCompare
             | Self::Tokenizer { .. }

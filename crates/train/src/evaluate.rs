@@ -8,6 +8,7 @@ use loquat_infer::{InferError, Input, Pipeline};
 use loquat_spec::{Entity, Metric, PredictParameters, Prediction};
 
 use crate::bootstrap::{Clusters, interval};
+use crate::embedding;
 use crate::error::TrainError;
 use crate::journal::Record;
 use crate::metrics::Answers;
@@ -33,6 +34,10 @@ pub(crate) struct Measured {
 pub(crate) fn measure(run: &Run<'_>, pipeline: &Pipeline) -> Result<Measured, InferError> {
     let problem = &run.problem;
     let threads = run.pool.current_num_threads();
+    if problem.pairs.is_some() {
+        let answers = run.pool.install(|| embedding::answers(problem, pipeline, threads))?;
+        return Ok(Measured { rows: problem.test.clone(), answers, probabilities: Vec::new() });
+    }
     if let Some(tagging) = &problem.tagging {
         let answers = run.pool.install(|| spans(problem, tagging, (pipeline, threads)))?;
         return Ok(Measured { rows: problem.test.clone(), answers, probabilities: Vec::new() });
@@ -56,6 +61,9 @@ pub(crate) fn foreign(
     pipeline: &Pipeline,
     threads: usize,
 ) -> Result<Answers, InferError> {
+    if problem.pairs.is_some() {
+        return embedding::answers(problem, pipeline, threads);
+    }
     if let Some(tagging) = &problem.tagging {
         return spans(problem, tagging, (pipeline, threads));
     }
@@ -106,7 +114,7 @@ fn spans(
 /// Scores with intervals, with and without leaked rows, and a note of the look.
 pub(crate) fn report(run: &Run<'_>, measured: &Measured) -> Result<TestReport, TrainError> {
     let problem = &run.problem;
-    let metrics = problem.table.task.metrics();
+    let metrics = problem.metrics();
     let clusters = clusters(problem, &measured.rows);
     let mut report = scores(run, &measured.answers, metrics, &clusters);
     let leaked = |place: usize| problem.table.rows[measured.rows[place]].leaked;

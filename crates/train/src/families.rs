@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use loquat_spec::Family;
 
+use crate::embedding;
 use crate::encoder;
 use crate::linear::{self, Dimension, Domain, Parameters};
 use crate::problem::Problem;
@@ -20,7 +21,8 @@ type Solvers = LazyLock<Vec<&'static str>>;
 
 /// The family that a trial's parameters belong to.
 pub(crate) fn family(parameters: &Parameters) -> Family {
-    if encoder::is_head(parameters) || encoder::is_fine_tune(parameters) {
+    if encoder::is_head(parameters) || encoder::is_fine_tune(parameters) || embedding::is_untuned(parameters)
+    {
         Family::Encoder
     } else {
         Family::Linear

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cuts::Plan;
 use crate::error::TrainError;
+use crate::few_shot::FewShotPlan;
 use crate::linear::Parameters;
 
 /// Format of the journal. 1.0: the first. Journals of another format are started over.
@@ -39,6 +40,8 @@ pub(crate) enum Record {
     Adaptation { examples: usize, elapsed: f64 },
     /// What is fine-tuned, and for how long; nothing where there was no time.
     FineTune { parameters: Option<Parameters>, elapsed: f64 },
+    /// How a contrastive fine-tune of few rows is scored; nothing where there was no time.
+    FewShot { plan: Option<FewShotPlan>, elapsed: f64 },
     /// The test split was looked at.
     TestLook { rows: usize, metric: String, value: f64, elapsed: f64 },
     /// The run ended normally; the next one starts over.
@@ -86,6 +89,8 @@ pub(crate) struct Past {
     pub(crate) fine_tune: Option<Option<Parameters>>,
     /// Unlabelled texts adapted to, where that was decided.
     pub(crate) adaptation: Option<usize>,
+    /// The contrastive fine-tune that was planned, likewise.
+    pub(crate) few_shot: Option<Option<FewShotPlan>>,
     finished: bool,
 }
 
@@ -182,6 +187,10 @@ impl Past {
             }
             Record::FineTune { parameters, elapsed } => {
                 self.fine_tune = Some(parameters);
+                elapsed
+            }
+            Record::FewShot { plan, elapsed } => {
+                self.few_shot = Some(plan);
                 elapsed
             }
             Record::TestLook { elapsed, .. } => elapsed,

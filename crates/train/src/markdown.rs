@@ -1,6 +1,6 @@
 //! The report in Markdown.
 
-use loquat_spec::Severity;
+use loquat_spec::{Severity, Task};
 
 use crate::compare::{Change, Comparison};
 use crate::report::{Report, Score};
@@ -56,7 +56,13 @@ fn head(report: &Report) -> String {
 
 pub(crate) fn scores(report: &Report) -> String {
     let Some(test) = &report.test else {
-        return "## Test\n\nThere is no test split. The scores of the nested cross-validation below are the honest ones.\n".to_owned();
+        let instead = match report.task {
+            Task::Embedding => {
+                "The scores of the trials below are from the held-out pairs that chose among them."
+            }
+            _ => "The scores of the nested cross-validation below are the honest ones.",
+        };
+        return format!("## Test\n\nThere is no test split. {instead}\n");
     };
     let one = |(name, score): (&String, &Score)| {
         let clean = test.without_leaked.as_ref().and_then(|clean| clean.metrics.get(name));
@@ -87,6 +93,9 @@ pub(crate) fn scores(report: &Report) -> String {
 
 pub(crate) fn outer(report: &Report) -> String {
     let outer = &report.outer;
+    if report.task == Task::Embedding {
+        return String::new();
+    }
     let Some(mean) = outer.mean else {
         return "## Nested cross-validation\n\nNo outer fold was finished.\n".to_owned();
     };

@@ -8,6 +8,8 @@
 
 use loquat_spec::Metric;
 
+use crate::likeness::{self, Likeness};
+
 /// Probabilities below this count as this in `log-loss` (the spacing of `f32` at 1, as scikit-learn does for
 /// `f32`).
 pub(crate) const SMALLEST_PROBABILITY: f64 = f32::EPSILON as f64;
@@ -29,6 +31,8 @@ pub(crate) struct Answers {
     pub(crate) scores: Vec<Vec<f32>>,
     /// Tokens of each row that have their true tag, and all; empty for other labels.
     pub(crate) tokens: Vec<(u32, u32)>,
+    /// What each row gave where rows are pairs of texts and have no labels.
+    pub(crate) likeness: Vec<Likeness>,
 }
 
 /// Precision, recall, F1 and support of one label.
@@ -50,10 +54,17 @@ pub(crate) struct Tally {
     rows: u64,
     loss: f64,
     tokens: (u64, u64),
+    likeness: Vec<Likeness>,
     multi_label: bool,
 }
 
 impl Answers {
+    /// Answers to rows that are pairs of texts.
+    pub(crate) fn of_pairs(likeness: Vec<Likeness>) -> Self {
+        let none = vec![Vec::new(); likeness.len()];
+        Self { truth: none.clone(), predicted: none, likeness, ..Self::default() }
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.truth.len()
@@ -86,6 +97,7 @@ impl Answers {
             losses: of(&self.losses, &rows),
             scores: of(&self.scores, &rows),
             tokens: of(&self.tokens, &rows),
+            likeness: of(&self.likeness, &rows),
         }
     }
 
@@ -115,6 +127,7 @@ impl Tally {
             rows: 0,
             loss: 0.0,
             tokens: (0, 0),
+            likeness: Vec::new(),
             multi_label: answers.multi_label,
         }
     }
@@ -133,6 +146,7 @@ impl Tally {
         self.loss += answers.losses.get(row).copied().unwrap_or(0.0);
         let (right, all) = answers.tokens.get(row).copied().unwrap_or_default();
         self.tokens = (self.tokens.0 + u64::from(right), self.tokens.1 + u64::from(all));
+        self.likeness.extend(answers.likeness.get(row));
     }
 
     pub(crate) fn value(&self, metric: Metric) -> f64 {
@@ -148,6 +162,7 @@ impl Tally {
             }
             Metric::Accuracy | Metric::ExactMatch => ratio(self.exact as f64, self.rows as f64),
             Metric::LogLoss => ratio(self.loss, self.rows as f64),
+            _ if !self.likeness.is_empty() => likeness::value(&self.likeness, metric),
             // The remaining metrics belong to tasks that `Request` refuses before any row is scored.
             _ => f64::NAN,
         }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use loquat_data::{Input, Part, Row, Table};
 use loquat_models::{Calibration, Decoding, pair_text};
-use loquat_spec::{Family, Metric, Task, Training};
+use loquat_spec::{Family, Metric, PairData, Task, Training};
 
 use crate::calibrate::{self, Margins};
 use crate::encoder::{Features, HeadConfig, adapts, is_head};
@@ -18,7 +18,7 @@ use crate::metrics::{Answers, row_loss, utility};
 use crate::tagging::{CrfConfig, Tagging, is_crf, outside};
 use crate::thresholds::{self, Probabilities};
 
-const SUPPORTED: &str = "text-classification, multi-label-classification, language-identification, token-classification, text-pair-classification";
+const SUPPORTED: &str = "text-classification, multi-label-classification, language-identification, token-classification, text-pair-classification, embedding of pairs";
 
 /// What is trained on what, and how it is scored.
 pub(crate) struct Problem<'a> {
@@ -29,6 +29,8 @@ pub(crate) struct Problem<'a> {
     pub(crate) classes: usize,
     /// Rows as words with labels, where words are labelled.
     pub(crate) tagging: Option<Tagging>,
+    /// What rows say of pairs of texts, where an embedding is trained.
+    pub(crate) pairs: Option<PairData>,
     /// Rows to train on: training and development together.
     pub(crate) pool: Vec<usize>,
     pub(crate) test: Vec<usize>,
@@ -62,7 +64,8 @@ impl<'a> Problem<'a> {
             Task::TokenClassification,
             Task::TextPairClassification,
         ];
-        if !supported.contains(&table.task) {
+        let pairs = if table.task == Task::Embedding { pair_data(&table.rows) } else { None };
+        if !supported.contains(&table.task) && pairs.is_none() {
             return Err(TrainError::Task { task: table.task, supported: SUPPORTED });
         }
         let multi_label = table.task == Task::MultiLabelClassification;
@@ -83,6 +86,7 @@ impl<'a> Problem<'a> {
             calibration: training.calibration,
             classes: table.labels.len(),
             tagging,
+            pairs,
             pool: (0..table.rows.len()).filter(|row| table.rows[*row].part != Part::Test).collect(),
             test: table.indices(Part::Test),
             groups: group_numbers(&table.rows),
@@ -119,6 +123,11 @@ impl<'a> Problem<'a> {
         self.workspace.margins(&config, train, eval, seed)
     }
 
+    /// The metrics of the report, the task's default first.
+    pub(crate) fn metrics(&self) -> &'static [Metric] {
+        self.pairs.map_or(self.table.task.metrics(), PairData::metrics)
+    }
+
     /// Whether a development split was trained on too.
     pub(crate) fn has_development(&self) -> bool {
         self.pool.iter().any(|row| self.table.rows[*row].part == Part::Development)
@@ -139,6 +148,7 @@ impl<'a> Problem<'a> {
     pub(crate) fn input(&self, row: usize) -> loquat_infer::Input {
         match &self.table.rows[row].input {
             Input::Pair { premise, hypothesis } => loquat_infer::Input::pair(premise, hypothesis),
+            Input::Alike { first, second, .. } => loquat_infer::Input::pair(first, second),
             _ => loquat_infer::Input::new(self.text(row)),
         }
     }
@@ -325,6 +335,15 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// What rows say of pairs of texts; `None` where they are texts alone.
+fn pair_data(rows: &[Row]) -> Option<PairData> {
+    match rows.first().map(|row| &row.input) {
+        Some(Input::Alike { score: Some(_), .. }) => Some(PairData::Scored),
+        Some(Input::Alike { score: None, .. }) => Some(PairData::Together),
+        _ => None,
+    }
+}
+
 /// What the linear family sees of a row.
 fn linear_text(row: &Row) -> Cow<'_, str> {
     match &row.input {
@@ -335,7 +354,9 @@ fn linear_text(row: &Row) -> Cow<'_, str> {
 
 fn shown_text(row: &Row) -> Option<String> {
     match &row.input {
-        Input::Pair { premise, hypothesis } => Some(format!("{premise} ‖ {hypothesis}")),
+        Input::Pair { premise: first, hypothesis: second } | Input::Alike { first, second, .. } => {
+            Some(format!("{first} ‖ {second}"))
+        }
         _ => None,
     }
 }

@@ -12,10 +12,12 @@ use crate::assemble;
 use crate::baselines;
 use crate::budget::Budget;
 use crate::cuts::{Cuts, Stopped};
+use crate::embedding;
 use crate::encoder;
 use crate::error::{Halt, TrainError};
 use crate::evaluate;
 use crate::families::first_guesses;
+use crate::few_shot;
 use crate::folds::Folds;
 use crate::halving;
 use crate::inspection;
@@ -66,6 +68,9 @@ struct Found<'r> {
 /// error: its outcome says `Cancelled` or `Failed`, and the report why.
 pub fn train(request: &Request<'_>) -> Result<Trained, TrainError> {
     let run = Run::begin(request)?;
+    if run.problem.pairs.is_some() {
+        return embedding::train(&run);
+    }
     let folds = final_folds(&run)?;
     let mut found = Found {
         search: Search::new(&run, final_search(&run, &folds)),
@@ -101,6 +106,9 @@ pub fn is_unfinished(run_dir: &Path) -> bool {
 /// journal.
 pub fn reproduce(request: &Request<'_>, cuts: &Cuts, expected: &str) -> Result<Reproduction, TrainError> {
     let run = Run::repeat(request, cuts.clone())?;
+    if run.problem.pairs.is_some() {
+        return embedding::reproduce(&run, cuts, expected);
+    }
     let folds = final_folds(&run)?;
     let mut found = Found {
         search: Search::new(&run, final_search(&run, &folds)),
@@ -199,9 +207,11 @@ fn candidates(run: &Run<'_>, found: &mut Found<'_>) -> Result<Vec<Recipe>, Halt>
             trials.extend(substitutes);
         }
         let mut recipes = recipes(&found.search, run, &trials, &all)?;
-        if let Some(tuned) =
-            tuning::fine_tuned(run, (&mut found.search, &mut found.cuts), &recipes, &mut found.notes)?
-        {
+        let tuned =
+            tuning::fine_tuned(run, (&mut found.search, &mut found.cuts), &recipes, &mut found.notes)?;
+        let contrasted =
+            few_shot::contrasted(run, (&mut found.search, &mut found.cuts), &recipes, &mut found.notes)?;
+        for tuned in tuned.into_iter().chain(contrasted) {
             let place = recipes.partition_point(|recipe| recipe.utility > tuned.utility);
             recipes.insert(place, tuned);
         }
@@ -368,7 +378,7 @@ fn compare_languages(
     languages::compare(run, &found.search, ingredient)
 }
 
-fn register(
+pub(crate) fn register(
     run: &Run<'_>,
     built: Built,
     mut report: Report,
@@ -426,7 +436,7 @@ fn register(
 
 /// The version that this very run registered before it was killed, so that it is not registered twice.
 fn already_registered(run: &Run<'_>, new: &NewVersion, built: &Built) -> Result<Option<VersionRecord>, Halt> {
-    if run.past.folds.is_empty() {
+    if run.past.folds.is_empty() && run.past.fine_tune.is_none() {
         return Ok(None);
     }
     let digest = loquat_store::weights_digest(built.staging.path())?;
@@ -462,7 +472,7 @@ fn without_model(run: &Run<'_>, found: &Found<'_>, outcome: Outcome, reason: Str
 }
 
 /// Writes `report.json`, `report.md`, `report.html`, `model-card.md` and `endpoint.yaml` into the run's folder.
-fn write_results(run: &Run<'_>, report: &Report) -> Result<(), TrainError> {
+pub(crate) fn write_results(run: &Run<'_>, report: &Report) -> Result<(), TrainError> {
     let write = |name: &str, text: String| {
         let path = run.request.run_dir.join(name);
         std::fs::write(&path, text).map_err(TrainError::file("write", &path))

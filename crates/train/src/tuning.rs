@@ -7,6 +7,7 @@ use crate::cuts::Cuts;
 use crate::encoder::{FineTuneConfig, is_head, leaves_heads};
 use crate::error::{Halt, TrainError};
 use crate::families::first_guesses;
+use crate::few_shot;
 use crate::journal::Record;
 use crate::linear::Parameters;
 use crate::metrics::utility;
@@ -39,10 +40,12 @@ pub(crate) fn search_share(run: &Run<'_>) -> Result<f64, Halt> {
     };
     let timeout = timeout.as_secs_f64();
     let rest = (1.0 - SEARCH_SHARE - CLOSING_SHARE) * timeout;
-    Ok(match FineTuneConfig::epochs_in(run, rest, epoch) {
+    let share = match FineTuneConfig::epochs_in(run, rest, epoch) {
         0 => 1.0,
         epochs => 1.0 - CLOSING_SHARE - FineTuneConfig::seconds_for(epochs, epoch) / timeout,
-    })
+    };
+    let few = few_shot::seconds(run, run.request.training.folds)? / timeout;
+    Ok((share - few).max(SEARCH_SHARE))
 }
 
 /// The fine-tune that starts from the best head among `recipes`, as one more recipe and trial; `None` where there is no time,
@@ -135,7 +138,7 @@ fn plan(run: &Run<'_>, from: &Parameters) -> Result<Option<Parameters>, Halt> {
 }
 
 /// The fine-tune as a recipe that has no utility yet.
-fn recipe(run: &Run<'_>, (rows, margins): (&[usize], &[f32]), seed: u64, trial: &Trial) -> Recipe {
+pub(crate) fn recipe(run: &Run<'_>, (rows, margins): (&[usize], &[f32]), seed: u64, trial: &Trial) -> Recipe {
     let problem = &run.problem;
     let calibration = problem.calibrate(rows, margins);
     let probabilities = problem.probabilities(&calibration, margins);
@@ -151,7 +154,7 @@ fn recipe(run: &Run<'_>, (rows, margins): (&[usize], &[f32]), seed: u64, trial: 
 }
 
 /// The metric of a recipe on its first `rows` held-out rows, which are those of the first fold; larger is better.
-fn on_split(run: &Run<'_>, recipe: &Recipe, rows: usize) -> f64 {
+pub(crate) fn on_split(run: &Run<'_>, recipe: &Recipe, rows: usize) -> f64 {
     let problem = &run.problem;
     let values = &recipe.probabilities[..problem.values(&recipe.rows[..rows])];
     let answers = problem.answers(&recipe.rows[..rows], values, recipe.thresholds.as_deref());

@@ -5,9 +5,9 @@ use anyhow::{Context, Result};
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
     alias_moves, artifact_size, backbones, bulk_predict, cascade, check_memory, cold_build, cold_start,
-    data_sets, encoder, encoder_profile, encoder_throughput, evaluation, http_latency, kill, label_noise,
-    many_models, near_duplicates, object_store, overload, report_pages, server_overhead, sklearn_search,
-    training_step, uner, ungrouped, zero_shot_topics,
+    data_sets, encoder, encoder_profile, encoder_throughput, evaluation, few_shot, http_latency, kill,
+    label_noise, many_models, near_duplicates, object_store, overload, report_pages, server_overhead, sick,
+    sklearn_search, training_step, uner, ungrouped, zero_shot_topics,
 };
 use crate::workspace::Workspace;
 
@@ -151,6 +151,16 @@ const FIGURES: &[Figure] = &[
         name: "adaptation",
         measures: "accuracy on MASSIVE from few labels and many texts, beside the same without the texts",
         measure: backbones::adaptation,
+    },
+    Figure {
+        name: "sick",
+        measures: "Spearman on SICK relatedness of MiniLM tuned on its pairs, beside MiniLM untuned",
+        measure: sick::measure,
+    },
+    Figure {
+        name: "few-shot",
+        measures: "accuracy from 8 rows of each of 20 intents, families encoder and linear, mean of 5 draws",
+        measure: few_shot::measure,
     },
     Figure {
         name: "encoder-throughput",

@@ -140,7 +140,7 @@ fn inputs(table: &Table, rows: CascadeRows) -> Vec<Input> {
     let input = |row: &Row| match &row.input {
         Columns::Text(text) => Some(Input::new(text.as_str())),
         Columns::Pair { premise, hypothesis } => Some(Input::pair(premise.as_str(), hypothesis.as_str())),
-        Columns::Tokens { .. } | Columns::Spans { .. } => None,
+        Columns::Alike { .. } | Columns::Tokens { .. } | Columns::Spans { .. } => None,
     };
     table.rows.iter().filter(wanted).filter_map(input).collect()
 }

@@ -47,7 +47,7 @@ impl Checkpoint {
         headless.save(folder)?;
         let labels = classifier.labels.len();
         let features = classifier.weights.len() / labels.max(1);
-        pooled.save(folder, headless.hidden()?, Some(DENSE))?;
+        pooled.save(folder, width_of_states(Settings::new(&headless))?, Some(DENSE))?;
         let config = json!({
             "in_features": features, "out_features": labels, "bias": true, "activation_function": IDENTITY,
         });
@@ -70,12 +70,6 @@ impl Checkpoint {
         config.insert("problem_type".to_owned(), format!("{kind}_classification").into());
         Ok(self.only(config, kept))
     }
-
-    /// Width of the states.
-    fn hidden(&self) -> Result<usize, ModelError> {
-        let settings = Settings::new(self);
-        settings.size(if settings.get("dim").is_some() { "dim" } else { "hidden_size" })
-    }
 }
 
 /// Whether a tensor belongs to the trunk and not to a head; in a `headed` checkpoint the trunk's names begin with `base`.
@@ -83,12 +77,22 @@ pub(super) fn trunk_tensor(name: &str, base: &str, headed: bool) -> bool {
     if headed { name.starts_with(base) } else { !HEADS.iter().any(|head| name.starts_with(head)) }
 }
 
-/// Names the labels, and the class of `transformers` that ends with `head`.
-pub(super) fn named_labels(config: &mut Map<String, Value>, labels: &[String], head: &str) {
+/// Names the class of `transformers` that ends with `head`.
+pub(super) fn named_class(config: &mut Map<String, Value>, head: &str) {
     if let Some(Value::String(name)) = config.get_mut("architectures").and_then(|names| names.get_mut(0)) {
         let family = name.split_once("For").map(|(family, _)| family).or(name.strip_suffix("Model"));
         *name = format!("{}{head}", family.unwrap_or(name));
     }
+}
+
+/// Width of the states.
+pub(super) fn width_of_states(settings: Settings<'_>) -> Result<usize, ModelError> {
+    settings.size(if settings.get("dim").is_some() { "dim" } else { "hidden_size" })
+}
+
+/// Names the labels, and the class of `transformers` that ends with `head`.
+pub(super) fn named_labels(config: &mut Map<String, Value>, labels: &[String], head: &str) {
+    named_class(config, head);
     let numbered = || labels.iter().enumerate();
     let names: Map<String, Value> =
         numbered().map(|(id, label)| (id.to_string(), label.clone().into())).collect();

@@ -11,6 +11,7 @@ mod classifier;
 mod convolution;
 mod deberta;
 mod dense;
+mod embedder;
 mod embedding;
 mod head;
 mod loader;

@@ -255,6 +255,11 @@ impl Encoder {
         self.features.single()
     }
 
+    /// Whether a dense module follows its pooling, so that vectors are no longer pooled states.
+    pub fn has_dense(&self) -> bool {
+        self.features.has_dense()
+    }
+
     /// The last state of each token, `[tokens, hidden]`, whatever the head.
     ///
     /// # Errors

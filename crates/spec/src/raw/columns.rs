@@ -6,10 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::problem::{Context, INVALID_VALUE, MISSING_FIELD, UNKNOWN_FIELD, nearest, suggestion};
-use crate::{Columns, Task};
+use crate::{Columns, PairData, Task};
 
 /// Roles that every task takes.
 const COMMON: [&str; 4] = ["id", "language", "group", "weight"];
+
+/// Roles of a form that its data may lack.
+const MAY_LACK: [&str; 2] = ["score", "negative"];
 
 /// Names of the columns that play each role. Left out: the roles of the task, each from the column of its own name.
 /// The task says which roles there are; `id`, `language`, `group` and `weight` go with every task.
@@ -41,13 +44,13 @@ pub(crate) struct ColumnsSpec {
     /// The second text of a pair.
     #[schemars(length(min = 1))]
     hypothesis: Option<String>,
-    /// The first text of a scored pair.
+    /// The first text of a pair.
     #[schemars(length(min = 1))]
     text_a: Option<String>,
-    /// The second text of a scored pair.
+    /// The second text of a pair.
     #[schemars(length(min = 1))]
     text_b: Option<String>,
-    /// How similar the two texts are.
+    /// How alike the two texts are, in numbers of any range. Left out: the two belong together.
     #[schemars(length(min = 1))]
     score: Option<String>,
     /// The query.
@@ -56,7 +59,7 @@ pub(crate) struct ColumnsSpec {
     /// A text that answers the query.
     #[schemars(length(min = 1))]
     positive: Option<String>,
-    /// A text that does not answer the query.
+    /// A text that does not answer the query. Left out: training looks for such texts itself.
     #[schemars(length(min = 1))]
     negative: Option<String>,
     /// The text to translate.
@@ -80,6 +83,11 @@ pub(crate) struct ColumnsSpec {
 }
 
 impl ColumnsSpec {
+    /// What the rows say of pairs of texts to embed.
+    pub(crate) fn pair_data(&self) -> Option<PairData> {
+        Columns { roles: self.given() }.pair_data()
+    }
+
     fn given(&self) -> BTreeMap<String, String> {
         let roles = [
             ("text", &self.text),
@@ -132,12 +140,9 @@ pub(crate) fn validate(context: &mut Context<'_>, raw: Option<&ColumnsSpec>, tas
     let matching = |form: &&[&str]| form.iter().filter(|role| roles.contains_key(**role)).count();
     // The form with most roles given; of equals the first, which `max_by_key` on the reversed order gives.
     let form = forms.iter().copied().rev().max_by_key(matching).unwrap_or(&[]);
-    if task == Task::Embedding && form.len() > 1 {
-        let remedy = "name the column of the text alone";
-        context.later_field(FIELD, remedy);
-    }
     let allowed: Vec<&str> = form.iter().copied().chain(COMMON).collect();
-    let missing: Vec<&str> = form.iter().copied().filter(|role| !roles.contains_key(*role)).collect();
+    let is_missing = |role: &&str| !roles.contains_key(*role) && !MAY_LACK.contains(role);
+    let missing: Vec<&str> = form.iter().copied().filter(is_missing).collect();
     let mut meant = BTreeSet::new();
     for role in roles.keys().filter(|role| !allowed.contains(&role.as_str())) {
         let message =

@@ -13,12 +13,13 @@ use super::checks::ChecksSpec;
 use super::columns::{self, ColumnsSpec};
 use super::document::Document;
 use super::source::{Source, SplitPart};
+use super::training::Known;
 use crate::problem::{Context, DUPLICATE_KEY, INVALID_VALUE, MISSING_FIELD};
 use crate::resource::dataset::{Dataset, Split, SplitPart as Part};
 use crate::{Share, Task};
 
 const DATA_TASKS: &str = "supported: text-classification, multi-label-classification, language-identification, \
-                          token-classification, text-pair-classification, embedding of texts alone";
+                          token-classification, text-pair-classification, embedding";
 
 /// Where examples are, how columns map, how to split.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -66,9 +67,12 @@ struct SplitSpec {
     column: Option<String>,
 }
 
-/// The task of a data set as it is written, when it can be read.
-pub(crate) fn task_of(document: &Document<DatasetSpec>) -> Option<Task> {
-    document.spec.as_ref()?.task
+/// What is known of a data set as it is written, when its task can be read.
+pub(crate) fn known(document: &Document<DatasetSpec>) -> Option<Known> {
+    let spec = document.spec.as_ref()?;
+    let task = spec.task?;
+    let columns = spec.columns.as_ref().filter(|_| task == Task::Embedding);
+    Some(Known { task, pairs: columns.and_then(ColumnsSpec::pair_data) })
 }
 
 /// Validates a `Dataset`; `None` when what it lacks leaves no data set.

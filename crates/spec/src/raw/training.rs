@@ -11,10 +11,10 @@ use super::endpoint::read_reference;
 use super::model::{is_onnx, read_source};
 use crate::problem::{Context, INVALID_VALUE, NOT_YET_SUPPORTED, UNKNOWN_RESOURCE, nearest, suggestion};
 use crate::resource::training::{Constraints, Family, Promote, Search, Training};
-use crate::{Bytes, Metric, ModelReference, ModelSource, Name, Span, Task};
+use crate::{Bytes, Metric, ModelReference, ModelSource, Name, PairData, Span, Task};
 
 const TRAINED: &str = "supported: text-classification, multi-label-classification, language-identification, \
-                       token-classification, text-pair-classification";
+                       token-classification, text-pair-classification, embedding of pairs";
 
 /// Most configurations tried where neither `trials` nor a timeout says anything.
 const TRIALS_UNTIMED: usize = 40;
@@ -131,8 +131,23 @@ struct ResourcesSpec {
     gpu: Option<u32>,
 }
 
-/// The data sets of the resources read, each with its task where that could be read.
-pub(crate) type Tasks = BTreeMap<String, Option<Task>>;
+/// What is known of a data set before it is validated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) task: Task,
+    /// What rows of texts to embed say of pairs.
+    pub(crate) pairs: Option<PairData>,
+}
+
+/// The data sets of the resources read, each with what is known of it where its task could be read.
+pub(crate) type Tasks = BTreeMap<String, Option<Known>>;
+
+impl Known {
+    /// The metrics that score a model on the data, the default first.
+    fn metrics(self) -> &'static [Metric] {
+        self.pairs.map_or(self.task.metrics(), PairData::metrics)
+    }
+}
 
 fn yes() -> bool {
     true
@@ -170,13 +185,17 @@ pub(crate) fn validate(
     let spec = document.spec.as_ref()?;
     let dataset = spec.dataset.as_deref();
     let dataset = dataset.and_then(|text| read_dataset(context, "spec.dataset", text, tasks));
-    let task = dataset.as_ref().and_then(|name| tasks.get(name.as_str()).copied().flatten());
-    let metric = task.and_then(|task| spec.metric(context, task));
+    let known = dataset.as_ref().and_then(|name| tasks.get(name.as_str()).copied().flatten());
+    let metric = known.and_then(|known| spec.metric(context, known));
     spec.refuse_later(context);
     let search = spec.search.clone().unwrap_or_default().validate(context);
+    if known.is_some_and(|known| known.task == Task::Embedding) && search.families != [Family::Encoder] {
+        let message = "an embedding is learned by encoders alone";
+        context.key("spec.search.families", INVALID_VALUE, message, "write search: { families: [encoder] }");
+    }
     let backbones = spec.backbones(context, &search);
     let unlabelled = spec.unlabelled(context, &search, tasks);
-    let teacher = spec.teacher(context, &search, task);
+    let teacher = spec.teacher(context, &search, known.map(|known| known.task));
     spec.check_trimming(context, &search);
     let constraints = spec.constraints.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
     Some(Training {
@@ -197,8 +216,9 @@ pub(crate) fn validate(
 }
 
 impl TrainingSpec {
-    fn metric(&self, context: &mut Context<'_>, task: Task) -> Option<Metric> {
+    fn metric(&self, context: &mut Context<'_>, known: Known) -> Option<Metric> {
         const FIELD: &str = "spec.metric";
+        let task = known.task;
         if !matches!(
             task,
             Task::TextClassification
@@ -206,17 +226,24 @@ impl TrainingSpec {
                 | Task::LanguageIdentification
                 | Task::TokenClassification
                 | Task::TextPairClassification
+                | Task::Embedding
         ) {
             let message =
                 format!("training on the task {} of its data set is not yet supported", task.as_str());
             context.value("spec.dataset", NOT_YET_SUPPORTED, message, TRAINED);
         }
-        let allowed = task.metrics();
+        if task == Task::Embedding && known.pairs.is_none() {
+            let message = "an embedding is learned from pairs of texts, and the data set has texts alone";
+            let remedy =
+                "name the columns text_a and text_b, with score where there is one, or query and positive";
+            context.value("spec.dataset", INVALID_VALUE, message, remedy);
+        }
+        let allowed = known.metrics();
         match self.metric {
             None => allowed.first().copied(),
             Some(metric) if allowed.contains(&metric) => Some(metric),
             Some(metric) => {
-                let (message, remedy) = unfit_metric(metric.as_str(), task);
+                let (message, remedy) = unfit_metric(metric.as_str(), known);
                 context.value(FIELD, INVALID_VALUE, message, remedy);
                 None
             }
@@ -361,10 +388,15 @@ impl ConstraintsSpec {
     }
 }
 
-/// Why `found` can't be the metric of `task`, and what to write.
-pub(crate) fn unfit_metric(found: &str, task: Task) -> (String, String) {
-    let words: Vec<&str> = task.metrics().iter().map(|metric| metric.as_str()).collect();
-    let message = format!("{found:?} is no metric of {}; allowed: {}", task.as_str(), words.join(", "));
+/// Why `found` can't be the metric of data that is `known`, and what to write.
+pub(crate) fn unfit_metric(found: &str, known: Known) -> (String, String) {
+    let words: Vec<&str> = known.metrics().iter().map(|metric| metric.as_str()).collect();
+    let of = match known.pairs {
+        Some(PairData::Scored) => "embedding on pairs with scores",
+        Some(PairData::Together) => "embedding on pairs without scores",
+        None => known.task.as_str(),
+    };
+    let message = format!("{found:?} is no metric of {of}; allowed: {}", words.join(", "));
     (message, suggestion(found, &words))
 }
 

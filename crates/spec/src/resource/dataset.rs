@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Name, Severity, Share, Task};
+use crate::{Name, PairData, Severity, Share, Task};
 
 /// A validated `Dataset`.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +63,15 @@ impl Columns {
     /// The column that plays `role`, if one does.
     pub fn get(&self, role: &str) -> Option<&str> {
         self.roles.get(role).map(String::as_str)
+    }
+
+    /// What the rows say of pairs of texts to embed; `None` where they hold texts alone.
+    pub fn pair_data(&self) -> Option<PairData> {
+        match (self.get("score"), self.get("text_a").or(self.get("query"))) {
+            (Some(_), _) => Some(PairData::Scored),
+            (None, Some(_)) => Some(PairData::Together),
+            (None, None) => None,
+        }
     }
 }
 

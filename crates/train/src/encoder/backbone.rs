@@ -20,15 +20,16 @@ pub struct Backbone {
 }
 
 /// A backbone ready to compute.
-pub(super) struct Loaded {
-    pub(super) encoder: Encoder,
-    pub(super) tokenizer: Tokenizer,
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) encoder: Encoder,
+    pub(crate) tokenizer: Tokenizer,
     /// The most tokens of a text, special ones included.
-    pub(super) max_tokens: usize,
+    pub(crate) max_tokens: usize,
 }
 
 impl Backbone {
-    pub(super) fn load(&self, kernels: Kernels) -> Result<Loaded, TrainError> {
+    pub(crate) fn load(&self, kernels: Kernels) -> Result<Loaded, TrainError> {
         let encoder = Encoder::load(&self.folder, kernels, Precision::F32)?;
         if encoder.architecture() == Architecture::Bart {
             return Err(TrainError::Model(ModelError::Unsupported {

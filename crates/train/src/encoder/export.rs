@@ -5,6 +5,7 @@ use std::path::Path;
 use loquat_models::{Calibration, Checkpoint, Manifest, PooledClassifier, TokenClassifier};
 use loquat_spec::Precision;
 
+use super::few_shot::{FewShotConfig, is_few_shot};
 use super::fine_tune::{FineTuneConfig, is_fine_tune};
 use super::head::HeadConfig;
 use super::words::parted;
@@ -21,6 +22,10 @@ pub(crate) fn export(
     folder: &Path,
 ) -> Result<Manifest, Halt> {
     let problem = &run.problem;
+    if is_few_shot(&part.parameters) {
+        let config = FewShotConfig::from_parameters(&part.parameters, part.seed).map_err(TrainError::from)?;
+        return config.export(run, part, manifest, folder);
+    }
     if is_fine_tune(&part.parameters) {
         let config =
             FineTuneConfig::from_parameters(&part.parameters, part.seed).map_err(TrainError::from)?;

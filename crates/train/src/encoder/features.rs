@@ -98,7 +98,7 @@ fn of_backbone(run: &Run<'_>, backbone: &Backbone) -> Result<Features, Halt> {
 }
 
 /// A text, or two that are read together.
-type Text<'t> = (&'t str, Option<&'t str>);
+pub(crate) type Text<'t> = (&'t str, Option<&'t str>);
 
 fn key(
     backbone: &Backbone,
@@ -117,8 +117,8 @@ fn key(
     all.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A row's features do not depend on the rows beside it, so neither on threads.
-fn compute(run: &Run<'_>, loaded: &Loaded, texts: &[Text<'_>]) -> Result<Vec<f32>, Halt> {
+/// The features of texts, `[texts, size]`. Those of one do not depend on the texts beside it, so neither on threads.
+pub(crate) fn compute(run: &Run<'_>, loaded: &Loaded, texts: &[Text<'_>]) -> Result<Vec<f32>, Halt> {
     let threads = run.pool.current_num_threads();
     let encoded = loaded.tokenizer.encode_batch(texts, Some(loaded.max_tokens), threads);
     let encodings = encoded.map_err(|source| TrainError::Tokenizer { source })?;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::backbone::Loaded;
 use super::export::calibrate;
+use super::few_shot::is_few_shot;
 use super::head::HeadConfig;
 use super::student;
 use super::words::{parted, tokens};
@@ -82,9 +83,9 @@ pub(crate) struct Tuned {
     pub(crate) seconds: f64,
 }
 
-/// Whether parameters are those of a fine-tune.
+/// Whether parameters are those of a fine-tune, of labels or of pairs.
 pub(crate) fn is_fine_tune(parameters: &Parameters) -> bool {
-    parameters.get("solver").and_then(Value::as_str) == Some(SOLVER)
+    parameters.get("solver").and_then(Value::as_str) == Some(SOLVER) || is_few_shot(parameters)
 }
 
 /// A text as tokens with its labels, for each row trained on.

@@ -110,8 +110,18 @@ impl HeadConfig {
         seed: u64,
     ) -> Result<DenseFit, LinearError> {
         let features = problem.features(self.backbone)?;
+        self.fit_on(problem, |unit| features.row(unit), (&problem.units(train), seed))
+    }
+
+    /// The same on other features, those that `row` gives for each of the `units`.
+    pub(super) fn fit_on<'f>(
+        &self,
+        problem: &Problem<'_>,
+        row: impl Fn(usize) -> &'f [f32],
+        (units, seed): (&[usize], u64),
+    ) -> Result<DenseFit, LinearError> {
         let dense = Dense { solver: self.solver, class_weight: self.class_weight };
-        problem.workspace.fit_dense(dense, |unit| features.row(unit), &problem.units(train), seed)
+        problem.workspace.fit_dense(dense, row, units, seed)
     }
 
     /// Fits on `train` and gives the margins of `eval`, `[eval, classes]`.

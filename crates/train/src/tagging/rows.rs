@@ -224,7 +224,7 @@ fn tagged(row: &Row, labels: &[String]) -> TaggedRow {
             let spans = spans.iter().filter_map(|span| Some((kind(&span.label)?, span.start..span.end)));
             of_text(text.clone(), spans.collect(), labels.len())
         }
-        Input::Text(text) | Input::Pair { premise: text, .. } => {
+        Input::Text(text) | Input::Pair { premise: text, .. } | Input::Alike { first: text, .. } => {
             of_text(text.clone(), Vec::new(), labels.len())
         }
     }

@@ -244,3 +244,33 @@ fn backbones_must_be_those_of_the_resource() {
     let error = train(&place.request(&training, &table, &cancel)).unwrap_err();
     assert!(error.to_string().contains("names 1 backbones and 0 are there"), "{error}");
 }
+
+#[test]
+fn few_rows_are_learned_from_pairs_too_and_cross_validated() {
+    let place = Place::new();
+    let training = of_families(&[Family::Linear, Family::Encoder], 6);
+    let trained = run(&place, &training, &TableConfig { test: 200, ..short(240) }).unwrap();
+    let report = &trained.report;
+    assert_eq!(trained.outcome, Outcome::Completed, "{:?}", report.notes);
+    let contrasted = report.trials.last().unwrap();
+    assert_eq!(contrasted.parameters["solver"], "few-shot");
+    assert_eq!((contrasted.family.as_str(), contrasted.folds), ("encoder", 3));
+    // A tiny random encoder has little to give; chance is a quarter.
+    assert!(contrasted.score.unwrap() > 0.5, "{:?}", contrasted.score);
+    let said = |words: &str| report.notes.iter().any(|note| note.contains(words));
+    assert!(said("cross-validated on all 3 folds"), "{:?}", report.notes);
+    assert!(report.cuts.few_shot.is_some());
+}
+
+#[test]
+fn a_few_shot_model_is_built_and_measured_where_constraints_ask_for_all_candidates() {
+    let place = Place::new();
+    let mut training = of_families(&[Family::Encoder], 1);
+    training.constraints.memory = Some(Bytes(1_000_000_000));
+    let trained = run(&place, &training, &short(160)).unwrap();
+    let report = &trained.report;
+    let solver = |row: &loquat_train::ParetoRow| report.trials[row.trials[0]].parameters["solver"].clone();
+    let built: Vec<_> = report.pareto.iter().map(solver).collect();
+    assert!(built.contains(&"few-shot".into()), "{built:?}");
+    assert!(report.pareto.iter().all(|row| row.cost.artifact_bytes > 0), "{:?}", report.pareto);
+}

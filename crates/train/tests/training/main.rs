@@ -1,5 +1,6 @@
 //! Training through the public surface: the whole line, and the pages made of its report.
 
+mod embeddings;
 mod encoders;
 mod line;
 mod origins;
