@@ -136,7 +136,7 @@ impl Watcher {
     fn load_version(&self, reference: &ModelReference, version: u32) -> Result<Pipeline, String> {
         let fixed = ModelReference { name: reference.name.clone(), selector: Selector::Version(version) };
         match contained(|| {
-            Pipeline::from_store_with(&self.store, &fixed, self.app.kernels, &self.app.servers)
+            Pipeline::from_store_with(&self.store, &fixed, self.app.kernels, &self.app.serving.servers)
         }) {
             Some(Ok(pipeline)) => Ok(pipeline),
             Some(Err(error)) => Err(error.to_string()),
