@@ -124,6 +124,12 @@ pub(crate) fn cache_folder(folder: &Path) -> PathBuf {
     state_folder(folder).join("cache")
 }
 
+/// Folder of what is applied to the server of a folder.
+#[cfg(feature = "serve")]
+pub(crate) fn applied_folder(folder: &Path) -> PathBuf {
+    state_folder(folder).join("applied")
+}
+
 /// Folder of all state; written as a person would, without `./` before it.
 fn state_folder(folder: &Path) -> PathBuf {
     folder.strip_prefix(".").unwrap_or(folder).join(STATE)

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use loquat_client::ClientError;
+use loquat_data::DataError;
 use loquat_spec::ErrorCode;
 
 /// Why a command ended without doing its work.
@@ -110,6 +111,18 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// An error of reading data with what to do about it, where its own words don't say.
+pub(crate) fn with_remedy(error: &DataError) -> String {
+    let text = chain(error);
+    if text.contains("; ") { text } else { format!("{text}; {}", error.remedy()) }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        Self::new(error.code(), with_remedy(&error))
+    }
+}
+
 impl From<io::Error> for Failure {
     /// Only for standard output and the answer file: every other file is named by [`Failure::file`].
     fn from(error: io::Error) -> Self {
@@ -130,6 +143,8 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let code = match &error {
             ClientError::Unreachable { .. } => ErrorCode::Unavailable,
+            ClientError::Untrusted { .. } | ClientError::Unwelcome { .. } => ErrorCode::Unavailable,
+            ClientError::Pem { .. } => ErrorCode::Invalid,
             ClientError::Foreign { .. } => ErrorCode::Failed,
             ClientError::Refused(problem) => match problem.status {
                 404 => ErrorCode::NotFound,
@@ -141,6 +156,12 @@ impl From<ClientError> for Failure {
         };
         let text = chain(&error);
         match error {
+            ClientError::Untrusted { .. } => {
+                Self::new(code, format!("{text}; --ca takes the authority's file"))
+            }
+            ClientError::Unwelcome { .. } => {
+                Self::new(code, format!("{text}; --cert and --cert-key take a certificate that it trusts"))
+            }
             ClientError::Unreachable { .. } => {
                 Self::new(code, format!("{text}; start one with `loquat serve`, or name it with --server"))
             }
@@ -163,7 +184,6 @@ from_library_error!(
     loquat_connect::hub::HubError,
     loquat_connect::objects::ObjectError,
     loquat_connect::sources::SourceError,
-    loquat_data::DataError,
     loquat_infer::InferError,
     loquat_store::StoreError
 );

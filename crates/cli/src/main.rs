@@ -30,8 +30,6 @@ mod reading;
 mod remote;
 mod resources;
 mod rows;
-#[cfg(feature = "serve")]
-mod servers;
 mod sources;
 mod starters;
 mod stores;

@@ -4,47 +4,60 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use loquat_client::{Client, Resource};
-use loquat_spec::{Endpoint, ErrorCode, KINDS, LATER_KINDS, Located, Resources};
+use loquat_spec::{ErrorCode, KINDS, LATER_KINDS};
 
 use crate::arguments::{Apply, Remote};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::resources;
 
-/// The kind that a server hosts, in paths.
-pub(crate) const ENDPOINTS: &str = "endpoints";
 /// Who declares a resource that `loquat apply` put there.
-pub(crate) const APPLIED: &str = "loquat-apply";
+const APPLIED: &str = "loquat-apply";
 /// Who declares what no resource mentions.
 const UNDECLARED: &str = "loquat-store";
+/// Kinds in the order in which they can be deleted: what names others before what is named.
+const LAST_FIRST: [&str; 4] = ["Endpoint", "Model", "Training", "Dataset"];
 
 /// A client of the server.
-pub(crate) fn client(remote: &Remote) -> Client {
-    let client = Client::new(&remote.server);
-    match &remote.key {
+pub(crate) fn client(remote: &Remote) -> Result<Client, Failure> {
+    let client = Client::new(&remote.server).tls(&remote.tls.files())?;
+    Ok(match &remote.key {
         Some(key) => client.key(key),
         None => client,
-    }
+    })
 }
 
-/// Checks that a kind, in the singular or plural and in any case, is one that a server hosts.
-pub(crate) fn hosted(kind: &str) -> Result<(), Failure> {
-    let lower = kind.to_ascii_lowercase();
-    let is = |known: &str| lower.strip_prefix(known).is_some_and(|ending| matches!(ending, "" | "s" | "es"));
-    if is("endpoint") {
-        return Ok(());
+/// A kind that a server keeps, by what a person calls it: in the singular or plural and in any case.
+pub(crate) fn kind_of(word: &str) -> Result<&'static str, Failure> {
+    let lower = word.to_ascii_lowercase();
+    let is = |known: &&&str| {
+        lower
+            .strip_prefix(&known.to_ascii_lowercase())
+            .is_some_and(|ending| matches!(ending, "" | "s" | "es"))
+    };
+    if let Some(kind) = KINDS.iter().find(is) {
+        return Ok(kind);
+    }
+    if LATER_KINDS.iter().any(|known| is(&known)) {
+        let instead = format!("kinds are {}", KINDS.join(", "));
+        return Err(Failure::not_yet_supported(&format!("{word} of a running server"), &instead));
     }
     let known: Vec<&str> = KINDS.iter().chain(LATER_KINDS).copied().collect();
-    if known.iter().any(|known| is(&known.to_ascii_lowercase())) {
-        let what = format!("{kind} of a running server");
-        let instead = "a server hosts endpoints; `loquat up DIR` works on the other kinds";
-        return Err(Failure::not_yet_supported(&what, instead));
-    }
-    Err(Failure::unknown("kind", kind, &known))
+    Err(Failure::unknown("kind", word, &known))
 }
 
-/// The Endpoints of the files; problems of any of them are shown and end the command.
-pub(crate) fn endpoints(context: &Context, arguments: &Apply) -> Result<Vec<Located<Endpoint>>, Failure> {
+/// A kind as it stands in a path.
+pub(crate) fn plural_of(kind: &str) -> String {
+    format!("{}s", kind.to_ascii_lowercase())
+}
+
+/// What a resource is called in lines that are printed: `endpoint/help`.
+pub(crate) fn title(kind: &str, name: &str) -> String {
+    format!("{}/{name}", kind.to_ascii_lowercase())
+}
+
+/// The resources of the files as one text; problems of any of them are shown and end the command.
+pub(crate) fn resources_of(context: &Context, arguments: &Apply) -> Result<String, Failure> {
     let mut sources = Vec::new();
     for path in &arguments.file {
         if path.as_os_str() == "-" {
@@ -61,42 +74,32 @@ pub(crate) fn endpoints(context: &Context, arguments: &Apply) -> Result<Vec<Loca
         }
     }
     let read = resources::parse(sources).map_err(|found| resources::shown(context, &found))?;
-    refuse_others(&read)?;
-    if read.endpoints.is_empty() {
-        return Err(Failure::new(
-            ErrorCode::Invalid,
-            "the files hold no Endpoint: there is nothing to apply",
-        ));
+    let datasets = read.datasets.into_iter().map(|located| located.text);
+    let trainings = read.trainings.into_iter().map(|located| located.text);
+    let models = read.models.into_iter().map(|located| located.text);
+    let endpoints = read.endpoints.into_iter().map(|located| located.text);
+    let texts: Vec<String> = datasets.chain(trainings).chain(models).chain(endpoints).collect();
+    if texts.is_empty() {
+        let message = "the files hold no resource: there is nothing to apply";
+        return Err(Failure::new(ErrorCode::Invalid, message));
     }
-    Ok(read.endpoints)
+    Ok(texts.join("---\n"))
 }
 
-/// Refuses kinds that a server does not host, naming the first.
-fn refuse_others(read: &Resources) -> Result<(), Failure> {
-    let place = |kind: &str, path: &std::path::Path, line: usize| {
-        let what = format!("{}:{line}: {kind} of a running server", path.display());
-        Failure::not_yet_supported(
-            &what,
-            "apply Endpoints; `loquat train DIR` trains, and the server follows its registry",
-        )
-    };
-    let others = [
-        read.datasets.first().map(|found| place("Dataset", &found.path, found.line)),
-        read.trainings.first().map(|found| place("Training", &found.path, found.line)),
-        read.models.first().map(|found| place("Model", &found.path, found.line)),
-    ];
-    others.into_iter().flatten().next().map_or(Ok(()), Err)
-}
-
-/// The declared resources of a server.
+/// The declared resources of a server, those that name others before those that are named.
 pub(crate) fn declared(client: &Client) -> Result<Vec<Resource>, Failure> {
-    let all = client.resources(ENDPOINTS)?;
-    Ok(all.into_iter().filter(|resource| resource.manager() != UNDECLARED).collect())
+    let mut all = Vec::new();
+    for kind in LAST_FIRST {
+        all.extend(client.resources(&plural_of(kind))?);
+    }
+    all.retain(|resource| resource.manager() != UNDECLARED);
+    Ok(all)
 }
 
-/// Names of what was applied earlier and is not among `endpoints`.
-pub(crate) fn left_over<'r>(declared: &'r [Resource], endpoints: &[Located<Endpoint>]) -> Vec<&'r str> {
-    let stands = |name: &str| endpoints.iter().any(|endpoint| endpoint.value.name.as_str() == name);
-    let applied = declared.iter().filter(|resource| resource.manager() == APPLIED);
-    applied.map(|resource| resource.metadata.name.as_str()).filter(|name| !stands(name)).collect()
+/// What was applied earlier and is not among `after`.
+pub(crate) fn left_over<'r>(before: &'r [Resource], after: &[Resource]) -> Vec<&'r Resource> {
+    let stands = |one: &&Resource| {
+        !after.iter().any(|other| (&other.kind, &other.metadata.name) == (&one.kind, &one.metadata.name))
+    };
+    before.iter().filter(|resource| resource.manager() == APPLIED).filter(stands).collect()
 }

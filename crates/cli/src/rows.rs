@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use loquat_data::{ReaderFormat, Record, read_records, read_standard_input};
 use loquat_spec::ErrorCode;
 
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, with_remedy};
 
 /// Rows of a chunk.
 const CHUNK: usize = 4096;
@@ -50,13 +50,13 @@ impl Rows {
                     Some(format) => read_records(None, Some(format)),
                     None => read_standard_input(&how.columns),
                 };
-                let records = records.map_err(|error| chain(&error));
+                let records = records.map_err(|error| with_remedy(&error));
                 read(0, records, &sender);
             }
             for (number, file) in files.iter().enumerate() {
                 let records = match (how.format, ReaderFormat::from_name(file)) {
                     (None, None) => Err(unknown_format(file)),
-                    (format, _) => read_records(Some(file), format).map_err(|error| chain(&error)),
+                    (format, _) => read_records(Some(file), format).map_err(|error| with_remedy(&error)),
                 };
                 if !read(number, records, &sender) {
                     return;
@@ -104,7 +104,7 @@ fn read(number: usize, records: Result<loquat_data::RecordStream, String>, sende
         Ok(mut records) => records.all(|record| {
             let row = match record {
                 Ok(record) => Row::Read(number, record),
-                Err(error) => Row::Bad(chain(&error)),
+                Err(error) => Row::Bad(with_remedy(&error)),
             };
             sender.send(row).is_ok()
         }),

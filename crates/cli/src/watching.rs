@@ -1,23 +1,22 @@
 //! The folder of resources, followed while it is served.
 //!
 //! A thread looks at the resource files. Once a change stands still, it reads all of them; where they break a rule it says
-//! so and changes nothing, else models are imported (with `up`, trainings run too) and the server gets the endpoints.
+//! so and changes nothing, else models are imported (with `up`, trainings run too) and the server gets the resources.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use loquat_infer::ModelServers;
-use loquat_spec::{Endpoint, ErrorCode, Resources};
+use loquat_spec::{ErrorCode, Resources};
 use tokio::sync::watch;
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::{findings, imports, output, resources, servers};
+use crate::{findings, imports, output, resources};
 
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(400);
 
-/// What is done with resources that changed, before the server gets the endpoints.
+/// What is done with resources that changed, before the server gets them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Models are imported.
@@ -44,14 +43,9 @@ impl Watched {
         Self { folder: folder.to_owned(), work, seen: stamps(folder) }
     }
 
-    /// Follows the folder until the process ends; after each change `running` are the servers of its models, and the receiver
-    /// gets its endpoints.
-    pub(crate) fn follow(
-        mut self,
-        context: &Context,
-        running: ModelServers,
-    ) -> Result<watch::Receiver<Vec<Endpoint>>, Failure> {
-        let (tell, told) = watch::channel(Vec::new());
+    /// Follows the folder until the process ends; after each change the receiver gets its resources.
+    pub(crate) fn follow(mut self, context: &Context) -> Result<watch::Receiver<Resources>, Failure> {
+        let (tell, told) = watch::channel(Resources::default());
         let context = context.clone();
         let follow = move || {
             // A thread that waits for a change holds nothing open, so that it may be cut off at any time.
@@ -60,10 +54,10 @@ impl Watched {
                 if !self.changed() {
                     continue;
                 }
-                match self.read(&context, &running) {
-                    Ok(endpoints) => {
+                match self.read(&context) {
+                    Ok(resources) => {
                         output::say(&format!("{}: resources taken over", self.folder.display()));
-                        tell.send_replace(endpoints);
+                        tell.send_replace(resources);
                     }
                     Err(failure) => {
                         if let Some(text) = failure.text() {
@@ -97,14 +91,13 @@ impl Watched {
         true
     }
 
-    fn read(&self, context: &Context, running: &ModelServers) -> Result<Vec<Endpoint>, Failure> {
+    fn read(&self, context: &Context) -> Result<Resources, Failure> {
         let read = resources::read(&self.folder)?.map_err(|found| {
             findings::say(&found, context.style.stderr);
             Failure::silent(ErrorCode::Invalid)
         })?;
         self.prepare(context, &read)?;
-        servers::declare(running, servers::of(&self.folder, &read))?;
-        Ok(read.endpoints.into_iter().map(|located| located.value).collect())
+        Ok(read)
     }
 
     fn prepare(&self, context: &Context, resources: &Resources) -> Result<(), Failure> {

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use loquat_spec::{PredictParameters, PredictRequest, PredictResponse};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::Response;
+use ureq::tls::TlsConfig;
 use ureq::{Agent, RequestBuilder};
 
 use crate::answer::{Model, ModelList, Resource, ResourceList};
 use crate::error::{ClientError, ProblemDetails};
+use crate::tls::TlsFiles;
 
 /// Where resources are.
 const APIS: &str = "/apis/loquat.dev/v1alpha1";
@@ -23,13 +26,40 @@ const MOST_BYTES: u64 = 256 << 20;
 pub struct Client {
     base: String,
     key: Option<String>,
+    timeout: Duration,
+    tls: TlsConfig,
     agent: Agent,
 }
 
+/// What applying a resource changed, in the words of `kubectl`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// There was none of its name.
+    Created,
+    /// It differs from the one before.
+    Configured,
+    /// It is as it was.
+    Unchanged,
+}
+
 impl Client {
-    /// A client of the server at `url`, such as `http://127.0.0.1:8080`.
+    /// A client of the server at `url`, such as `http://127.0.0.1:8080`. Over `https://` it trusts the authorities of the public
+    /// web, unless [`Client::tls`] names others.
     pub fn new(url: &str) -> Self {
-        Self { base: url.trim_end_matches('/').to_owned(), key: None, agent: agent(TIMEOUT) }
+        let tls = TlsConfig::default();
+        let agent = agent(TIMEOUT, &tls);
+        Self { base: url.trim_end_matches('/').to_owned(), key: None, timeout: TIMEOUT, tls, agent }
+    }
+
+    /// With the authority and the client certificate of these files.
+    ///
+    /// # Errors
+    /// When a file can't be read, or doesn't hold what it should.
+    pub fn tls(mut self, files: &TlsFiles) -> Result<Self, ClientError> {
+        self.tls = files.config()?;
+        self.agent = agent(self.timeout, &self.tls);
+        Ok(self)
     }
 
     /// With the API key that `loquat keys new` printed.
@@ -40,7 +70,8 @@ impl Client {
 
     /// With the longest time that a call may take.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.agent = agent(timeout);
+        self.timeout = timeout;
+        self.agent = agent(timeout, &self.tls);
         self
     }
 
@@ -82,7 +113,8 @@ impl Client {
     /// Whether every endpoint has a version that answers.
     pub fn is_ready(&self) -> Result<bool, ClientError> {
         let url = format!("{}/health/ready", self.base);
-        let response = self.agent.get(&url).call().map_err(|source| unreachable(&url, source))?;
+        let response =
+            self.agent.get(&url).call().map_err(|source| ClientError::unreachable(&url, source))?;
         Ok(response.status().is_success())
     }
 
@@ -109,6 +141,15 @@ impl Client {
         answer(&url, call.send(text.as_bytes()))
     }
 
+    /// Creates or changes every resource of `text`, YAML documents of any kinds, or, where the server refuses one, none. Answers
+    /// each as it is then with what changed, those that are named by others first. A dry run changes nothing.
+    pub fn apply_all(&self, text: &str, dry_run: bool) -> Result<Vec<(Resource, Change)>, ClientError> {
+        let url = format!("{}{APIS}{}", self.base, query(dry_run));
+        let call = self.keyed(self.agent.put(&url)).header("content-type", "application/yaml");
+        let applied: Applied = answer(&url, call.send(text.as_bytes()))?;
+        Ok(applied.items.into_iter().zip(applied.changes).collect())
+    }
+
     /// Deletes a resource.
     pub fn delete(&self, kind: &str, name: &str) -> Result<(), ClientError> {
         let url = self.changing(kind, name, false);
@@ -123,8 +164,7 @@ impl Client {
     }
 
     fn changing(&self, kind: &str, name: &str, dry_run: bool) -> String {
-        let query = if dry_run { "?dryRun=All" } else { "" };
-        format!("{}{}{query}", self.base, resource_path(kind, name))
+        format!("{}{}{}", self.base, resource_path(kind, name), query(dry_run))
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -140,17 +180,24 @@ impl Client {
     }
 }
 
+/// The answer to resources that are applied together.
+#[derive(Debug, Deserialize)]
+struct Applied {
+    items: Vec<Resource>,
+    changes: Vec<Change>,
+}
+
+fn query(dry_run: bool) -> &'static str {
+    if dry_run { "?dryRun=All" } else { "" }
+}
+
 fn resource_path(kind: &str, name: &str) -> String {
     format!("{APIS}/{}/{}", encoded(kind), encoded(name))
 }
 
-fn agent(timeout: Duration) -> Agent {
+fn agent(timeout: Duration, tls: &TlsConfig) -> Agent {
     let config = Agent::config_builder().timeout_global(Some(timeout)).http_status_as_error(false);
-    config.build().into()
-}
-
-fn unreachable(url: &str, source: ureq::Error) -> ClientError {
-    ClientError::Unreachable { url: url.to_owned(), source: Box::new(source) }
+    config.tls_config(tls.clone()).build().into()
 }
 
 /// The answer in its type, or the problem that the server names.
@@ -158,7 +205,7 @@ fn answer<T: DeserializeOwned>(
     url: &str,
     sent: Result<Response<ureq::Body>, ureq::Error>,
 ) -> Result<T, ClientError> {
-    let mut response = sent.map_err(|source| unreachable(url, source))?;
+    let mut response = sent.map_err(|source| ClientError::unreachable(url, source))?;
     let status = response.status();
     let retry_after =
         response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
@@ -167,7 +214,7 @@ fn answer<T: DeserializeOwned>(
         .with_config()
         .limit(MOST_BYTES)
         .read_to_vec()
-        .map_err(|source| unreachable(url, source))?;
+        .map_err(|source| ClientError::unreachable(url, source))?;
     let foreign = |source| ClientError::Foreign { url: url.to_owned(), status: status.as_u16(), source };
     if status.is_success() {
         return serde_json::from_slice(&bytes).map_err(foreign);

@@ -1,5 +1,7 @@
 //! What keeps a call from being answered.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 /// What keeps a call from being answered.
@@ -17,6 +19,35 @@ pub enum ClientError {
         #[source]
         source: Box<ureq::Error>,
     },
+    /// The server's certificate does not come from an authority that the client trusts, or is not for its name.
+    #[error(
+        "the certificate of {url} is not trusted ({reason}): name the file of its authority, and the server by the name in its \
+         certificate"
+    )]
+    Untrusted {
+        /// What was asked.
+        url: String,
+        /// What the check said.
+        reason: String,
+    },
+    /// The server ended the TLS connection: it asks for a certificate, or does not trust the client's.
+    #[error(
+        "{url} ended the connection ({reason}): it may ask for a client certificate of an authority of its own"
+    )]
+    Unwelcome {
+        /// What was asked.
+        url: String,
+        /// The server's alert.
+        reason: String,
+    },
+    /// A file of TLS can't be used.
+    #[error("{} can't be used for TLS: {reason}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The answer is not one that Loquat gives; another program may listen there.
     #[error("the answer of {url} (status {status}) is not Loquat's: {source}")]
     Foreign {
@@ -28,6 +59,21 @@ pub enum ClientError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl ClientError {
+    /// The error of a call that got no answer.
+    pub(crate) fn unreachable(url: &str, source: ureq::Error) -> Self {
+        let (url, reason) = (url.to_owned(), source.to_string());
+        // The layers between say this in words only.
+        if reason.contains("invalid peer certificate") {
+            return Self::Untrusted { url, reason };
+        }
+        if reason.contains("received fatal alert") {
+            return Self::Unwelcome { url, reason };
+        }
+        Self::Unreachable { url, source: Box::new(source) }
+    }
 }
 
 /// A problem as RFC 9457 has it.

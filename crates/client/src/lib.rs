@@ -10,12 +10,14 @@
 //! # Ok::<(), loquat_client::ClientError>(())
 //! ```
 //!
-//! It speaks plain HTTP; TLS is not yet supported.
+//! It speaks `http://` and, by [`Client::tls`], `https://` with an authority and a client certificate of its own.
 
 mod answer;
 mod client;
 mod error;
+mod tls;
 
 pub use answer::{Condition, Manager, Metadata, Model, Resource, Status};
-pub use client::Client;
+pub use client::{Change, Client};
 pub use error::{ClientError, ProblemDetails};
+pub use tls::TlsFiles;

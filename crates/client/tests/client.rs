@@ -8,8 +8,9 @@ mod harness;
 use std::time::Duration;
 
 use harness::{LABELS, Registry, tiny_model};
-use loquat_client::{Client, ClientError};
+use loquat_client::{Change, Client, ClientError, TlsFiles};
 use loquat_spec::{PredictParameters, Prediction, Task};
+use loquat_testkit::Authority;
 
 fn client(server: &harness::Server) -> Client {
     Client::new(&format!("http://{}/", server.address))
@@ -95,4 +96,89 @@ fn resources_are_applied_listed_and_deleted() {
         panic!("a bad one")
     };
     assert_eq!(problem.status, 422);
+}
+
+#[test]
+fn resources_are_applied_together() {
+    let registry = Registry::with_tickets();
+    let server = registry.serve();
+    let client = client(&server);
+    let text = |name: &str| {
+        format!(
+            "apiVersion: loquat.dev/v1alpha1\nkind: Endpoint\nmetadata: {{ name: {name} }}\nspec: {{ model: tickets }}\n"
+        )
+    };
+    let both = format!("{}---\n{}", text("one"), text("two"));
+    let words = |dry_run| -> Vec<(String, Change)> {
+        let applied = client.apply_all(&both, dry_run).unwrap();
+        applied.into_iter().map(|(resource, change)| (resource.metadata.name, change)).collect()
+    };
+    let created = [("one".to_owned(), Change::Created), ("two".to_owned(), Change::Created)];
+    assert_eq!(words(true), created);
+    assert_eq!(words(false), created);
+    assert!(words(false).iter().all(|(_, change)| *change == Change::Unchanged));
+}
+
+/// A client of the server by its name in the certificate.
+fn secured(server: &harness::Server, authority: &Authority) -> TlsFiles {
+    assert!(server.address.ip().is_loopback());
+    TlsFiles { authority: Some(authority.certificate()), identity: None }
+}
+
+#[test]
+fn a_server_of_a_trusted_authority_is_asked_over_tls_and_no_other() {
+    let registry = Registry::with_tickets();
+    let ours = Authority::new(registry.folder.path(), "ours");
+    let theirs = Authority::new(registry.folder.path(), "theirs");
+    let (certificate, key) = ours.sign("localhost");
+    let server = registry.serve_with(|config| {
+        config.tls = Some(loquat_serve::TlsFiles { certificate, key, client_authority: None });
+    });
+    let client = |host: &str| Client::new(&format!("https://{host}:{}", server.address.port()));
+    let trusting = |authority| client("localhost").tls(&secured(&server, authority)).unwrap();
+    let answer = trusting(&ours).predict("tickets", &["parcel"], &PredictParameters::default()).unwrap();
+    assert_eq!(answer.version, 1);
+    assert_eq!(trusting(&ours).timeout(Duration::from_secs(20)).models().unwrap().len(), 1);
+    for stranger in
+        [trusting(&theirs), client("localhost"), client("127.0.0.1").tls(&secured(&server, &ours)).unwrap()]
+    {
+        let error = stranger.models().unwrap_err();
+        assert!(matches!(error, ClientError::Untrusted { .. }), "{error:?}");
+        assert!(error.to_string().contains("name the file of its authority"), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_asks_for_a_certificate_gets_one() {
+    let registry = Registry::with_tickets();
+    let ours = Authority::new(registry.folder.path(), "ours");
+    let theirs = Authority::new(registry.folder.path(), "theirs");
+    let (certificate, key) = ours.sign("localhost");
+    let client_authority = Some(ours.certificate());
+    let server = registry.serve_with(|config| {
+        config.tls = Some(loquat_serve::TlsFiles { certificate, key, client_authority });
+    });
+    let with = |identity| {
+        let client = Client::new(&format!("https://localhost:{}", server.address.port()));
+        client.tls(&TlsFiles { identity, ..secured(&server, &ours) }).unwrap()
+    };
+    assert!(with(Some(ours.sign("friend"))).is_ready().unwrap());
+    for identity in [None, Some(theirs.sign("stranger"))] {
+        let error = with(identity).is_ready().unwrap_err();
+        assert!(error.to_string().contains("client certificate"), "{error}");
+    }
+}
+
+#[test]
+fn files_that_hold_no_certificate_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    let client = || Client::new("https://localhost:1");
+    let files = TlsFiles { authority: Some(path.clone()), identity: None };
+    assert!(client().tls(&files).unwrap_err().to_string().contains("ca.pem"), "it is missing");
+    std::fs::write(&path, "nothing").unwrap();
+    assert!(client().tls(&files).unwrap_err().to_string().contains("BEGIN CERTIFICATE"));
+    let (certificate, _) = Authority::new(folder.path(), "ours").sign("me");
+    let files = TlsFiles { authority: None, identity: Some((certificate.clone(), certificate)) };
+    assert!(client().tls(&files).unwrap_err().to_string().contains("BEGIN PRIVATE KEY"));
 }

@@ -19,6 +19,7 @@ fn config(url: &str, command: Option<&[&str]>, folder: &Path) -> ServerConfig {
         url: url.to_owned(),
         command: command.map(|words| words.iter().map(|word| (*word).to_owned()).collect()),
         folder: folder.to_owned(),
+        launcher: Vec::new(),
     }
 }
 

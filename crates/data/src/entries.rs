@@ -6,7 +6,7 @@ use loquat_spec::{Dataset, Finding, Severity};
 use serde_json::{Map, Value};
 
 use crate::DataError;
-use crate::columns::{LabelColumn, Layout};
+use crate::columns::{InputColumns, LabelColumn, Layout};
 use crate::extract::{Draft, Extractor, Outcome};
 use crate::findings::Findings;
 use crate::lines::LIMIT;
@@ -20,6 +20,8 @@ use crate::table::Input;
 
 /// Stands for a label while the rest of an unlabelled row is read.
 const UNKNOWN: &str = "?";
+/// Stands for the tag of each token meanwhile.
+const OUTSIDE: &str = "O";
 
 /// A row with a text, as its file has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +34,10 @@ pub struct Entry {
     pub line: u64,
     /// The part that it belongs to, or would with a label.
     pub part: Part,
-    /// The text, or the premise, or `""` for tokens.
+    /// The text, both texts of a pair, or the tokens with blanks between them.
     pub text: String,
+    /// What is to be labelled; of a row without labels, without tags and spans.
+    pub input: Input,
     /// Stable hash of the normalised text ([`crate::text_key`]).
     pub key: u64,
     /// Its labels, sorted; `None` where it has none yet.
@@ -42,7 +46,12 @@ pub struct Entry {
     pub columns: Map<String, Value>,
 }
 
-/// The column that holds the label, or the labels; `None` where labels stand in the input (tags, spans).
+/// Both texts of a pair in one line, as a person is shown them.
+pub fn pair_text(premise: &str, hypothesis: &str) -> String {
+    format!("{premise} ‖ {hypothesis}")
+}
+
+/// The column that holds the label, the labels, the tags or the spans; `None` where rows have none.
 ///
 /// # Errors
 /// When rows of the task can't be read.
@@ -52,8 +61,18 @@ pub fn label_column(dataset: &Dataset) -> Result<Option<String>, DataError> {
         LabelColumn::One(role) | LabelColumn::Many { column: role, .. } => {
             Some(layout.column(role).to_owned())
         }
-        LabelColumn::InInput | LabelColumn::Unlabelled => None,
+        LabelColumn::InInput => marks(&layout).map(|role| layout.column(role).to_owned()),
+        LabelColumn::Unlabelled => None,
     })
+}
+
+/// The role of the tags or spans.
+fn marks(layout: &Layout) -> Option<usize> {
+    match layout.input {
+        InputColumns::Tokens { tags, .. } => Some(tags),
+        InputColumns::Spans { spans, .. } => Some(spans),
+        InputColumns::Text(_) | InputColumns::Pair { .. } => None,
+    }
 }
 
 /// Shows `visit` every row of `dataset` that has a text, in order, so that `target` can be written from them. Rows that
@@ -99,31 +118,42 @@ pub fn entries(
 }
 
 fn entry(layout: &Layout, file: &PlannedFile, number: usize, record: Record) -> Option<Entry> {
-    let Record { line, value: columns } = record;
-    let (draft, is_labelled) = draft(layout, line, &columns)?;
+    let Record { line, value: columns, .. } = record;
+    let (draft, is_labelled) = draft(layout, &columns)?;
     let part = part(&draft, file);
-    let text = match draft.input {
-        Input::Text(text) | Input::Spans { text, .. } => text,
-        Input::Pair { premise, .. } => premise,
-        Input::Alike { first, .. } => first,
-        Input::Tokens { .. } => String::new(),
+    let text = match &draft.input {
+        Input::Text(text) | Input::Spans { text, .. } => text.clone(),
+        Input::Pair { premise, hypothesis } => pair_text(premise, hypothesis),
+        Input::Alike { first, second, .. } => pair_text(first, second),
+        Input::Tokens { tokens, .. } => tokens.join(" "),
     };
     let labels = is_labelled.then_some(draft.labels);
-    Some(Entry { number, file: file.name.clone(), line, part, text, key: draft.key, labels, columns })
+    let (file, key, input) = (file.name.clone(), draft.key, draft.input);
+    Some(Entry { number, file, line, part, text, input, key, labels, columns })
 }
 
 /// What the row says, and whether it has a label; `None` for rows that are of no use.
-fn draft(layout: &Layout, line: u64, columns: &Map<String, Value>) -> Option<(Box<Draft>, bool)> {
+fn draft(layout: &Layout, columns: &Map<String, Value>) -> Option<(Box<Draft>, bool)> {
     let extractor = Extractor { layout, candidates: &[] };
-    match extractor.extract(Record { line, value: columns.clone() }) {
+    match extractor.extract(columns.clone()) {
         Outcome::Kept(draft) => Some((draft, true)),
         Outcome::Unlabelled => {
-            let (LabelColumn::One(role) | LabelColumn::Many { column: role, .. }) = layout.label else {
-                return None;
+            let (role, unknown) = match (&layout.label, &layout.input) {
+                (LabelColumn::One(role) | LabelColumn::Many { column: role, .. }, _) => {
+                    (*role, Value::from(UNKNOWN))
+                }
+                (LabelColumn::InInput, InputColumns::Spans { spans, .. }) => {
+                    (*spans, Value::Array(Vec::new()))
+                }
+                (LabelColumn::InInput, InputColumns::Tokens { tokens, tags }) => {
+                    let count = columns.get(layout.column(*tokens))?.as_array()?.len();
+                    (*tags, Value::from(vec![OUTSIDE; count]))
+                }
+                _ => return None,
             };
             let mut value = columns.clone();
-            value.insert(layout.column(role).to_owned(), Value::from(UNKNOWN));
-            match extractor.extract(Record { line, value }) {
+            value.insert(layout.column(role).to_owned(), unknown);
+            match extractor.extract(value) {
                 Outcome::Kept(draft) => Some((draft, false)),
                 _ => None,
             }

@@ -266,7 +266,7 @@ impl DataError {
     }
 
     /// What to do about it.
-    pub(crate) fn remedy(&self) -> &'static str {
+    pub fn remedy(&self) -> &'static str {
         match self {
             Self::NotFound { .. } | Self::NoMatch { .. } => {
                 "correct the path in `source`; it is relative to the folder of the resource file"

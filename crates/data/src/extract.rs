@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::checks;
 use crate::columns::{InputColumns, LabelColumn, Layout};
 use crate::findings::Report;
-use crate::reader::{Record, type_name};
+use crate::reader::type_name;
 use crate::split::{Part, normalised, normalised_key};
 use crate::table::{Input, LabelledSpan};
 use crate::tags;
@@ -57,9 +57,9 @@ pub(crate) struct Extractor<'a> {
 }
 
 impl Extractor<'_> {
-    /// What becomes of `record`.
-    pub(crate) fn extract(&self, record: Record) -> Outcome {
-        match self.draft(record.value) {
+    /// What becomes of a record with these columns.
+    pub(crate) fn extract(&self, columns: Map<String, Value>) -> Outcome {
+        match self.draft(columns) {
             Ok(draft) => Outcome::Kept(Box::new(draft)),
             Err(outcome) => outcome,
         }

@@ -21,6 +21,7 @@ mod hits;
 mod lines;
 mod load;
 mod log;
+mod long_integers;
 mod mending;
 mod open;
 mod parquet;
@@ -38,7 +39,7 @@ mod table;
 mod tags;
 
 pub use checks::{CHECKS, Check};
-pub use entries::{Entry, entries, label_column};
+pub use entries::{Entry, entries, label_column, pair_text};
 pub use error::{DataError, Fault};
 pub use format::ReaderFormat;
 pub use load::{Audit, LoadOptions, OnProgress, check, load};

@@ -3,6 +3,7 @@
 //! Reading has two steps. Cutting the stream into raw records is sequential; decoding a raw record into an object
 //! depends on nothing else, so that [`crate::load`] does it in parallel.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::checks;
 use crate::conll::{self, Conll};
 use crate::delimited::{self, Delimited};
 use crate::lines::{self, LIMIT, Lines};
+use crate::long_integers::long_integers;
 use crate::open;
 use crate::parquet::Parquet;
 use crate::scan::windows_1252;
@@ -27,6 +29,8 @@ pub struct Record {
     pub line: u64,
     /// Its columns. A plain text line is `{"text": line}`.
     pub value: Map<String, Value>,
+    /// Columns that hold a whole number beyond 64 bits, with its digits: `value` has the nearest number that it can.
+    pub long_integers: BTreeMap<String, String>,
 }
 
 /// A record cut out of its stream and not decoded yet.
@@ -84,7 +88,12 @@ impl Raw {
         let line = self.line;
         let malformed = |line, source| DataError::Malformed { file: file.to_owned(), line, source };
         let value = match self.body {
-            Body::Json(bytes) => json_object(&lines::text(&bytes, file, line)?),
+            Body::Json(bytes) => {
+                let text = lines::text(&bytes, file, line)?;
+                let value = json_object(&text).map_err(|fault| malformed(line, fault))?;
+                let long_integers = long_integers(&value, &text);
+                return Ok(Some(Record { line, value, long_integers }));
+            }
             Body::Text(bytes) => {
                 let text = lines::text(&bytes, file, line)?;
                 Ok(Map::from_iter([("text".to_owned(), Value::String(text))]))
@@ -99,7 +108,8 @@ impl Raw {
             },
             Body::Ready(object) => Ok(object),
         };
-        value.map(|value| Some(Record { line, value })).map_err(|fault| malformed(line, fault))
+        let value = value.map_err(|fault| malformed(line, fault))?;
+        Ok(Some(Record { line, value, long_integers: BTreeMap::new() }))
     }
 }
 

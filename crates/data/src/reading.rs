@@ -226,7 +226,7 @@ impl Loader<'_> {
                 Ok(None) => None,
                 Ok(Some(record)) => {
                     let (line, present) = (record.line, layout.present(&record.value));
-                    let outcome = extractor.extract(record);
+                    let outcome = extractor.extract(record.value);
                     let look = Look { language: look.language && number % one_in == 0, ..look };
                     let glance = match &outcome {
                         Outcome::Kept(draft) => Some(Glance::new(&draft.input, look, prepared)),

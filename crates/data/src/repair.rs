@@ -304,7 +304,7 @@ impl Writing<'_> {
         };
         let mut object = record.value.clone();
         let extractor = Extractor { layout: &self.layout, candidates: &[] };
-        let row = match extractor.extract(record) {
+        let row = match extractor.extract(record.value) {
             Outcome::Kept(draft) => {
                 let part = part(&draft, file).as_str();
                 object.insert(names.split_column.clone(), Value::from(part));

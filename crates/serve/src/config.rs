@@ -1,13 +1,16 @@
 //! What a server needs to know.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use loquat_infer::{Compute, Kernels, ModelServers};
-use loquat_store::Store;
+use loquat_spec::Resources;
+use loquat_store::{AppliedFolder, Store};
 use tokio::sync::watch;
 
+use crate::resources::Importer;
 use crate::tls::TlsFiles;
 
 /// What a server needs to know.
@@ -21,10 +24,18 @@ pub struct ServeConfig {
     pub servers: ModelServers,
     /// A second address, for clients of gRPC that want one of their own; it answers what the first answers.
     pub grpc_listen: Option<SocketAddr>,
-    /// Endpoints declared in resources. A registered model that no endpoint shadows is hosted under its own name.
-    pub endpoints: Vec<loquat_spec::Endpoint>,
-    /// What the folder of resources declares from now on, where it is followed.
-    pub changes: Option<watch::Receiver<Vec<loquat_spec::Endpoint>>>,
+    /// What the folder of resources declares. A registered model that no endpoint shadows is hosted under its own name.
+    pub resources: Resources,
+    /// What the folder declares from now on, where it is followed.
+    pub changes: Option<watch::Receiver<Resources>>,
+    /// Folder in which servers of models are started.
+    pub folder: PathBuf,
+    /// Words before the command of a model's server, which start it; none: it is started as it is.
+    pub launcher: Vec<OsString>,
+    /// Where resources that are applied are kept; without one they last until the server ends.
+    pub applied: Option<AppliedFolder>,
+    /// Imports models that are applied; without one nothing does.
+    pub importer: Option<Importer>,
     /// Threads for large requests of an endpoint that declares none; at least 1.
     pub threads: usize,
     /// What models compute with; an endpoint says on which device.
@@ -51,15 +62,19 @@ pub struct ServeConfig {
 }
 
 impl ServeConfig {
-    /// Serves the models of `store` on `listen`: no declared endpoints, no keys, plain connections, usual limits.
+    /// Serves the models of `store` on `listen`: no declared resources, none kept, no keys, plain connections, usual limits.
     pub fn new(listen: SocketAddr, store: Store) -> Self {
         Self {
             listen,
             store,
             grpc_listen: None,
             servers: ModelServers::default(),
-            endpoints: Vec::new(),
+            resources: Resources::default(),
             changes: None,
+            folder: PathBuf::new(),
+            launcher: Vec::new(),
+            applied: None,
+            importer: None,
             threads: 1,
             compute: Kernels::detect().into(),
             insecure: false,

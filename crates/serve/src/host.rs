@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use loquat_infer::{Compute, Device, ModelServers, Pipeline};
+use loquat_infer::{Compute, Device, Pipeline};
 use loquat_spec::{ErrorCode, ModelReference, Name, Requests, Selector, Task, ZeroShot};
 use loquat_store::Store;
 
@@ -15,7 +15,7 @@ use crate::keys::Doorman;
 use crate::metrics::{HostMetrics, Metrics};
 use crate::problem::Problem;
 use crate::recent::Recent;
-use crate::resources::{Condition, Declared};
+use crate::resources::{Condition, Declared, Imports, Serving, Standings};
 use crate::traces::Traces;
 use crate::wake::Waker;
 
@@ -211,7 +211,13 @@ pub(crate) struct App {
     /// Where requests are traced to, if anywhere.
     pub(crate) traces: Option<Traces>,
     /// The servers that answer for models without weights.
-    pub(crate) servers: ModelServers,
+    pub(crate) serving: Serving,
+    /// How the imports of applied models went.
+    pub(crate) imports: Imports,
+    /// Whether applied models are imported.
+    pub(crate) may_import: bool,
+    /// How resources that answer nothing themselves fare.
+    pub(crate) standings: Standings,
     store: Store,
     table: RwLock<Arc<Table>>,
     phase: AtomicU8,
@@ -221,7 +227,7 @@ pub(crate) struct App {
 impl App {
     /// Nothing hosted yet.
     pub(crate) fn new(
-        (store, servers): (Store, ModelServers),
+        (store, serving, may_import): (Store, Serving, bool),
         (max_body, compute): (usize, Compute),
         (doorman, cors): (Doorman, Cors),
         (declared, waker): (Declared, Waker),
@@ -237,7 +243,10 @@ impl App {
             waker,
             recent: Recent::default(),
             traces,
-            servers,
+            serving,
+            imports: Imports::default(),
+            may_import,
+            standings: Standings::default(),
             store,
             table: RwLock::default(),
             phase: AtomicU8::new(Phase::Starting as u8),
@@ -248,6 +257,23 @@ impl App {
     /// The store behind the endpoints.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Makes the servers of models those that resources name. Blocks until those that are gone have ended.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub(crate) fn follow_servers(&self) -> std::io::Result<()> {
+        let models = self.declared.models();
+        self.serving.follow(models.iter().map(|(model, _)| model))
+    }
+
+    /// Takes over resources that changed. Blocks as [`App::follow_servers`] does.
+    pub(crate) fn look_again(&self) {
+        if let Err(error) = self.follow_servers() {
+            tracing::error!(%error, "the server of a model can't be watched");
+        }
+        self.waker.look();
     }
 
     /// The endpoints as they stand now.
@@ -325,8 +351,10 @@ impl App {
         let reference = ModelReference { name, selector: Selector::Version(version) };
         let app = Arc::clone(self);
         let shown = reference.to_string();
-        let load =
-            move || Pipeline::from_store_with(&app.store, &reference, app.compute.on(device), &app.servers);
+        let load = move || {
+            let compute = app.compute.on(device);
+            Pipeline::from_store_with(&app.store, &reference, compute, &app.serving.servers)
+        };
         let loaded = tokio::task::spawn_blocking(load).await;
         match loaded {
             Ok(Ok(pipeline)) => Ok(Arc::new(pipeline)),

@@ -42,6 +42,7 @@ pub use config::ServeConfig;
 pub use error::ServeError;
 pub use keys::{Grant, KeyEntry, KeyError, KeyFile, Scope};
 pub use openapi::openapi;
+pub use resources::Importer;
 pub use routes::routes;
 pub use server::serve;
 pub use tls::{TlsError, TlsFiles};

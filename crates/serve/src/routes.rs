@@ -26,6 +26,7 @@ const OWN: &[(&str, &str, Handler)] = &[
     ("GET", "/health/ready", || get(health::ready)),
     ("GET", "/metrics", || get(health::metrics)),
     ("GET", "/openapi.json", || get(health::openapi)),
+    ("PUT", "/apis/loquat.dev/v1alpha1", || put(resources::apply)),
     ("GET", "/apis/loquat.dev/v1alpha1/{kind}", || get(resources::list)),
     ("GET", "/apis/loquat.dev/v1alpha1/{kind}/{name}", || get(resources::get)),
     ("PUT", "/apis/loquat.dev/v1alpha1/{kind}/{name}", || put(resources::put)),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use loquat_spec::Endpoint;
+use loquat_spec::Resources;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -27,7 +27,7 @@ use crate::host::{App, Phase};
 use crate::keys::Doorman;
 use crate::metrics::Metrics;
 use crate::patience::Patient;
-use crate::resources::Declared;
+use crate::resources::{Declared, Importing, Serving};
 use crate::routes::router;
 use crate::tls::Tls;
 use crate::traces::Traces;
@@ -87,16 +87,20 @@ pub async fn serve(
     let traces = config.otlp_endpoint.as_deref().map(Traces::to).transpose();
     let traces = traces.map_err(|source| ServeError::Thread { source })?;
     let (waker, messages) = Waker::new();
+    let serving = Serving::new(config.servers, config.folder, config.launcher);
     let app = Arc::new(App::new(
-        (config.store, config.servers),
+        (config.store, serving, config.importer.is_some()),
         (config.max_body, config.compute),
         (doorman, Cors::new(&config.origins)),
-        (Declared::new(config.endpoints), waker),
+        (Declared::new(config.resources, config.applied), waker),
         (Metrics::new(config.tei_metrics), traces),
     ));
+    app.follow_servers().map_err(|source| ServeError::Thread { source })?;
     let (follower, looked) =
         crate::watch::follow(Arc::clone(&app), messages, (config.threads, config.memory))
             .map_err(|source| ServeError::Thread { source })?;
+    let importing = config.importer.map(|importer| Importing::start(Arc::clone(&app), importer)).transpose();
+    let importing = importing.map_err(|source| ServeError::Thread { source })?;
     let edge = Edge { router: router(Arc::clone(&app)), app: Arc::clone(&app) };
     let (signal, told) = watch::channel(Signal::Run);
     let mut accepting = JoinSet::new();
@@ -123,7 +127,7 @@ pub async fn serve(
         ready(address);
         shutdown.await;
     }
-    drop(follower);
+    drop((follower, importing));
     following.abort_all();
     drain(&app, config.drain, &signal, &mut accepting).await;
     Ok(())
@@ -161,12 +165,18 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeErro
 }
 
 /// Takes over what the folder of resources declares.
-async fn resources_task(app: Arc<App>, mut changes: watch::Receiver<Vec<Endpoint>>) {
+async fn resources_task(app: Arc<App>, mut changes: watch::Receiver<Resources>) {
     // Who follows the folder may end before the server; what was declared stays.
     while changes.changed().await.is_ok() {
-        let endpoints = changes.borrow_and_update().clone();
-        app.declared.follow(endpoints);
-        app.waker.look();
+        let resources = changes.borrow_and_update().clone();
+        let changing = Arc::clone(&app);
+        let followed = tokio::task::spawn_blocking(move || {
+            changing.declared.follow(resources);
+            changing.look_again();
+        });
+        if let Err(error) = followed.await {
+            tracing::error!(%error, "a change of the folder was not taken over");
+        }
     }
 }
 

@@ -174,7 +174,7 @@ fn of_endpoint(app: &App, host: &Host) -> Value {
         "kind": "endpoint",
         "endpoint": host.name,
         "reference": host.reference.to_string(),
-        "ready": host.condition.ready,
+        "ready": host.condition.holds(),
         "condition": host.condition.to_json(host.generation),
         "model": pipeline.map(|pipeline| pipeline.model()),
         "version": pipeline.map(|pipeline| pipeline.version()),

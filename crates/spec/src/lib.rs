@@ -27,7 +27,7 @@ pub use error_code::ErrorCode;
 pub use finding::{CheckName, Finding, Severity};
 pub use hub_reference::HubReference;
 pub use names::{ModelReference, Name, NameError, Selector};
-pub use parse::{Located, Resources, SourceText, parse};
+pub use parse::{Located, Resources, SourceText, documents, parse};
 pub use problem::RESOURCE_CHECKS;
 pub use quantity::{Bytes, QuantityError, Share, Span};
 pub use raw::checks::CHECKS;

@@ -96,6 +96,13 @@ pub fn parse(files: &[SourceText]) -> Result<Resources, Vec<Finding>> {
     if reader.problems.is_empty() { Ok(resources) } else { Err(reader.into_findings()) }
 }
 
+/// The documents of a resource file as they are written, in JSON and unchecked; those before a syntax error where there is one.
+pub fn documents(text: &str) -> Vec<Value> {
+    let (documents, _) = yaml::load(text);
+    let roots = documents.into_iter().filter_map(|document| document.root);
+    roots.filter(|root| !is_null(root)).map(|root| root.to_json()).collect()
+}
+
 /// A document whose kind is known.
 #[derive(Debug)]
 struct Read {

@@ -114,6 +114,18 @@ impl Node {
         places
     }
 
+    /// The value without its places.
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.content {
+            Content::Scalar(value) => value.clone(),
+            Content::List(items) => items.iter().map(Self::to_json).collect(),
+            Content::Map(entries) => {
+                let members = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json()));
+                Value::Object(members.collect())
+            }
+        }
+    }
+
     /// What a person calls the kind of this value.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.content {

@@ -96,6 +96,17 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of what was applied to a server does not hold what it should.
+    #[error(
+        "{} is damaged ({reason}); what else was applied is not affected: apply this resource again, or remove the file",
+        path.display()
+    )]
+    DamagedApplied {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An artifact no longer is what was registered.
     #[error(
         "the artifact of {name}:{version} in {} is damaged ({}): restore it from a backup, or register it again",
@@ -204,7 +215,9 @@ impl StoreError {
             | Self::RemovedVersion { .. }
             | Self::UnknownAlias { .. } => ErrorCode::NotFound,
             Self::NewerFormat { .. } => ErrorCode::Unsupported,
-            Self::Damaged { .. } | Self::DamagedArtifact { .. } => ErrorCode::Failed,
+            Self::Damaged { .. } | Self::DamagedApplied { .. } | Self::DamagedArtifact { .. } => {
+                ErrorCode::Failed
+            }
             Self::Refused { .. } | Self::InvalidVersion { .. } => ErrorCode::Invalid,
             Self::InUse { .. } | Self::NothingEarlier { .. } | Self::NotEmpty { .. } => ErrorCode::Conflict,
             Self::Objects(error) => error.code(),

@@ -17,10 +17,13 @@
 //! A registry in an object store has the same keys, with `models/NAME/versions/3.claim.json` for numbers given and
 //! `collecting.json` while artifacts are collected; a folder mirrors it, and conditional writes stand for the lock.
 //!
+//! What was applied to a running server lies in a folder of its own, `KIND.NAME.json` each, in the same outer form.
+//!
 //! This crate knows the names and the outer form of an artifact's files, not what they mean.
 
 mod admission;
 mod alias;
+mod applied;
 mod cascade;
 mod collect;
 mod diff;
@@ -39,6 +42,7 @@ mod tree;
 
 pub use admission::{Refusal, RefusalReason};
 pub use alias::{AliasAction, AliasChange};
+pub use applied::{AppliedFolder, AppliedResource};
 pub use cascade::{CalibratedVersion, CascadeCalibration, Tradeoff};
 pub use collect::GcReport;
 pub use diff::Difference;

@@ -27,6 +27,7 @@ use crate::report_origins::DistillationReport;
 use crate::request::Outcome;
 use crate::run::Run;
 use crate::search::{Search, Trial};
+use crate::tagging::Tagging;
 
 /// Doubtful rows that the report names.
 const NAMED_DOUBTS: usize = 100;
@@ -328,8 +329,8 @@ pub(crate) fn baseline(problem: &Problem<'_>, measured: &Measured) -> Option<f64
 
 /// Adds the rows whose labels are doubtful, by the recipe's held-out probabilities, and gives all of them.
 pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Recipe) -> Vec<Doubt> {
-    if problem.tagging.is_some() {
-        return Vec::new();
+    if let Some(tagging) = &problem.tagging {
+        return set_noise_of_words(report, (problem, tagging), recipe);
     }
     let truth = problem.truth(&recipe.rows);
     let found = doubts(&recipe.probabilities, &truth, problem.classes, problem.multi_label);
@@ -375,4 +376,36 @@ pub(crate) fn set_origins(
         report.adaptation = Some(adaptation);
     }
     Ok(())
+}
+
+/// The same for the labels of words; positions count the words of the recipe's rows.
+fn set_noise_of_words(
+    report: &mut Report,
+    (problem, tagging): (&Problem<'_>, &Tagging),
+    recipe: &Recipe,
+) -> Vec<Doubt> {
+    let truth = tagging.truth(&recipe.rows);
+    let found = doubts(&recipe.probabilities, &truth, tagging.tags.len(), false);
+    let owners = tagging.owners(&recipe.rows);
+    report.label_noise_rows = found.len();
+    let name = |tag: u32| tagging.tags[tag as usize].clone();
+    let named = |doubt: &Doubt| {
+        let (place, word) = owners[doubt.position];
+        let number = recipe.rows[place];
+        let (row, words) = (&problem.table.rows[number], &tagging.rows[number]);
+        let range = &words.words[word];
+        // The word itself, with what stands before and after it.
+        let start = range.start.saturating_sub(SHOWN / 2);
+        NoiseReport {
+            row: row.number,
+            id: row.id.clone(),
+            text: words.text.chars().skip(start).take(SHOWN).collect(),
+            label: doubt.given.map(name),
+            suggested: doubt.suggested.map(name),
+            probability: doubt.given_probability,
+            suggested_probability: doubt.suggested_probability,
+        }
+    };
+    report.label_noise = found.iter().take(NAMED_DOUBTS).map(named).collect();
+    found
 }

@@ -30,7 +30,7 @@ pub(crate) struct Doubt {
 
 impl Doubt {
     /// How many times as probable as what was given the suggestion is.
-    fn odds(&self) -> f32 {
+    pub(crate) fn odds(&self) -> f32 {
         self.suggested_probability / self.given_probability.max(LEAST)
     }
 }

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use loquat_spec::{ModelReference, Task};
 
 use super::{
-    Apply, BenchCommand, Delete, Get, Global, Hosting, KeysCommand, LabelCommand, ModelsCommand, Why,
+    Apply, BenchCommand, Delete, Get, Global, Hosting, KeysCommand, LabelCommand, Launch, ModelsCommand, Why,
 };
 
 /// From a labelled file to a served, watched model, in one binary.
@@ -43,13 +43,13 @@ pub(crate) enum Command {
     /// The registry of model versions
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Creates or changes Endpoints of a running server; a bad resource changes nothing
+    /// Creates or changes resources of a running server; a bad resource changes nothing
     Apply(Apply),
     /// Shows what `apply` would change; the status is 1 where anything would
     Diff(Apply),
-    /// Shows Endpoints of a running server, and how they fare
+    /// Shows resources of a running server, and how they fare
     Get(Get),
-    /// Deletes an Endpoint of a running server
+    /// Deletes a resource of a running server
     Delete(Delete),
     /// Explains a slow request, or a model that is not ready
     Why(Why),
@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// Prints the command reference as markdown
     #[command(hide = true)]
     HelpMarkdown,
+    /// Becomes a command that ends with the process that started it
+    #[command(hide = true)]
+    Launch(Launch),
     /// A command whose part does not exist yet.
     #[command(flatten)]
     Later(Later),

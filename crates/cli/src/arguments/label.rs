@@ -10,6 +10,8 @@ pub(crate) enum LabelCommand {
     Next(LabelNext),
     /// Asks about the labels that the last training doubts, most doubtful first
     Review(LabelReview),
+    /// Writes all rows of the data, those that were reviewed with the labels decided; the source stays as it is
+    Apply(LabelApply),
 }
 
 /// Arguments of `label next`.
@@ -38,6 +40,23 @@ pub(crate) struct LabelReview {
     pub(crate) folder: Option<PathBuf>,
     /// File of jsonl that each decided row is appended to; rows in it are not asked again. Without a terminal all doubtful rows
     /// are written with an empty label
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The Training, where the folder has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) training: Option<String>,
+}
+
+/// Arguments of `label apply`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct LabelApply {
+    /// Folder of resources [default: --dir]
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// File that `label review` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reviewed: PathBuf,
+    /// File of jsonl to write
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// The Training, where the folder has several

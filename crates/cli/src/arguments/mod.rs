@@ -16,9 +16,9 @@ pub(crate) use command::{
 pub(crate) use environment::command;
 pub(crate) use global::Global;
 pub(crate) use hosting::Hosting;
-pub(crate) use label::{LabelCommand, LabelNext, LabelReview};
+pub(crate) use label::{LabelApply, LabelCommand, LabelNext, LabelReview};
 #[cfg(feature = "train")]
 pub(crate) use models::{CONFIDENCE, CascadeRows};
 pub(crate) use models::{Cascade, ModelsCommand, TableFormat};
-pub(crate) use operation::{BenchCommand, BenchServe, KeyScope, KeysCommand};
-pub(crate) use remote::{Apply, Delete, Get, Remote, Why};
+pub(crate) use operation::{BenchCommand, BenchServe, KeyScope, KeysCommand, Launch};
+pub(crate) use remote::{Apply, Delete, Get, Remote, Tls, Why};

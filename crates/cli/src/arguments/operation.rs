@@ -1,7 +1,9 @@
 //! Arguments of the commands around a running server.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::Tls;
 use crate::bench::Target;
 
 /// Commands about API keys.
@@ -36,6 +38,17 @@ pub(crate) struct NewKey {
 pub(crate) enum KeyScope {
     Predict,
     Admin,
+}
+
+/// Arguments of `launch`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Launch {
+    /// The process that starts it
+    #[arg(value_name = "PID")]
+    pub(crate) parent: u32,
+    /// The command, a word each
+    #[arg(value_name = "WORD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<OsString>,
 }
 
 /// What to measure.
@@ -73,6 +86,8 @@ pub(crate) struct BenchServe {
     /// API key
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
     /// Image of the 99th percentile against the rate to write, as SVG
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,

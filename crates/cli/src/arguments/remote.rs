@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use loquat_client::TlsFiles;
+
 use super::TableFormat;
 
 /// Which server, and with which key.
@@ -10,9 +12,32 @@ pub(crate) struct Remote {
     /// The server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) server: String,
-    /// API key; one for all endpoints changes resources
+    /// API key; one of scope admin changes resources
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+/// What is trusted and shown over `https://`.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Tls {
+    /// Authority that a server's certificate must come from, in PEM form [default: those of the public web]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Certificate chain for servers that ask for one, in PEM form
+    #[arg(long, value_name = "FILE", requires = "cert_key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Private key of that certificate, in PEM form
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) cert_key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// The files.
+    pub(crate) fn files(&self) -> TlsFiles {
+        TlsFiles { authority: self.ca.clone(), identity: self.cert.clone().zip(self.cert_key.clone()) }
+    }
 }
 
 /// Arguments of `apply` and `diff`.
@@ -31,7 +56,7 @@ pub(crate) struct Apply {
 /// Arguments of `get`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Get {
-    /// Kind of resource
+    /// Kind of resource: endpoints, models, trainings or datasets
     #[arg(value_name = "KIND", default_value = "endpoints")]
     pub(crate) kind: String,
     /// Name of one

@@ -1,16 +1,14 @@
 //! One kept connection with at most one request under way, read without waiting.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Longest time to open a connection.
-const OPEN_LIMIT: Duration = Duration::from_secs(5);
+use super::wire::Wire;
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Wire,
     due: Option<Instant>,
     sending: Vec<u8>,
     sent: usize,
@@ -29,11 +27,8 @@ pub(super) struct Answered {
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, OPEN_LIMIT)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        Ok(Self { stream, due: None, sending: Vec::new(), sent: 0, received: Vec::with_capacity(4096) })
+    pub(super) fn new(stream: Wire) -> Self {
+        Self { stream, due: None, sending: Vec::new(), sent: 0, received: Vec::with_capacity(4096) }
     }
 
     /// When the request under way was due.

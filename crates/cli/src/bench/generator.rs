@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::histogram::Histogram;
 use super::target::Target;
+use super::wire::{Security, Wire};
 
 /// Below this the generator looks again instead of sleeping, since a sleep may last longer than asked.
 const SPIN: Duration = Duration::from_micros(300);
@@ -31,6 +32,8 @@ pub(crate) struct Load<'a> {
     pub(crate) texts: &'a [String],
     /// API key.
     pub(crate) key: Option<&'a str>,
+    /// What is trusted and shown over `https://`.
+    pub(crate) security: &'a Security,
 }
 
 /// What came back.
@@ -64,7 +67,8 @@ pub(crate) fn measure(target: &Target, load: &Load<'_>) -> io::Result<Outcome> {
     let mut generator =
         Generator { target, load, address, connections: Vec::new(), outcome: Outcome::default() };
     // A server that can't be reached at all is an error of the command, not a figure.
-    generator.connections.push(Connection::open(address)?);
+    let first = generator.open()?;
+    generator.connections.push(first);
     generator.run();
     Ok(generator.outcome)
 }
@@ -100,6 +104,11 @@ impl Generator<'_> {
         self.outcome.elapsed = start.elapsed();
     }
 
+    fn open(&self) -> io::Result<Connection> {
+        let host = self.target.secure_host();
+        Wire::open(self.address, host.map(|host| (host, self.load.security))).map(Connection::new)
+    }
+
     fn is_waiting(&self) -> bool {
         self.connections.iter().any(|connection| connection.waits_since().is_some())
     }
@@ -110,7 +119,7 @@ impl Generator<'_> {
         let place = match idle {
             Some(place) => place,
             None if self.connections.len() >= self.load.connections => return false,
-            None => match Connection::open(self.address) {
+            None => match self.open() {
                 Ok(connection) => {
                     self.connections.push(connection);
                     self.connections.len() - 1
@@ -195,6 +204,7 @@ mod tests {
             connections: 1,
             texts,
             key: None,
+            security: &Security::DEFAULT,
         }
     }
 

@@ -8,7 +8,9 @@ mod generator;
 mod histogram;
 mod plot;
 mod target;
+mod wire;
 
 pub(crate) use generator::{Load, Outcome, measure};
 pub(crate) use plot::{Point, svg};
 pub(crate) use target::Target;
+pub(crate) use wire::Security;

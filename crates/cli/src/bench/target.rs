@@ -33,6 +33,7 @@ pub(crate) struct Target {
     /// As it was written.
     pub(crate) name: String,
     protocol: Protocol,
+    secure: bool,
     authority: String,
     path: String,
 }
@@ -42,22 +43,23 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = PROTOCOLS.map(|(name, _)| name).join(", ");
-        let form = format!("write PROTOCOL=http://HOST:PORT/PATH; protocols are {known}");
+        let form = format!("write PROTOCOL=http://HOST:PORT/PATH, or https://; protocols are {known}");
         let (name, url) = text.split_once('=').ok_or_else(|| form.clone())?;
         let protocol = PROTOCOLS.iter().find(|(known, _)| *known == name);
         let protocol = protocol.ok_or_else(|| format!("no protocol {name:?}; {form}"))?.1;
-        let rest = match url.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => return Err("https is not yet supported; measure over http".to_owned()),
+        let (secure, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
             _ => return Err(form),
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.is_empty() {
             return Err(form);
         }
+        let port = if secure { 443 } else { 80 };
         let authority =
-            if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-        Ok(Self { name: text.to_owned(), protocol, authority, path: format!("/{path}") })
+            if authority.contains(':') { authority.to_owned() } else { format!("{authority}:{port}") };
+        Ok(Self { name: text.to_owned(), protocol, secure, authority, path: format!("/{path}") })
     }
 }
 
@@ -66,6 +68,12 @@ impl Target {
     pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
         let none = || std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
         self.authority.to_socket_addrs()?.next().ok_or_else(none)
+    }
+
+    /// The name that its certificate must be for, where it has one.
+    pub(crate) fn secure_host(&self) -> Option<&str> {
+        let host = self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, _)| host);
+        self.secure.then(|| host.trim_start_matches('[').trim_end_matches(']'))
     }
 
     /// One request for `text`, head and body, for a connection that stays open.
@@ -108,12 +116,17 @@ mod tests {
         );
         let target: Target = "tei=http://host".parse().expect("a target");
         assert_eq!((target.authority.as_str(), target.path.as_str()), ("host:80", "/"));
+        assert_eq!(target.secure_host(), None);
+        let target: Target = "tei=https://[::1]:8443/embed".parse().expect("a target");
+        assert_eq!((target.authority.as_str(), target.secure_host()), ("[::1]:8443", Some("::1")));
+        let target: Target = "tei=https://host".parse().expect("a target");
+        assert_eq!((target.authority.as_str(), target.secure_host()), ("host:443", Some("host")));
         for (text, says) in [
             ("http://127.0.0.1", "write PROTOCOL"),
             ("http://127.0.0.1/?a=b", "no protocol"),
             ("127.0.0.1", "write PROTOCOL"),
             ("carrier=http://pigeon", "protocols are loquat"),
-            ("tei=https://host", "https"),
+            ("tei=ftp://host", "write PROTOCOL"),
             ("tei=http:///predict", "write PROTOCOL"),
         ] {
             let error = text.parse::<Target>().expect_err(text);

@@ -1,35 +1,32 @@
-//! `loquat apply`: creates or changes Endpoints of a running server.
+//! `loquat apply`: creates or changes resources of a running server.
+
+use loquat_client::{Change, Resource};
 
 use crate::arguments::Apply;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
-use crate::remote::{self, ENDPOINTS};
+use crate::remote::{self, plural_of, title};
 
 /// Applies all resources of the files, or, where the server refuses one, none.
 pub(crate) fn run(context: &Context, arguments: &Apply) -> Result<u8, Failure> {
-    let endpoints = remote::endpoints(context, arguments)?;
-    let client = remote::client(&arguments.remote);
-    let before = remote::declared(&client)?;
-    for endpoint in &endpoints {
-        client.apply((ENDPOINTS, endpoint.value.name.as_str()), &endpoint.text, true)?;
-    }
-    for endpoint in &endpoints {
-        let name = endpoint.value.name.as_str();
-        let after = client.apply((ENDPOINTS, name), &endpoint.text, false)?;
-        let known = before.iter().find(|resource| resource.metadata.name == name);
-        let change = match known {
-            None => "created",
-            Some(known) if known.metadata.generation == after.metadata.generation => "unchanged",
-            Some(_) => "configured",
+    let text = remote::resources_of(context, arguments)?;
+    let client = remote::client(&arguments.remote)?;
+    let before = if arguments.prune { remote::declared(&client)? } else { Vec::new() };
+    let changed = client.apply_all(&text, false)?;
+    for (resource, change) in &changed {
+        let change = match change {
+            Change::Created => "created",
+            Change::Configured => "configured",
+            Change::Unchanged => "unchanged",
         };
-        output::answer(&format!("endpoint/{name} {change}"))?;
+        output::answer(&format!("{} {change}", title(&resource.kind, &resource.metadata.name)))?;
     }
-    if arguments.prune {
-        for name in remote::left_over(&before, &endpoints) {
-            client.delete(ENDPOINTS, name)?;
-            output::answer(&format!("endpoint/{name} pruned"))?;
-        }
+    let after: Vec<Resource> = changed.into_iter().map(|(resource, _)| resource).collect();
+    for gone in remote::left_over(&before, &after) {
+        let name = &gone.metadata.name;
+        client.delete(&plural_of(&gone.kind), name)?;
+        output::answer(&format!("{} pruned", title(&gone.kind, name)))?;
     }
     Ok(0)
 }

@@ -6,7 +6,7 @@ use loquat_spec::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::arguments::{BenchCommand, BenchServe};
-use crate::bench::{self, Load, Outcome, Point, Target};
+use crate::bench::{self, Load, Outcome, Point, Security, Target};
 use crate::failure::Failure;
 use crate::output;
 
@@ -35,10 +35,11 @@ pub(crate) fn run(command: &BenchCommand) -> Result<u8, Failure> {
     let BenchCommand::Serve(arguments) = command;
     check(arguments)?;
     let texts = texts(arguments)?;
+    let security = Security::of(&arguments.tls.files())?;
     let mut all = Vec::new();
     for target in &arguments.targets {
         for rate in &arguments.rate {
-            all.push(measure(arguments, target, *rate, &texts)?);
+            all.push(measure(arguments, target, *rate, (&texts, &security))?);
         }
     }
     if let Some(path) = &arguments.plot {
@@ -110,7 +111,7 @@ fn measure(
     arguments: &BenchServe,
     target: &Target,
     rate: f64,
-    texts: &[String],
+    (texts, security): (&[String], &Security),
 ) -> Result<Measured, Failure> {
     let load = |time| Load {
         rate,
@@ -119,11 +120,16 @@ fn measure(
         connections: arguments.connections,
         texts,
         key: arguments.key.as_deref(),
+        security,
     };
     output::say(&format!("{} at {rate} requests a second", target.name));
     let run = |time| {
         bench::measure(target, &load(time)).map_err(|error| {
-            Failure::new(ErrorCode::Unavailable, format!("cannot reach {}: {error}", target.name))
+            let remedy = match error.to_string().contains("certificate") {
+                true => "name its authority with --ca, and a certificate that it trusts with --cert",
+                false => "check that it runs, and its address",
+            };
+            Failure::new(ErrorCode::Unavailable, format!("cannot reach {}: {error}; {remedy}", target.name))
         })
     };
     if arguments.warm_up > 0.0 {

@@ -2,35 +2,34 @@
 
 use std::collections::BTreeMap;
 
+use loquat_client::Resource;
 use serde_json::Value;
 
 use crate::arguments::Apply;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
-use crate::remote::{self, ENDPOINTS};
+use crate::remote;
 
 /// Exit status where anything would change, as of `kubectl diff`.
 const DIFFERS: u8 = 1;
 
 /// Prints each field that would change, by its path.
 pub(crate) fn run(context: &Context, arguments: &Apply) -> Result<u8, Failure> {
-    let endpoints = remote::endpoints(context, arguments)?;
-    let client = remote::client(&arguments.remote);
+    let resources = remote::resources_of(context, arguments)?;
+    let client = remote::client(&arguments.remote)?;
     let before = remote::declared(&client)?;
+    let after: Vec<Resource> =
+        client.apply_all(&resources, true)?.into_iter().map(|(resource, _)| resource).collect();
     let mut text = String::new();
-    for endpoint in &endpoints {
-        let name = endpoint.value.name.as_str();
-        let after = client.apply((ENDPOINTS, name), &endpoint.text, true)?;
-        let known = before.iter().find(|resource| resource.metadata.name == name);
-        let old = known.map(|resource| fields(&resource.spec)).unwrap_or_default();
-        push(&mut text, name, &old, &fields(&after.spec));
+    for new in &after {
+        let same = |old: &&Resource| (&old.kind, &old.metadata.name) == (&new.kind, &new.metadata.name);
+        let old = before.iter().find(same).map(|old| fields(&old.spec)).unwrap_or_default();
+        push(&mut text, new, &old, &fields(&new.spec));
     }
     if arguments.prune {
-        for name in remote::left_over(&before, &endpoints) {
-            let known = before.iter().find(|resource| resource.metadata.name == name);
-            let old = known.map(|resource| fields(&resource.spec)).unwrap_or_default();
-            push(&mut text, name, &old, &BTreeMap::new());
+        for gone in remote::left_over(&before, &after) {
+            push(&mut text, gone, &fields(&gone.spec), &BTreeMap::new());
         }
     }
     if text.is_empty() {
@@ -40,7 +39,12 @@ pub(crate) fn run(context: &Context, arguments: &Apply) -> Result<u8, Failure> {
     Ok(DIFFERS)
 }
 
-fn push(text: &mut String, name: &str, old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value>) {
+fn push(
+    text: &mut String,
+    resource: &Resource,
+    old: &BTreeMap<String, Value>,
+    new: &BTreeMap<String, Value>,
+) {
     let mut lines = String::new();
     let paths: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for path in paths {
@@ -51,7 +55,8 @@ fn push(text: &mut String, name: &str, old: &BTreeMap<String, Value>, new: &BTre
         }
     }
     if !lines.is_empty() {
-        text.push_str(&format!("endpoint/{name}\n{lines}"));
+        let title = remote::title(&resource.kind, &resource.metadata.name);
+        text.push_str(&format!("{title}\n{lines}"));
     }
 }
 

@@ -4,8 +4,8 @@ use clap::{ArgMatches, FromArgMatches};
 use loquat_spec::ErrorCode;
 
 use super::{
-    apply, bench, check, completions, config, diff, get, help_markdown, init, label, man, models, predict,
-    report, schema, why,
+    apply, bench, check, completions, config, diff, get, help_markdown, init, label, launch, man, models,
+    predict, report, schema, why,
 };
 use crate::arguments::{Cli, Command};
 use crate::context::Context;
@@ -37,6 +37,7 @@ pub(crate) fn run(context: &Context, matches: &ArgMatches) -> Result<u8, Failure
         Command::Completions { shell } => completions::run(shell),
         Command::Man { command } => man::run(&command),
         Command::HelpMarkdown => help_markdown::run(),
+        Command::Launch(arguments) => Err(launch::run(&arguments)),
         Command::Later(later) => Err(Failure::not_yet_supported(
             &format!("loquat {}", later.name()),
             "`loquat --help` lists what is",

@@ -15,6 +15,7 @@ mod init;
 #[cfg(feature = "serve")]
 mod keys;
 mod label;
+mod launch;
 mod man;
 mod models;
 mod predict;

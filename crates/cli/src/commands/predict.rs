@@ -77,7 +77,8 @@ struct Work<'a> {
 struct Origin {
     file: usize,
     line: u64,
-    id: Option<Value>,
+    /// As it is written.
+    id: Option<String>,
 }
 
 impl Work<'_> {
@@ -133,8 +134,11 @@ impl Work<'_> {
         }
         let mut texts = texts.into_iter();
         let input = Input { text: texts.next().unwrap_or_default(), second: texts.next() };
-        let id = self.columns.get(ID).and_then(|column| record.value.swap_remove(column));
-        let id = id.or_else(|| record.value.swap_remove(ID)).filter(|id| !id.is_null());
+        let mut id = |column: &str| {
+            let value = record.value.swap_remove(column)?;
+            Some(record.long_integers.remove(column).unwrap_or_else(|| value.to_string()))
+        };
+        let id = self.columns.get(ID).and_then(&mut id).or_else(|| id(ID)).filter(|id| id != "null");
         let origin = Origin { file, line: record.line, id };
         Ok((origin, input))
     }
@@ -188,7 +192,7 @@ fn write_lines(origins: &[Origin], predictions: &[Prediction], out: &mut dyn Wri
         serde_json::to_writer(&mut line, prediction).map_err(|error| Failure::json(&error))?;
         if let Some(id) = &origin.id {
             out.write_all(b"{\"id\":")?;
-            out.write_all(id.to_string().as_bytes())?;
+            out.write_all(id.as_bytes())?;
             out.write_all(b",")?;
             out.write_all(&line[1..])?;
         } else {

@@ -1,22 +1,23 @@
 //! `loquat serve`: hosts the endpoints of the folder and the models of the store.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loquat_infer::{ModelServers, ServerConfig};
-use loquat_serve::{ServeConfig, TlsFiles};
-use loquat_spec::{Endpoint, ErrorCode};
-use loquat_store::Store;
+use loquat_infer::ModelServers;
+use loquat_serve::{Importer, ServeConfig, TlsFiles};
+use loquat_spec::{ErrorCode, Resources};
+use loquat_store::{AppliedFolder, Store};
 use serde_json::Value;
 
 use crate::arguments::{Hosting, Serve};
-use crate::context::Context;
+use crate::context::{Context, applied_folder};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Colour, paint};
 use crate::watching::{Watched, Work};
-use crate::{call, imports, resources, servers, stores};
+use crate::{call, imports, resources, stores};
 
 /// Longest time that requests in flight get after the signal.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -30,12 +31,10 @@ const MAX_BODY: usize = 16 << 20;
 pub(crate) struct Hosted<'a> {
     /// The folder of resources.
     pub(crate) folder: &'a Path,
-    /// Its endpoints.
-    pub(crate) endpoints: Vec<Endpoint>,
+    /// What it declares.
+    pub(crate) resources: Resources,
     /// Endpoints with a body that a call may be shown with.
     pub(crate) calls: Vec<(String, Value)>,
-    /// The servers that its models name.
-    pub(crate) servers: Vec<ServerConfig>,
     /// The folder as it was read, where it is followed.
     pub(crate) watched: Option<Watched>,
 }
@@ -48,9 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &Serve) -> Result<u8, Failure> {
     let interrupt = Interrupt::watch()?;
     let plan = imports::Plan { folder, resources: &resources, names: &[], force: false, dry_run: false };
     imports::import(context, plan)?;
-    let servers = servers::of(folder, &resources);
-    let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
-    let hosted = Hosted { folder, endpoints, calls: Vec::new(), servers, watched };
+    let hosted = Hosted { folder, resources, calls: Vec::new(), watched };
     host(context, &interrupt, hosted, &arguments.hosting)
 }
 
@@ -65,8 +62,12 @@ pub(crate) fn host(
     let running = ModelServers::default();
     let config = ServeConfig {
         grpc_listen: hosting.grpc_listen,
-        endpoints: hosted.endpoints,
-        changes: hosted.watched.map(|watched| watched.follow(context, running.clone())).transpose()?,
+        resources: hosted.resources,
+        changes: hosted.watched.map(|watched| watched.follow(context)).transpose()?,
+        folder: hosted.folder.to_owned(),
+        launcher: launcher(),
+        applied: Some(AppliedFolder::new(&applied_folder(hosted.folder))),
+        importer: Some(importer(context, hosted.folder)),
         threads: context.threads(),
         compute: context.compute()?,
         insecure: hosting.insecure,
@@ -90,16 +91,35 @@ pub(crate) fn host(
             Failure::new(ErrorCode::Unavailable, format!("cannot start the server's threads: {error}"))
         })?;
     let stop = interrupt.serving(running.clone());
-    servers::declare(&running, hosted.servers)?;
     let colour = context.style.stdout;
     let place = store.place();
     let ready = |address: SocketAddr| announce((scheme, address), &place, &hosted.calls, colour);
     follow(store);
     let served = runtime.block_on(loquat_serve::serve(config, ready, async move { stop.notified().await }));
-    servers::declare(&running, Vec::new())?;
+    // Ending some starts none, which is all that can fail.
+    drop(running.declare(Vec::new()));
     served?;
     output::say("drained");
     Ok(0)
+}
+
+/// The words that start a model's server so that it ends with this process, however that ends.
+fn launcher() -> Vec<OsString> {
+    // On Linux the path names the running program even after an update has put another in its place.
+    let linux = cfg!(target_os = "linux").then(|| PathBuf::from("/proc/self/exe"));
+    // Where the system does not tell which program runs, servers are started as they are.
+    let Some(program) = linux.or_else(|| std::env::current_exe().ok()) else { return Vec::new() };
+    vec![program.into(), "launch".into(), std::process::id().to_string().into(), "--".into()]
+}
+
+/// Imports models that are applied, as those of the folder are.
+fn importer(context: &Context, folder: &Path) -> Importer {
+    let (context, folder) = (context.clone(), folder.to_owned());
+    Importer::new(move |resources, name| {
+        let names = [name.to_string()];
+        let plan = imports::Plan { folder: &folder, resources, names: &names, force: false, dry_run: false };
+        imports::import(&context, plan).map_err(|failure| failure.text().unwrap_or_default().to_owned())
+    })
 }
 
 /// Keeps the mirror of a registry in an object store up to date while the process lives; the server follows the mirror.

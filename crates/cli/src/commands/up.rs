@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::watching::{Watched, Work};
-use crate::{call, resources, servers};
+use crate::{call, resources};
 
 /// Lengths in characters that are easy on the eye.
 const READABLE: std::ops::RangeInclusive<usize> = 12..=70;
@@ -36,9 +36,7 @@ pub(crate) fn run(context: &Context, arguments: &Up) -> Result<u8, Failure> {
         (name, call::example(task))
     });
     let calls: Vec<(String, Value)> = trained.chain(imported).collect();
-    let servers = servers::of(folder, &resources);
-    let endpoints = resources.endpoints.into_iter().map(|located| located.value).collect();
-    let hosted = serve::Hosted { folder, endpoints, calls, servers, watched };
+    let hosted = serve::Hosted { folder, resources, calls, watched };
     serve::host(context, &interrupt, hosted, &arguments.hosting)
 }
 

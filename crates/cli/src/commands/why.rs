@@ -10,7 +10,7 @@ use crate::{output, remote};
 
 /// Asks the server and prints what it says.
 pub(crate) fn run(arguments: &Why) -> Result<u8, Failure> {
-    let found = remote::client(&arguments.remote).why(&arguments.subject)?;
+    let found = remote::client(&arguments.remote)?.why(&arguments.subject)?;
     let text = match arguments.format {
         TableFormat::Json => output::json(&found)?,
         TableFormat::Text if found["kind"] == "request" => request(&found),

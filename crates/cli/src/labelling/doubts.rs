@@ -19,10 +19,28 @@ pub(crate) struct Doubt {
     pub(crate) row: usize,
     /// Its labels.
     pub(crate) labels: Vec<String>,
-    /// What the model gave each label while the row was held out.
+    /// What the model gave each label while the row was held out; nothing where words are labelled.
+    #[serde(default)]
     pub(crate) probabilities: BTreeMap<String, f32>,
     /// Labels that are likelier; none for rows without doubt.
     pub(crate) suggested: Option<Vec<String>>,
+    /// The spans suggested, where words are labelled.
+    #[serde(default)]
+    pub(crate) spans: Vec<DoubtSpan>,
+    /// How many times as likely the suggestion for the most doubtful word is, where words are labelled.
+    #[serde(default)]
+    odds: Option<f32>,
+}
+
+/// A span suggested, in characters of the text, or of the tokens with blanks between them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct DoubtSpan {
+    /// Its kind.
+    pub(crate) label: String,
+    /// Where it begins.
+    pub(crate) start: usize,
+    /// Where it ends, exclusive.
+    pub(crate) end: usize,
 }
 
 impl Doubt {
@@ -33,6 +51,9 @@ impl Doubt {
 
     /// How many times as likely the suggestion is: of one label against the other; of sets, the label that differs most.
     pub(crate) fn odds(&self) -> f32 {
+        if let Some(odds) = self.odds {
+            return odds;
+        }
         let suggested = self.suggested.as_deref().unwrap_or_default();
         let at_least = |probability: f32| probability.max(SHOWN);
         if let ([given], [suggested]) = (self.labels.as_slice(), suggested) {
@@ -76,12 +97,14 @@ mod tests {
             r#"{"row":2,"labels":["a"],"probabilities":{"b":0.6,"c":0.3},"suggested":["b"]}"#,
             r#"{"row":3,"labels":["a","b"],"probabilities":{"a":0.01,"b":0.9},"suggested":["b"]}"#,
             r#"{"row":4,"labels":[],"probabilities":{"a":0.98},"suggested":["a"]}"#,
+            r#"{"row":5,"labels":["a: b"],"answered":[],"suggested":[],"spans":[],"odds":60.0}"#,
+            r#"{"row":6,"labels":["a: b"],"answered":[]}"#,
         ];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out-of-fold.jsonl");
         std::fs::write(&path, lines.join("\n")).unwrap();
         let rows: Vec<usize> = doubts(&path).unwrap().iter().map(|doubt| doubt.row).collect();
-        // Odds: row 2 0.6/0.0005, row 3 0.99/0.01, row 4 0.98/0.02, row 1 0.9/0.02.
-        assert_eq!(rows, [2, 3, 4, 1]);
+        // Odds: row 2 0.6/0.0005, row 3 0.99/0.01, row 5 60, row 4 0.98/0.02, row 1 0.9/0.02.
+        assert_eq!(rows, [2, 3, 5, 4, 1]);
     }
 }

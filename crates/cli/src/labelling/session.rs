@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::Answers;
+use super::{Answers, Asked};
 use crate::failure::Failure;
 
 /// Keys that choose a label, in the order in which labels are shown; the letters left out do something else.
@@ -61,10 +61,18 @@ pub(crate) struct Tally {
 
 /// What was done with a question.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Past {
+pub(super) enum Past {
     Labelled,
     Kept,
     Skipped,
+}
+
+impl Tally {
+    /// Counts what was done.
+    pub(super) fn of(past: &[Past]) -> Self {
+        let count = |what: Past| past.iter().filter(|past| **past == what).count();
+        Self { labelled: count(Past::Labelled), kept: count(Past::Kept), skipped: count(Past::Skipped) }
+    }
 }
 
 /// Questions, and how far they are answered.
@@ -96,39 +104,8 @@ impl<'a> Session<'a> {
     }
 
     /// The question that waits for a key; `None` at the end.
-    pub(crate) fn question(&self) -> Option<&'a Question> {
+    fn question(&self) -> Option<&'a Question> {
         self.questions.get(self.past.len()).filter(|_| !self.has_quit)
-    }
-
-    /// What became of the questions so far.
-    pub(crate) fn tally(&self) -> Tally {
-        let count = |what: Past| self.past.iter().filter(|past| **past == what).count();
-        Tally { labelled: count(Past::Labelled), kept: count(Past::Kept), skipped: count(Past::Skipped) }
-    }
-
-    /// Does what a key says; a line end takes what is ticked, or the guess. Keys without a meaning do nothing.
-    pub(crate) fn press(&mut self, key: char) -> Result<(), Failure> {
-        let Some(question) = self.question() else { return Ok(()) };
-        match key {
-            'q' => self.has_quit = true,
-            's' => self.pass(Past::Skipped),
-            'u' => self.undo()?,
-            'k' => {
-                if let Some(given) = &question.given {
-                    self.answer(given)?;
-                }
-            }
-            ' ' => self.page = (self.page + 1) % question.labels.len().div_ceil(CHOICES.len()).max(1),
-            '\n' if self.form.many => self.answer(&Vec::from_iter(self.ticked.clone()))?,
-            '\n' => self.answer(&question.guess)?,
-            _ => {
-                let place = CHOICES.find(key).map(|place| self.page * CHOICES.len() + place);
-                if let Some((label, _)) = place.and_then(|place| question.labels.get(place)) {
-                    self.choose(label)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     fn choose(&mut self, label: &str) -> Result<(), Failure> {
@@ -168,10 +145,11 @@ impl<'a> Session<'a> {
         let guess = self.question().map(|question| question.guess.iter().cloned());
         self.ticked = guess.into_iter().flatten().collect();
     }
+}
 
-    /// The question as lines.
-    pub(crate) fn screen(&self) -> String {
-        let Some(question) = self.question() else { return String::new() };
+impl Asked for Session<'_> {
+    fn screen(&self) -> Option<String> {
+        let question = self.question()?;
         let mut lines = vec![
             String::new(),
             format!("{}/{}  {}", self.past.len() + 1, self.questions.len(), visible(&question.text)),
@@ -192,12 +170,41 @@ impl<'a> Session<'a> {
         let more = if question.labels.len() > CHOICES.len() { "space more labels, " } else { "" };
         let enter = if self.form.many { "enter take what is ticked" } else { "enter take the first" };
         lines.push(format!("  {enter}, {more}s skip, u undo, q quit"));
-        lines.join("\n")
+        Some(lines.join("\n"))
+    }
+
+    /// Does what a key says; a line end takes what is ticked, or the guess. Keys without a meaning do nothing.
+    fn press(&mut self, key: char) -> Result<(), Failure> {
+        let Some(question) = self.question() else { return Ok(()) };
+        match key {
+            'q' => self.has_quit = true,
+            's' => self.pass(Past::Skipped),
+            'u' => self.undo()?,
+            'k' => {
+                if let Some(given) = &question.given {
+                    self.answer(given)?;
+                }
+            }
+            ' ' => self.page = (self.page + 1) % question.labels.len().div_ceil(CHOICES.len()).max(1),
+            '\n' if self.form.many => self.answer(&Vec::from_iter(self.ticked.clone()))?,
+            '\n' => self.answer(&question.guess)?,
+            _ => {
+                let place = CHOICES.find(key).map(|place| self.page * CHOICES.len() + place);
+                if let Some((label, _)) = place.and_then(|place| question.labels.get(place)) {
+                    self.choose(label)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tally(&self) -> Tally {
+        Tally::of(&self.past)
     }
 }
 
 /// A text without what would move the cursor or colour the terminal.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -292,7 +299,7 @@ mod tests {
         let mut answers = Answers::open(&folder.path().join("a.jsonl")).unwrap();
         let form = Form { column: "intent".to_owned(), many: false };
         let session = Session::new(form, &questions, &mut answers);
-        let screen = session.screen();
+        let screen = session.screen().unwrap();
         assert!(screen.contains("1/1  x [2J\n  k  keep c\n  1  a  50 %\n  2  b  50 %\n"), "{screen}");
         assert!(!screen.contains('\u{1b}'));
     }

@@ -199,6 +199,21 @@ fn labels_in_doubt_are_kept_replaced_and_named_by_their_place() {
     at_terminal(at, &review, "1q").expect_status(0);
     let session = at_terminal(at, &review, "k").expect_status(0);
     assert!(session.stdout.contains("0 rows with a new label, 1 kept"), "{}", session.stdout);
+
+    let apply = ["label", "apply", "demo", "--reviewed", "r.jsonl", "-o", "new.jsonl"];
+    let applied = run(at, &apply).expect_status(0);
+    assert!(applied.stdout.contains("1 with a new label"), "{}", applied.stdout);
+    let corrected = rows(&at.join("new.jsonl"));
+    let source = rows(&at.join("demo/data/demo.jsonl"));
+    let other: Vec<usize> = (0..source.len()).filter(|row| source[*row] != corrected[*row]).collect();
+    assert_eq!(other, [doubtful[1]["row"].as_u64().unwrap() as usize]);
+    assert_eq!(corrected[other[0]]["label"], "other");
+    let source_named =
+        run(at, &["label", "apply", "demo", "--reviewed", "r.jsonl", "-o", "demo/data/demo.jsonl"]);
+    assert!(source_named.expect_status(2).stderr.contains("is a file of the source"));
+    run(at, &["label", "apply", "demo", "--reviewed", "none.jsonl", "-o", "x.jsonl"]).expect_status(3);
+    run(at, &["label", "apply", "demo", "--reviewed", "new.jsonl", "-o", "x.jsonl"]).expect_status(2);
+
     let decided = rows(&at.join("r.jsonl"));
     assert_eq!(decided[0]["label"], "other");
     assert_eq!(decided[0]["review"]["was"], doubtful[1]["labels"][0]);
@@ -215,4 +230,115 @@ fn labels_in_doubt_are_kept_replaced_and_named_by_their_place() {
     let refused = run(at, &review);
     assert_ne!(refused.status, 0);
     assert!(refused.stderr.contains("changed since its last run"), "{}", refused.stderr);
+    let refused = run(at, &apply);
+    assert_ne!(refused.status, 0);
+    assert!(refused.stderr.contains("no longer the row"), "{}", refused.stderr);
+    assert_eq!(rows(&at.join("new.jsonl")), corrected, "nothing is written");
+}
+
+#[test]
+fn spans_are_marked_with_keys_and_doubtful_ones_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let demo = starter(at, "token-classification");
+    let data = demo.join("data/demo.jsonl");
+    let mut text = std::fs::read_to_string(&data).unwrap();
+    let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let column = if first["spans"].is_array() { "spans" } else { "tags" };
+    for number in 0..20 {
+        let words = ["Maria", "Lindner", "wrote", "to", "Oslo", &"x".repeat(number)].join(" ");
+        let row = match column {
+            "spans" => json!({ "text": words.trim_end(), "spans": null }),
+            _ => json!({ "tokens": words.split_whitespace().collect::<Vec<_>>(), "tags": null }),
+        };
+        text.push_str(&format!("{row}\n"));
+    }
+    std::fs::write(&data, &text).unwrap();
+    run(at, &["train", "demo"]).expect_status(0);
+
+    let next = ["label", "next", "demo", "-n", "2", "-o", "a.jsonl"];
+    let said = run(at, &["label", "next", "demo", "-n", "2", "-o", "list.jsonl"]).expect_status(0);
+    assert!(said.stdout.contains("2 rows to label in column"), "{}", said.stdout);
+    assert!(rows(&at.join("list.jsonl")).iter().all(|row| row[column].is_null()));
+    // All spans go, one of the first word is added, stretched over the second and named.
+    let keys = "x".repeat(6) + "a+1\n" + &"x".repeat(6) + "\n";
+    let session = at_terminal(at, &next, &keys).expect_status(0);
+    assert!(session.stderr.contains("»[Maria Lindner "), "{}", session.stderr);
+    assert!(session.stdout.contains("2 rows labelled"), "{}", session.stdout);
+    let marked = rows(&at.join("a.jsonl"));
+    match column {
+        "spans" => {
+            let span = &marked[0]["spans"][0];
+            assert_eq!((&span["start"], &span["end"]), (&json!(0), &json!(13)), "{marked:?}");
+            assert_eq!(marked[1]["spans"], json!([]));
+        }
+        _ => {
+            let tags: Vec<&str> =
+                marked[0]["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
+            assert!(tags[0].starts_with("B-") && tags[1].starts_with("I-") && tags[2] == "O", "{tags:?}");
+        }
+    }
+
+    // The run's own doubts are replaced by one about a row that has spans.
+    let file = at.join("demo/.loquat/runs/demo/out-of-fold.jsonl");
+    let held_out = rows(&file);
+    assert!(held_out.iter().all(|row| row["answered"].is_array()), "{held_out:?}");
+    let mut doubt = held_out.into_iter().find(|row| !row["labels"].as_array().unwrap().is_empty()).unwrap();
+    let members = doubt.as_object_mut().unwrap();
+    members.insert("suggested".to_owned(), json!([]));
+    members.insert("spans".to_owned(), json!([]));
+    members.insert("odds".to_owned(), json!(50.0));
+    write(at, "demo/.loquat/runs/demo/out-of-fold.jsonl", &format!("{doubt}\n"));
+    let review = ["label", "review", "demo", "-o", "r.jsonl"];
+    let session = at_terminal(at, &review, "\n").expect_status(0);
+    assert!(
+        session.stderr.contains("k  keep ") && session.stdout.contains("1 row with a new label"),
+        "{}",
+        session.stderr
+    );
+    let apply = ["label", "apply", "demo", "--reviewed", "r.jsonl", "-o", "new.jsonl"];
+    assert!(run(at, &apply).expect_status(0).stdout.contains("1 with a new label"));
+    let place = doubt["row"].as_u64().unwrap() as usize;
+    let (before, after) = (&rows(&data)[place], &rows(&at.join("new.jsonl"))[place]);
+    assert_ne!(before, after);
+    assert_eq!(rows(&at.join("r.jsonl"))[0]["review"]["was"], before[column]);
+}
+
+#[test]
+fn pairs_are_shown_with_both_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let resources = "apiVersion: loquat.dev/v1alpha1\nkind: Dataset\nmetadata: { name: demo }\nspec:\n  task: \
+                     text-pair-classification\n  source: { path: pairs.jsonl }\n  columns: { premise: one, hypothesis: two, label: \
+                     label }\n---\napiVersion: loquat.dev/v1alpha1\nkind: Training\nmetadata: { name: demo }\nspec: { dataset: \
+                     demo, crossValidation: { folds: 2 }, search: { families: [linear], trials: 2 } }\n";
+    write(at, "demo/demo.yaml", resources);
+    let mut text = String::new();
+    for number in 0..60 {
+        let (one, two, label) = match number % 2 {
+            0 => ("the train was late", "it arrived late", "same"),
+            _ => ("the train was late", "the soup was cold", "other"),
+        };
+        let row = json!({ "one": format!("{one} on day {number}"), "two": format!("{two}, note {number}"), "label": label });
+        text.push_str(&format!("{row}\n"));
+    }
+    for number in 0..6 {
+        let row = json!({ "one": format!("a bus {number}"), "two": format!("a tram {}", number * 7), "label": null });
+        text.push_str(&format!("{row}\n"));
+    }
+    write(at, "demo/pairs.jsonl", &text);
+    run(at, &["train", "demo"]).expect_status(0);
+    let session =
+        at_terminal(at, &["label", "next", "demo", "-n", "2", "-o", "a.jsonl"], "12").expect_status(0);
+    assert!(session.stderr.contains("a bus ") && session.stderr.contains(" ‖ a tram "), "{}", session.stderr);
+    let labelled = rows(&at.join("a.jsonl"));
+    assert_eq!(labelled.len(), 2);
+    assert!(labelled.iter().all(|row| row["label"].is_string() && row["two"].is_string()), "{labelled:?}");
+    let rest = run(at, &["label", "next", "demo", "-n", "100", "-o", "a.jsonl"]).expect_status(0);
+    assert!(rest.stdout.contains("to label"), "{}", rest.stdout);
+    let all = rows(&at.join("a.jsonl"));
+    let mut distinct: Vec<&str> = all.iter().map(|row| row["one"].as_str().unwrap()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), all.len(), "no row is asked about twice");
 }

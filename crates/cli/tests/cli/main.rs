@@ -1,6 +1,7 @@
 //! Runs the real binary in temporary folders.
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a helper fails the test that called it")]
 
+mod applied;
 mod cascade;
 #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "used by the tests that train"))]
 mod check;

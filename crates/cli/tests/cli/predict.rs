@@ -92,6 +92,34 @@ fn standard_input_is_read_in_every_form() {
 }
 
 #[test]
+fn ids_come_back_as_they_are_written() {
+    let ids = [
+        "18446744073709551616",
+        "-123456789012345678901234567890",
+        "18446744073709551615",
+        "\"007\"",
+        "1.50",
+        "[1]",
+    ];
+    let rows: Vec<String> = ids.iter().map(|id| format!("{{\"id\": {id}, \"text\": \"fine\"}}")).collect();
+    let run = predict(&["--input-format", "jsonl"], rows.join("\n").as_bytes()).expect_status(0);
+    let expected = [
+        "18446744073709551616",
+        "-123456789012345678901234567890",
+        "18446744073709551615",
+        "\"007\"",
+        "1.5",
+        "[1]",
+    ];
+    let starts: Vec<String> = expected.iter().map(|id| format!("{{\"id\":{id},")).collect();
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), starts.len());
+    for (line, start) in lines.iter().zip(&starts) {
+        assert!(line.starts_with(start), "{line} does not start with {start}");
+    }
+}
+
+#[test]
 fn files_are_read_in_order_by_their_names() {
     let folder = tempfile::tempdir().unwrap();
     let csv = write(folder.path(), "rows.csv", "text,id\nplease send me a refund,x\n");

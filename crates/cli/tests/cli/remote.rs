@@ -59,12 +59,11 @@ fn endpoints_are_applied_compared_shown_explained_and_deleted() {
     let changed = manifest("one", "{ model: \"demo:1\" }")
         + "---\n"
         + &manifest("three", "{ model: demo, default: true }");
-    let dataset = "---\napiVersion: loquat.dev/v1alpha1\nkind: Dataset\nmetadata: { name: d }\nspec: { task: \
-                   text-classification, source: { path: a.jsonl }, columns: { text: t, label: l } }\n";
-    let other =
-        run_with_input(at, &["apply", "-f", "-", "--server", &url], (changed.clone() + dataset).as_bytes());
+    let stream = changed.clone() + "---\n" + &manifest("s", "{}").replace("Endpoint", "Stream");
+    let other = run_with_input(at, &["apply", "-f", "-", "--server", &url], stream.as_bytes());
     let other = other.expect_status(2);
-    assert!(other.stderr.contains("Dataset of a running server is not yet supported"), "{}", other.stderr);
+    assert!(other.stderr.contains("Stream is not yet supported"), "{}", other.stderr);
+    ask(&["get", "streams"]).expect_status(2);
     assert_eq!(ready()["spec"]["model"], "demo@champion");
 
     let pruned = run_with_input(at, &["diff", "--prune", "-f", "-", "--server", &url], changed.as_bytes());

@@ -24,7 +24,9 @@ pub enum ServerError {
         reason: String,
     },
     /// It refused the request.
-    #[error("the server of {model} at {url} refused the texts with status {status}: {detail}")]
+    #[error(
+        "the server of {model} at {url} refused the texts with status {status}: {detail}; its own log may say more"
+    )]
     Refused {
         /// The model.
         model: String,
@@ -36,7 +38,10 @@ pub enum ServerError {
         detail: String,
     },
     /// Its answer is none of the protocol.
-    #[error("the server of {model} at {url} does not speak the Open Inference Protocol v2: {problem}")]
+    #[error(
+        "the server of {model} at {url} does not speak the Open Inference Protocol v2: {problem}; mend what it answers, or \
+         correct spec.server.url"
+    )]
     Protocol {
         /// The model.
         model: String,

@@ -1,5 +1,6 @@
 //! The process of a server. It leads a group of its own, which ends with it.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,9 +15,12 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Process(Child);
 
 impl Process {
-    /// Starts a command in a folder. What it prints goes to standard error, which answers of Loquat do not use.
-    pub(super) fn start(command: &[String], folder: &Path) -> Result<Self, String> {
-        let [program, arguments @ ..] = command else { return Err("the command is empty".to_owned()) };
+    /// Starts a command in a folder, by the launcher where there is one. What it prints goes to standard error, which answers of
+    /// Loquat do not use.
+    pub(super) fn start(command: &[String], launcher: &[OsString], folder: &Path) -> Result<Self, String> {
+        let words: Vec<OsString> =
+            launcher.iter().cloned().chain(command.iter().map(OsString::from)).collect();
+        let [program, arguments @ ..] = &words[..] else { return Err("the command is empty".to_owned()) };
         let mut command = Command::new(program);
         command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(std::io::stderr());
         #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! The servers that resources name, by the names of their models.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ pub struct ServerConfig {
     pub command: Option<Vec<String>>,
     /// The folder that the command is started in.
     pub folder: PathBuf,
+    /// Words before the command, of a program that becomes it; none: it is started as it is.
+    pub launcher: Vec<OsString>,
 }
 
 /// The servers that resources name. A clone is the same servers; they end with the last one.

@@ -81,7 +81,7 @@ impl Supervised {
                 "a program that this Loquat did not start answers there; end it, or remove server.command"
                     .to_owned()
             } else {
-                match Process::start(command, &self.config.folder) {
+                match Process::start(command, &self.config.launcher, &self.config.folder) {
                     Err(reason) => format!("{reason}; mend server.command"),
                     Ok(process) => match self.watch(Some(process), stop) {
                         Ended::Stopped => return,

@@ -142,6 +142,11 @@ impl Doorman {
         })
     }
 
+    /// Whether it asks who is there at all.
+    pub(crate) fn asks(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Reads the file again where it changed. One that can't be used leaves the keys as they were.
     pub(crate) fn follow(&self) {
         let Some(path) = &self.file else { return };

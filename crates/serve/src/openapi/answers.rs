@@ -2,20 +2,58 @@
 
 use serde_json::{Value, json};
 
-/// The schemas of answers by name.
-pub(super) fn answers() -> Value {
-    let timed = json!({
-        "type": "object",
-        "properties": { "count": { "type": "integer" }, "ns": { "type": "integer" } },
-        "required": ["count", "ns"]
-    });
-    let scores = json!({ "type": "array", "items": { "$ref": "#/components/schemas/LabelScore" } });
+/// The schemas of answers by name, in groups.
+pub(super) fn answers() -> [Value; 4] {
+    [shared(), tei(), triton(), openai()]
+}
+
+/// What several protocols answer.
+fn shared() -> Value {
     json!({
         "AnyObject": { "type": "object" },
         "AnyList": { "type": "array" },
         "Vectors": { "type": "array", "items": { "type": "array", "items": { "type": "number" } } },
         "TokenVectors": { "type": "array", "items": { "$ref": "#/components/schemas/Vectors" } },
         "Strings": { "type": "array", "items": { "type": "string" } },
+        "Scores": { "type": "array", "items": { "type": "number" } },
+        "Predictions": {
+            "type": "object",
+            "properties": { "predictions": { "type": "array", "items": { "$ref": "#/components/schemas/Prediction" } } },
+            "required": ["predictions"]
+        },
+        "AnyPredictions": {
+            "type": "object",
+            "properties": { "predictions": { "type": "array" } },
+            "required": ["predictions"]
+        },
+        "Classified": {
+            "description": "Labels, best first; a list of such answers for a list of texts.",
+            "type": ["object", "array"],
+            "properties": {
+                "sequence": { "type": "string" },
+                "labels": { "type": "array", "items": { "type": "string" } },
+                "scores": { "type": "array", "items": { "type": "number" } }
+            }
+        },
+        "Detections": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "confidence": { "type": "number", "minimum": 0, "maximum": 100 },
+                    "language": { "type": "string" }
+                },
+                "required": ["confidence", "language"]
+            }
+        },
+        "Languages": { "type": "array", "items": { "type": "object" } }
+    })
+}
+
+/// Those of text-embeddings-inference.
+fn tei() -> Value {
+    let scores = json!({ "type": "array", "items": { "$ref": "#/components/schemas/LabelScore" } });
+    json!({
         "TeiTokens": {
             "type": "array",
             "items": {
@@ -33,7 +71,6 @@ pub(super) fn answers() -> Value {
                 }
             }
         },
-        "Scores": { "type": "array", "items": { "type": "number" } },
         "TeiRanking": {
             "type": "array",
             "items": {
@@ -45,49 +82,6 @@ pub(super) fn answers() -> Value {
                 },
                 "required": ["index", "score"]
             }
-        },
-        "Classified": {
-            "description": "Labels, best first; a list of such answers for a list of texts.",
-            "type": ["object", "array"],
-            "properties": {
-                "sequence": { "type": "string" },
-                "labels": { "type": "array", "items": { "type": "string" } },
-                "scores": { "type": "array", "items": { "type": "number" } }
-            }
-        },
-        "EmbeddingsResponse": {
-            "type": "object",
-            "properties": {
-                "object": { "const": "list" },
-                "data": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "object": { "const": "embedding" },
-                            "index": { "type": "integer" },
-                            "embedding": {
-                                "description": "Numbers, or their little-endian 32-bit form in base64.",
-                                "type": ["array", "string"]
-                            }
-                        },
-                        "required": ["object", "index", "embedding"]
-                    }
-                },
-                "model": { "type": "string" },
-                "usage": { "description": "Tokens are estimated from the length.", "type": "object" }
-            },
-            "required": ["object", "data", "model", "usage"]
-        },
-        "Predictions": {
-            "type": "object",
-            "properties": { "predictions": { "type": "array", "items": { "$ref": "#/components/schemas/Prediction" } } },
-            "required": ["predictions"]
-        },
-        "AnyPredictions": {
-            "type": "object",
-            "properties": { "predictions": { "type": "array" } },
-            "required": ["predictions"]
         },
         "TeiPredictions": {
             "description": "Labels, best first; a list of such lists for a batch.",
@@ -109,7 +103,18 @@ pub(super) fn answers() -> Value {
                 "version": { "type": "string" }
             },
             "required": ["model_id", "model_type", "max_input_length", "max_client_batch_size", "version"]
-        },
+        }
+    })
+}
+
+/// Those of Triton.
+fn triton() -> Value {
+    let timed = json!({
+        "type": "object",
+        "properties": { "count": { "type": "integer" }, "ns": { "type": "integer" } },
+        "required": ["count", "ns"]
+    });
+    json!({
         "V2Statistics": {
             "type": "object",
             "properties": {
@@ -145,7 +150,13 @@ pub(super) fn answers() -> Value {
                 },
                 "required": ["name", "state"]
             }
-        },
+        }
+    })
+}
+
+/// Those of KServe and OpenAI.
+fn openai() -> Value {
+    json!({
         "V1Model": {
             "type": "object",
             "properties": {
@@ -179,18 +190,30 @@ pub(super) fn answers() -> Value {
             },
             "required": ["id", "object", "created", "model", "choices", "usage"]
         },
-        "Detections": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "confidence": { "type": "number", "minimum": 0, "maximum": 100 },
-                    "language": { "type": "string" }
+        "EmbeddingsResponse": {
+            "type": "object",
+            "properties": {
+                "object": { "const": "list" },
+                "data": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "object": { "const": "embedding" },
+                            "index": { "type": "integer" },
+                            "embedding": {
+                                "description": "Numbers, or their little-endian 32-bit form in base64.",
+                                "type": ["array", "string"]
+                            }
+                        },
+                        "required": ["object", "index", "embedding"]
+                    }
                 },
-                "required": ["confidence", "language"]
-            }
-        },
-        "Languages": { "type": "array", "items": { "type": "object" } }
+                "model": { "type": "string" },
+                "usage": { "description": "Tokens are estimated from the length.", "type": "object" }
+            },
+            "required": ["object", "data", "model", "usage"]
+        }
     })
 }
 

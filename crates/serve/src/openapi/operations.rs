@@ -35,14 +35,16 @@ macro_rules! operations {
 }
 
 const OPERATIONS: &[Operation] = operations![
+    "put" "/apis/loquat.dev/v1alpha1" "applyResources" "Create or change resources of any kinds, all or none; with dryRun=All, check only"
+        Some("Resource"), Some("AppliedResources"), &["400", "403", "408", "409", "413", "422", "503"];
     "get" "/apis/loquat.dev/v1alpha1/{kind}" "listResources" "Resources of the running server"
         None, Some("ResourceList"), &["400", "403", "404"];
     "get" "/apis/loquat.dev/v1alpha1/{kind}/{name}" "getResource" "A resource, with how it fares"
         None, Some("Resource"), &["400", "403", "404"];
     "put" "/apis/loquat.dev/v1alpha1/{kind}/{name}" "putResource" "Create or change a resource; with dryRun=All, check only"
-        Some("Resource"), Some("Resource"), &["400", "403", "404", "408", "413", "422"];
+        Some("Resource"), Some("Resource"), &["400", "403", "404", "408", "409", "413", "422", "503"];
     "delete" "/apis/loquat.dev/v1alpha1/{kind}/{name}" "deleteResource" "Delete a resource; with dryRun=All, check only"
-        None, Some("AnyObject"), &["400", "403", "404", "409", "422"];
+        None, Some("AnyObject"), &["400", "403", "404", "409", "422", "503"];
     "get" "/why/{subject}" "why" "Why a request was slow, or how an endpoint fares"
         None, Some("Why"), &["403", "404"];
     "get" "/v2/models/{model}/config" "v2ModelConfig" "Triton's configuration of a model"
@@ -134,7 +136,7 @@ impl Operation {
         for (name, description) in [
             ("model", "Name of an endpoint."),
             ("version", "A registered version."),
-            ("kind", "endpoints; the other kinds are not hosted by a server."),
+            ("kind", "endpoints, models, trainings or datasets."),
             ("name", "Name of the resource."),
             ("subject", "Name of an endpoint, or id of a request."),
         ] {
@@ -166,7 +168,7 @@ impl Operation {
             }
             None => {}
         }
-        if matches!(self.id, "putResource" | "deleteResource") {
+        if matches!(self.id, "applyResources" | "putResource" | "deleteResource") {
             parameters.push(dry_run());
         }
         if self.id == "putResource" {
@@ -191,7 +193,7 @@ impl Operation {
             if self.id == "mlflowInvocations" {
                 body["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
             }
-            if self.id == "putResource" {
+            if matches!(self.id, "applyResources" | "putResource") {
                 body["content"]["application/yaml"] = body["content"]["application/json"].clone();
             }
             if self.id == "detect" {

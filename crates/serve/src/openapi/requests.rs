@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
-/// The schemas by name.
-pub(super) fn requests() -> Value {
+/// The schemas by name, in groups.
+pub(super) fn requests() -> [Value; 3] {
+    [servers(), tei(), texts()]
+}
+
+/// Those of KServe, Triton, MLflow and OpenAI.
+fn servers() -> Value {
     let texts = json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/components/schemas/Input" } });
-    let sequence = json!({ "type": "array", "minItems": 1, "maxItems": 2, "items": { "type": "string" } });
     json!({
         "V2RepositoryIndexRequest": {
             "type": "object",
@@ -18,6 +22,26 @@ pub(super) fn requests() -> Value {
             "required": ["instances"],
             "additionalProperties": false,
             "examples": [{ "instances": ["where is my parcel?"] }]
+        },
+        "MlflowRequest": {
+            "description": "One of the members.",
+            "type": "object",
+            "properties": {
+                "dataframe_split": {
+                    "type": "object",
+                    "properties": {
+                        "columns": { "type": "array", "items": { "type": "string" } },
+                        "data": { "type": "array", "items": { "type": "array" } }
+                    },
+                    "required": ["data"]
+                },
+                "dataframe_records": { "type": "array", "items": { "type": "object" } },
+                "instances": texts,
+                "inputs": { "type": ["array", "object", "string"] }
+            },
+            "minProperties": 1,
+            "maxProperties": 1,
+            "examples": [{ "inputs": ["where is my parcel?"] }]
         },
         "ChatRequest": {
             "type": "object",
@@ -42,6 +66,33 @@ pub(super) fn requests() -> Value {
             "required": ["messages"],
             "examples": [{ "messages": [{ "role": "user", "content": "where is my parcel?" }] }]
         },
+        "EmbeddingsRequest": {
+            "type": "object",
+            "properties": {
+                "input": { "$ref": "#/components/schemas/Texts" },
+                "model": { "description": "Name of an endpoint; else the default.", "type": "string" },
+                "encoding_format": { "enum": ["float", "base64"] },
+                "dimensions": { "description": "How many of a vector's first values.", "type": "integer", "minimum": 1 },
+                "user": { "description": "Without effect.", "type": "string" }
+            },
+            "required": ["input"],
+            "additionalProperties": false,
+            "examples": [{ "input": "where is my parcel?" }]
+        },
+        "VertexRequest": {
+            "type": "object",
+            "properties": {
+                "instances": { "type": "array", "minItems": 1, "items": { "$ref": "#/components/schemas/TeiPredictRequest" } }
+            },
+            "required": ["instances"]
+        }
+    })
+}
+
+/// Those of text-embeddings-inference that ask for labels and vectors.
+fn tei() -> Value {
+    let sequence = json!({ "type": "array", "minItems": 1, "maxItems": 2, "items": { "type": "string" } });
+    json!({
         "TeiPredictRequest": {
             "type": "object",
             "properties": {
@@ -60,25 +111,6 @@ pub(super) fn requests() -> Value {
             "required": ["inputs"],
             "additionalProperties": false,
             "examples": [{ "inputs": "where is my parcel?" }]
-        },
-        "EmbeddingsRequest": {
-            "type": "object",
-            "properties": {
-                "input": { "$ref": "#/components/schemas/Texts" },
-                "model": { "description": "Name of an endpoint; else the default.", "type": "string" },
-                "encoding_format": { "enum": ["float", "base64"] },
-                "dimensions": { "description": "How many of a vector's first values.", "type": "integer", "minimum": 1 },
-                "user": { "description": "Without effect.", "type": "string" }
-            },
-            "required": ["input"],
-            "additionalProperties": false,
-            "examples": [{ "input": "where is my parcel?" }]
-        },
-        "Texts": {
-            "oneOf": [
-                { "type": "string" },
-                { "type": "array", "minItems": 1, "items": { "type": "string" } }
-            ]
         },
         "TeiEmbedRequest": {
             "type": "object",
@@ -105,27 +137,6 @@ pub(super) fn requests() -> Value {
             "required": ["inputs"],
             "additionalProperties": false,
             "examples": [{ "inputs": "where is my parcel?" }]
-        },
-        "TeiTokenizeRequest": {
-            "type": "object",
-            "properties": {
-                "inputs": { "$ref": "#/components/schemas/Texts" },
-                "add_special_tokens": { "type": "boolean", "default": true },
-                "prompt_name": { "description": "Which of the model's prompts stands before each text.", "type": "string" }
-            },
-            "required": ["inputs"],
-            "additionalProperties": false,
-            "examples": [{ "inputs": "where is my parcel?" }]
-        },
-        "TeiDecodeRequest": {
-            "type": "object",
-            "properties": {
-                "ids": { "description": "Ids of tokens, or lists of them.", "type": "array" },
-                "skip_special_tokens": { "type": "boolean", "default": true }
-            },
-            "required": ["ids"],
-            "additionalProperties": false,
-            "examples": [{ "ids": [101, 2073, 102] }]
         },
         "TeiSimilarityRequest": {
             "type": "object",
@@ -155,6 +166,39 @@ pub(super) fn requests() -> Value {
             },
             "required": ["query", "texts"],
             "additionalProperties": false
+        }
+    })
+}
+
+/// Texts, their tokens, their language and their labels.
+fn texts() -> Value {
+    json!({
+        "Texts": {
+            "oneOf": [
+                { "type": "string" },
+                { "type": "array", "minItems": 1, "items": { "type": "string" } }
+            ]
+        },
+        "TeiTokenizeRequest": {
+            "type": "object",
+            "properties": {
+                "inputs": { "$ref": "#/components/schemas/Texts" },
+                "add_special_tokens": { "type": "boolean", "default": true },
+                "prompt_name": { "description": "Which of the model's prompts stands before each text.", "type": "string" }
+            },
+            "required": ["inputs"],
+            "additionalProperties": false,
+            "examples": [{ "inputs": "where is my parcel?" }]
+        },
+        "TeiDecodeRequest": {
+            "type": "object",
+            "properties": {
+                "ids": { "description": "Ids of tokens, or lists of them.", "type": "array" },
+                "skip_special_tokens": { "type": "boolean", "default": true }
+            },
+            "required": ["ids"],
+            "additionalProperties": false,
+            "examples": [{ "ids": [101, 2073, 102] }]
         },
         "ClassifyRequest": {
             "type": "object",
@@ -165,33 +209,6 @@ pub(super) fn requests() -> Value {
             "required": ["sequence"],
             "additionalProperties": false,
             "examples": [{ "sequence": "where is my parcel?", "labels": ["delivery", "refund"] }]
-        },
-        "VertexRequest": {
-            "type": "object",
-            "properties": {
-                "instances": { "type": "array", "minItems": 1, "items": { "$ref": "#/components/schemas/TeiPredictRequest" } }
-            },
-            "required": ["instances"]
-        },
-        "MlflowRequest": {
-            "description": "One of the members.",
-            "type": "object",
-            "properties": {
-                "dataframe_split": {
-                    "type": "object",
-                    "properties": {
-                        "columns": { "type": "array", "items": { "type": "string" } },
-                        "data": { "type": "array", "items": { "type": "array" } }
-                    },
-                    "required": ["data"]
-                },
-                "dataframe_records": { "type": "array", "items": { "type": "object" } },
-                "instances": texts,
-                "inputs": { "type": ["array", "object", "string"] }
-            },
-            "minProperties": 1,
-            "maxProperties": 1,
-            "examples": [{ "inputs": ["where is my parcel?"] }]
         },
         "DetectRequest": {
             "type": "object",

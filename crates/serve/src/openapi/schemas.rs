@@ -7,8 +7,8 @@ use super::{answers, requests};
 /// Schemas by name.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
-    let own = [prediction(), operation(), open_inference(), inference(), resources()];
-    let others = [requests::requests(), answers::answers(), answers::errors()];
+    let own = [inputs(), predictions(), operation(), open_inference(), inference(), resources()];
+    let others = requests::requests().into_iter().chain(answers::answers()).chain([answers::errors()]);
     for group in own.into_iter().chain(others) {
         if let Value::Object(group) = group {
             all.extend(group);
@@ -24,7 +24,7 @@ fn columns(names: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
 }
 
-fn prediction() -> Value {
+fn inputs() -> Value {
     json!({
         "Input": {
             "description": "A text, or an object with the task's columns.",
@@ -50,7 +50,12 @@ fn prediction() -> Value {
             "required": ["inputs"],
             "additionalProperties": false,
             "examples": [{ "inputs": "where is my parcel?", "parameters": { "top_k": 3 } }]
-        },
+        }
+    })
+}
+
+fn predictions() -> Value {
+    json!({
         "Prediction": {
             "oneOf": [
                 {
@@ -319,7 +324,7 @@ fn resources() -> Value {
             "type": "object",
             "properties": {
                 "apiVersion": { "const": loquat_spec::API_VERSION },
-                "kind": { "const": "Endpoint" },
+                "kind": { "enum": loquat_spec::KINDS },
                 "metadata": {
                     "type": "object",
                     "properties": { "name": { "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" } },
@@ -333,6 +338,14 @@ fn resources() -> Value {
             "type": "object",
             "properties": { "items": { "type": "array", "items": { "$ref": "#/components/schemas/Resource" } } },
             "required": ["apiVersion", "kind", "items"]
+        },
+        "AppliedResources": {
+            "type": "object",
+            "properties": {
+                "items": { "type": "array", "items": { "$ref": "#/components/schemas/Resource" } },
+                "changes": { "type": "array", "items": { "enum": ["created", "configured", "unchanged"] } }
+            },
+            "required": ["apiVersion", "kind", "items", "changes"]
         },
         "Why": {
             "type": "object",

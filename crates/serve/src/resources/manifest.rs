@@ -1,4 +1,4 @@
-//! An endpoint written out as the resource that declares it: what is as when left out is left out.
+//! A resource written out as it is declared, with how it fares; of an endpoint what is as when left out is left out.
 
 use std::time::Duration;
 
@@ -6,39 +6,41 @@ use loquat_spec::{API_VERSION, CascadeStage, Endpoint, Requests, Scaling, Task};
 use serde_json::{Map, Value, json};
 
 use super::condition::{Condition, timestamp};
-use super::declared::{Declaration, Manager};
-use crate::host::Host;
+use super::declaration::{Declaration, Manager};
+use super::item::Kind;
+use crate::host::{App, Host, Table};
 
-/// The resource of an endpoint with how it fares; one that is not hosted yet is loading.
-pub(crate) fn object_of(declaration: &Declaration, host: Option<&Host>) -> Value {
-    let endpoint = &declaration.endpoint;
+/// A resource with how it fares; an endpoint that is not hosted yet is loading. Reads the registry for the other kinds.
+pub(super) fn object_of(app: &App, table: &Table, declaration: &Declaration) -> Value {
+    let key = declaration.item.key();
     let mut metadata = json!({
-        "name": endpoint.name.as_str(),
+        "name": key.name,
         "generation": declaration.generation,
         "managedFields": [{ "manager": declaration.manager.as_str() }],
     });
     if declaration.manager != Manager::Store {
         metadata["creationTimestamp"] = timestamp(declaration.created).into();
     }
-    let mut object = json!({
-        "apiVersion": API_VERSION,
-        "kind": "Endpoint",
-        "metadata": metadata,
-        "spec": spec(endpoint),
-    });
-    object["status"] = match host {
-        Some(host) => status(host),
-        None => json!({ "observedGeneration": 0, "conditions": [Condition::loading().to_json(0)] }),
+    let status = match (key.kind, table.hosts.get(&key.name)) {
+        (Kind::Endpoint, Some(host)) => status(host),
+        (Kind::Endpoint, None) => {
+            json!({ "observedGeneration": 0, "conditions": [Condition::loading().to_json(0)] })
+        }
+        _ => app.standings.status(app, declaration),
     };
-    object
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": key.kind.as_str(),
+        "metadata": metadata,
+        "spec": declaration.spec,
+        "status": status,
+    })
 }
 
 /// The declaration that stands for a registered model which no resource mentions.
 pub(super) fn implicit(host: &Host) -> Option<Declaration> {
     let name = loquat_spec::Name::new(&host.name).ok().filter(|_| host.implicit)?;
-    let endpoint = Endpoint::new(name, host.reference.clone());
-    let created = std::time::SystemTime::UNIX_EPOCH;
-    Some(Declaration { endpoint, generation: host.generation, manager: Manager::Store, created })
+    Some(Declaration::of_store(Endpoint::new(name, host.reference.clone()), host.generation))
 }
 
 fn status(host: &Host) -> Value {
@@ -54,7 +56,8 @@ fn status(host: &Host) -> Value {
     status
 }
 
-fn spec(endpoint: &Endpoint) -> Value {
+/// What is wanted of an endpoint.
+pub(super) fn spec(endpoint: &Endpoint) -> Value {
     let mut spec = Map::new();
     let mut put = |name: &str, value: Value| spec.insert(name.to_owned(), value);
     put("model", endpoint.model.to_string().into());

@@ -144,7 +144,8 @@ impl Watcher {
     ) -> Result<Pipeline, String> {
         let fixed = ModelReference { name: reference.name.clone(), selector: Selector::Version(version) };
         let compute = self.app.compute.on(device);
-        match contained(|| Pipeline::from_store_with(&self.store, &fixed, compute, &self.app.servers)) {
+        let servers = &self.app.serving.servers;
+        match contained(|| Pipeline::from_store_with(&self.store, &fixed, compute, servers)) {
             Some(Ok(pipeline)) => Ok(pipeline),
             Some(Err(error)) => Err(error.to_string()),
             None => Err("loading it panicked".to_owned()),

@@ -14,7 +14,7 @@ use super::target::{target, versions_of};
 use crate::gate::Gate;
 use crate::host::{App, Failure, Host, Table};
 use crate::metrics::HostMetrics;
-use crate::resources::{Condition, Declaration};
+use crate::resources::{Condition, DeclaredEndpoint};
 
 /// First pause before a version that failed is tried again; it doubles up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ const IMPLICIT_ALIAS: &str = "champion";
 pub(super) struct Watcher {
     pub(super) app: Arc<App>,
     pub(super) store: Store,
-    pub(super) declared: BTreeMap<String, Declaration>,
+    pub(super) declared: BTreeMap<String, DeclaredEndpoint>,
     revision: u64,
     pub(super) threads: usize,
     pub(super) memory: u64,
@@ -78,7 +78,7 @@ impl Watcher {
     /// One look at the store and the resources.
     pub(super) fn look(&mut self) {
         let stamp = Stamp::of(self.store.root());
-        let (revision, declared) = self.app.declared.snapshot();
+        let (revision, declared) = self.app.declared.endpoints();
         let now = Instant::now();
         let due = self.failed.values().any(|failed| failed.next <= now);
         let same = self.seen == Some(stamp) && self.revision == revision;
@@ -293,7 +293,7 @@ impl Watcher {
         let mut changed = false;
         for host in self.hosts.values().filter(|host| host.pipeline.as_ref().is_some_and(|p| p.is_remote())) {
             let down = host.down();
-            if down.is_none() == host.condition.ready {
+            if down.is_none() == host.condition.holds() {
                 continue;
             }
             changed = true;

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::bodies::MODELS;
 use crate::calls::Call;
-use crate::harness::{Client, Registry, Reply, Server, endpoint, tiny_model};
+use crate::harness::{Client, Registry, Reply, Server, declaring, endpoint, tiny_model};
 use crate::structured::Structured;
 use crate::tiny_encoders::{PROMPTED, RELEVANCE, register};
 
@@ -81,7 +81,7 @@ impl Edge {
         registry.promote("topics", 1);
         let server = registry.serve_with(|config: &mut ServeConfig| {
             endpoints.push(endpoint("topics", "topics", limits()));
-            config.endpoints = endpoints;
+            config.resources = declaring(endpoints);
             config.origins = vec!["https://a.example".to_owned()];
             config.max_body = MAX_BODY;
         });

@@ -5,7 +5,7 @@ use loquat_spec::{CascadeStage, Endpoint, ModelReference, Requests, Task};
 use loquat_store::{CalibratedVersion, CascadeCalibration, Tradeoff};
 use serde_json::{Value, json};
 
-use crate::harness::{Registry, Server, endpoint, tiny_model};
+use crate::harness::{Registry, Server, declaring, endpoint, tiny_model};
 
 const CONDITIONS: &str = "/apis/loquat.dev/v1alpha1/endpoints/tickets";
 
@@ -48,7 +48,7 @@ fn cascaded() -> Endpoint {
 }
 
 fn serve(registry: &Registry) -> Server {
-    registry.serve_with(|config| config.endpoints = vec![cascaded()])
+    registry.serve_with(|config| config.resources = declaring(vec![cascaded()]))
 }
 
 /// Model, version and labels of an answer.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use loquat_spec::Requests;
 
-use crate::harness::{Registry, endpoint};
+use crate::harness::{Registry, declaring, endpoint};
 
 const DOCUMENT: &str = include_str!("../../../../docs/protocols.md");
 const BASE: &str = "http://127.0.0.1:8080";
@@ -92,7 +92,7 @@ fn every_line_is_answered_as_it_says() {
     let server = registry.serve_with(|config| {
         let mut tickets = endpoint("tickets", "tickets", Requests::default());
         tickets.default = true;
-        config.endpoints = vec![tickets];
+        config.resources = declaring(vec![tickets]);
     });
     let mut wrong = Vec::new();
     for line in lines() {

@@ -3,7 +3,7 @@
 use loquat_spec::{Requests, Task, ZeroShot};
 use serde_json::{Value, json};
 
-use crate::harness::{Registry, Server, endpoint};
+use crate::harness::{Registry, Server, declaring, endpoint};
 use crate::tiny_encoders::{PROMPTED, RELEVANCE, register};
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -67,7 +67,7 @@ fn an_endpoint_scores_labels_with_the_model_of_another() {
         loquat_spec::Endpoint { zero_shot: Some(declared.clone()), ..endpoint("topics", "nli", requests()) };
     let broken =
         loquat_spec::Endpoint { zero_shot: Some(declared), ..endpoint("broken", "other", requests()) };
-    let server = registry.serve_with(|config| config.endpoints = vec![topics, broken]);
+    let server = registry.serve_with(|config| config.resources = declaring(vec![topics, broken]));
     let pairs = json!({ "inputs": { "premise": "it rains", "hypothesis": "it is wet" } });
     assert!(predictions(&server, "nli", &pairs)[0]["label"].is_string());
     let found = predictions(&server, "topics", &json!({ "inputs": ["it rains", "it is dry"] }));
@@ -95,7 +95,8 @@ fn limits_name_the_column_that_exceeds_them() {
     let registry = Registry::new();
     register(&registry, "pairs", ("bert-sequence", Task::TextPairClassification), &[]);
     let requests = Requests { max_length: Some(10), ..Requests::default() };
-    let server = registry.serve_with(|config| config.endpoints = vec![endpoint("pairs", "pairs", requests)]);
+    let server = registry
+        .serve_with(|config| config.resources = declaring(vec![endpoint("pairs", "pairs", requests)]));
     let body = json!({ "inputs": [{ "premise": "short", "hypothesis": "much too long" }] });
     let refused = server.post("/models/pairs/predict", &body);
     assert_eq!(refused.status, 413, "{}", refused.text());
@@ -253,7 +254,7 @@ fn pairs_and_candidate_labels_answer_the_routes_of_other_servers() {
     register(&registry, "nli", ("bert-sequence", Task::TextPairClassification), &labels);
     let zero_shot = Some(ZeroShot::default());
     let topics = loquat_spec::Endpoint { zero_shot, ..endpoint("topics", "nli", Requests::default()) };
-    let server = registry.serve_with(|config| config.endpoints = vec![topics]);
+    let server = registry.serve_with(|config| config.resources = declaring(vec![topics]));
     let pair = json!({ "inputs": { "premise": "it rains", "hypothesis": "it is wet" }, "parameters": { "top_k": 3 } });
     let own = predictions(&server, "nli", &pair);
     let found = answer(&server, "/predict", &json!({ "inputs": ["it rains", "it is wet"] }));

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use loquat_spec::{Endpoint, Requests, Task};
 
-use crate::harness::{LABELS, Registry, Server, endpoint, tiny_model};
+use crate::harness::{LABELS, Registry, Server, declaring, endpoint, tiny_model};
 use crate::tiny_encoders::{RELEVANCE, register};
 
 const SERVICE: &str = "inference.GRPCInferenceService";
@@ -370,7 +370,7 @@ fn encoders_answer_teis_methods_and_streams() {
     register(&registry, "ranker", ("bert-sequence", Task::TextPairClassification), &[RELEVANCE]);
     let server = registry.serve_with(|config| {
         let vectors = endpoint("vectors", "vectors", Requests::default());
-        config.endpoints = vec![Endpoint { default: true, ..vectors }];
+        config.resources = declaring(vec![Endpoint { default: true, ..vectors }]);
     });
     let info = call(&server, "tei.v1.Info/Info", &[]).fields();
     assert_eq!((text(&info, 4), all(&info, 7)), ("vectors".to_owned(), Vec::<Vec<u8>>::new()));

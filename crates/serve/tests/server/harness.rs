@@ -10,7 +10,7 @@ use loquat_models::{
     WeightRows,
 };
 use loquat_serve::{Grant, Scope, ServeConfig, ServeError};
-use loquat_spec::{Endpoint, Name, Requests, Task};
+use loquat_spec::{Endpoint, Located, Name, Requests, Resources, Task};
 use loquat_store::{NewVersion, Store};
 use loquat_text::{Ngrams, Normalisation, Prepared};
 use serde_json::Value;
@@ -143,6 +143,12 @@ impl Registry {
 
 pub(crate) fn endpoint(own: &str, model: &str, requests: Requests) -> Endpoint {
     Endpoint { requests, ..Endpoint::new(name(own), model.parse().unwrap()) }
+}
+
+/// A folder of resources that declares these endpoints.
+pub(crate) fn declaring(endpoints: Vec<Endpoint>) -> Resources {
+    let located = |value: Endpoint| Located { value, path: "demo.yaml".into(), line: 1, text: String::new() };
+    Resources { endpoints: endpoints.into_iter().map(located).collect(), ..Resources::default() }
 }
 
 /// A running server.

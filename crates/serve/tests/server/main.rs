@@ -1,6 +1,8 @@
 //! The server through real sockets: wire formats, refusals, swaps, drain.
 
 #[cfg(test)]
+mod applied;
+#[cfg(test)]
 mod cascade;
 #[cfg(test)]
 mod cost;

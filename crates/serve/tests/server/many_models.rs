@@ -5,7 +5,7 @@ use std::time::Duration;
 use loquat_spec::{Endpoint, Portion, Requests, Scaling, Task};
 use serde_json::json;
 
-use crate::harness::{LABELS, Registry, Server, endpoint, tiny_model};
+use crate::harness::{LABELS, Registry, Server, declaring, endpoint, tiny_model};
 
 /// What the metrics say about an endpoint.
 fn metric(server: &Server, name: &str, endpoint: &str) -> u64 {
@@ -31,7 +31,8 @@ fn a_model_that_need_not_stay_is_loaded_by_a_request_and_leaves_when_idle() {
     let registry = Registry::with_tickets();
     let server = registry.serve_with(|config| {
         let scaling = Scaling { keep_loaded: false, idle_timeout: Duration::from_millis(300) };
-        config.endpoints = vec![Endpoint { scaling, ..endpoint("tickets", "tickets", Requests::default()) }];
+        config.resources =
+            declaring(vec![Endpoint { scaling, ..endpoint("tickets", "tickets", Requests::default()) }]);
     });
     assert_eq!(server.get("/health/ready").status, 200);
     assert_eq!(resident(&server, "tickets"), 0);
@@ -75,7 +76,7 @@ fn a_declared_model_stays_while_others_make_room() {
     let one = resident(&registry.serve(), "tickets");
     let server = registry.serve_with(|config| {
         config.memory = Some(2 * one + one / 2);
-        config.endpoints = vec![endpoint("tickets", "tickets", Requests::default())];
+        config.resources = declaring(vec![endpoint("tickets", "tickets", Requests::default())]);
     });
     for name in ["a", "b", "a", "b"] {
         label(&server, name);
@@ -89,7 +90,8 @@ fn versions_share_the_traffic_by_percent_and_name_themselves() {
     registry.register("tickets", &tiny_model(Task::TextClassification, 1));
     let server = registry.serve_with(|config| {
         let traffic = vec![Portion { model: "tickets:2".parse().unwrap(), percent: 25.0 }];
-        config.endpoints = vec![Endpoint { traffic, ..endpoint("tickets", "tickets", Requests::default()) }];
+        config.resources =
+            declaring(vec![Endpoint { traffic, ..endpoint("tickets", "tickets", Requests::default()) }]);
     });
     let mut seen = [0; 3];
     for _ in 0..400 {
@@ -107,7 +109,8 @@ fn a_shadow_is_compared_and_never_returned() {
     registry.register("tickets", &tiny_model(Task::TextClassification, 0));
     let server = registry.serve_with(|config| {
         let shadow = vec!["tickets:2".parse().unwrap(), "tickets:3".parse().unwrap()];
-        config.endpoints = vec![Endpoint { shadow, ..endpoint("tickets", "tickets", Requests::default()) }];
+        config.resources =
+            declaring(vec![Endpoint { shadow, ..endpoint("tickets", "tickets", Requests::default()) }]);
     });
     for _ in 0..20 {
         assert_eq!(label(&server, "tickets"), (1, "delivery".to_owned()));

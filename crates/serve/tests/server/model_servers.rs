@@ -8,7 +8,7 @@ use loquat_store::NewVersion;
 use loquat_testkit::InferenceServer;
 use serde_json::{Value, json};
 
-use crate::harness::{Registry, Server, endpoint, name};
+use crate::harness::{Registry, Server, declaring, endpoint, name};
 
 /// Registers a model that a server answers for.
 fn register(registry: &Registry, (task, labels): (Task, &[&str])) {
@@ -34,13 +34,14 @@ fn register(registry: &Registry, (task, labels): (Task, &[&str])) {
 fn serve(registry: &Registry, url: &str, requests: Requests, zero_shot: Option<ZeroShot>) -> Server {
     let servers = ModelServers::default();
     let folder = registry.folder.path().to_owned();
-    let config = ServerConfig { model: name("mood"), url: url.to_owned(), command: None, folder };
+    let (url, launcher) = (url.to_owned(), Vec::new());
+    let config = ServerConfig { model: name("mood"), url, command: None, folder, launcher };
     servers.declare(vec![config]).unwrap();
     registry.serve_with(move |config| {
         config.servers = servers;
         let mut declared = endpoint("mood", "mood@champion", requests);
         declared.zero_shot = zero_shot;
-        config.endpoints = vec![declared];
+        config.resources = declaring(vec![declared]);
     })
 }
 

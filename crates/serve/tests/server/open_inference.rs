@@ -3,7 +3,7 @@
 use loquat_spec::{Requests, Task};
 use serde_json::{Value, json};
 
-use crate::harness::{LABELS, Registry, Server, endpoint, tiny_model};
+use crate::harness::{LABELS, Registry, Server, declaring, endpoint, tiny_model};
 
 const INFER: &str = "/v2/models/tickets/infer";
 
@@ -284,8 +284,8 @@ fn other_refusals_keep_the_protocols_error_form() {
 fn limits_hold_here_too() {
     let registry = Registry::with_tickets();
     let limits = Requests { max_inputs: 2, max_length: Some(5), ..Requests::default() };
-    let server =
-        registry.serve_with(|config| config.endpoints = vec![endpoint("tickets", "tickets", limits)]);
+    let server = registry
+        .serve_with(|config| config.resources = declaring(vec![endpoint("tickets", "tickets", limits)]));
     for (data, shape) in [(json!(["a", "b", "c"]), json!([3])), (json!(["a", "123456"]), json!([2]))] {
         let reply = server.post(INFER, &json!({ "inputs": [tensor(data, shape)] }));
         assert_eq!(reply.status, 413, "{}", reply.text());

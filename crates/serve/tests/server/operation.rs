@@ -6,7 +6,7 @@ use loquat_serve::{ServeConfig, ServeError};
 use loquat_spec::{ErrorCode, Requests};
 use serde_json::json;
 
-use crate::harness::{Registry, endpoint};
+use crate::harness::{Registry, declaring, endpoint};
 
 #[test]
 fn health_speaks_json_or_plain_text() {
@@ -33,7 +33,7 @@ fn health_speaks_json_or_plain_text() {
 fn an_endpoint_without_its_model_is_not_ready_and_says_why() {
     let registry = Registry::with_tickets();
     let server = registry.serve_with(|config| {
-        config.endpoints = vec![endpoint("other", "missing@champion", Requests::default())];
+        config.resources = declaring(vec![endpoint("other", "missing@champion", Requests::default())]);
     });
     let ready = server.get("/health/ready");
     assert_eq!(ready.status, 503);

@@ -3,7 +3,7 @@
 use loquat_spec::{Requests, Task};
 use serde_json::{Value, json};
 
-use crate::harness::{Registry, endpoint, tiny_model};
+use crate::harness::{Registry, declaring, endpoint, tiny_model};
 
 const PATH: &str = "/models/tickets/predict";
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
@@ -292,7 +292,7 @@ fn limits_name_what_exceeds_them() {
     let limits = Requests { max_inputs: 3, max_length: Some(10), ..Requests::default() };
     let server = registry.serve_with(|config| {
         config.max_body = 1000;
-        config.endpoints = vec![endpoint("tight", "tickets@champion", limits)];
+        config.resources = declaring(vec![endpoint("tight", "tickets@champion", limits)]);
     });
     let post = |inputs: Value| {
         let reply = server.post("/models/tight/predict", &json!({ "inputs": inputs }));
@@ -325,8 +325,8 @@ fn a_body_much_larger_than_the_limit_is_answered_before_the_connection_ends() {
 fn a_body_that_never_arrives_is_answered_408() {
     let registry = Registry::with_tickets();
     let limits = Requests { timeout: std::time::Duration::from_millis(100), ..Requests::default() };
-    let server =
-        registry.serve_with(|config| config.endpoints = vec![endpoint("tickets", "tickets", limits)]);
+    let server = registry
+        .serve_with(|config| config.resources = declaring(vec![endpoint("tickets", "tickets", limits)]));
     let mut client = server.client();
     client.send(b"POST /models/tickets/predict HTTP/1.1\r\nhost: t\r\ncontent-length: 20\r\n\r\n{");
     let reply = client.read().expect("a reply");
@@ -360,7 +360,7 @@ fn bursts_beyond_the_queue_are_refused_not_failed() {
     let server = registry.serve_with(|config| {
         config.max_body = 32 << 20;
         config.threads = 1;
-        config.endpoints = vec![endpoint("tickets", "tickets", limits)];
+        config.resources = declaring(vec![endpoint("tickets", "tickets", limits)]);
     });
     let texts: Vec<String> = (0..2000).map(|n| format!("parcel {n} ").repeat(30)).collect();
     let body = json!({ "inputs": texts });

@@ -3,7 +3,7 @@
 use loquat_spec::{Requests, Task};
 use serde_json::{Value, json};
 
-use crate::harness::{LABELS, Registry, Reply, Server, endpoint, tiny_model};
+use crate::harness::{LABELS, Registry, Reply, Server, declaring, endpoint, tiny_model};
 
 /// A single-label, a multi-label and a language model; the first is the default.
 fn three_models() -> (Registry, Server) {
@@ -13,7 +13,7 @@ fn three_models() -> (Registry, Server) {
     let server = registry.serve_with(|config| {
         let mut tickets = endpoint("tickets", "tickets", Requests { max_inputs: 4, ..Requests::default() });
         tickets.default = true;
-        config.endpoints = vec![tickets];
+        config.resources = declaring(vec![tickets]);
     });
     (registry, server)
 }

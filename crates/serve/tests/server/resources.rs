@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use loquat_serve::{Grant, KeyFile, Scope};
-use loquat_spec::{Endpoint, ModelReference, Portion, Requests, Scaling, Task, ZeroShot};
+use loquat_spec::{Endpoint, ModelReference, Portion, Requests, Resources, Scaling, Task, ZeroShot};
 use serde_json::{Value, json};
 
-use crate::harness::{LABELS, Registry, Server, endpoint, grant, tiny_model};
+use crate::harness::{LABELS, Registry, Server, declaring, endpoint, grant, tiny_model};
 
 const ENDPOINTS: &str = "/apis/loquat.dev/v1alpha1/endpoints";
 
@@ -93,7 +93,10 @@ fn a_dry_run_and_a_bad_resource_change_nothing() {
         assert_eq!(server.get(&path("help")).json()["spec"], before);
     }
     assert_eq!(server.put(&format!("{}?dryRun=some", path("help")), &good).status, 422);
-    let kind = server.put("/apis/loquat.dev/v1alpha1/trainings/help", &good);
+    let other = server.put("/apis/loquat.dev/v1alpha1/trainings/help", &good);
+    assert_eq!(other.status, 422, "{}", other.text());
+    assert!(other.text().contains("one Training"), "{}", other.text());
+    let kind = server.put("/apis/loquat.dev/v1alpha1/streams/help", &good);
     assert_eq!(kind.status, 400, "{}", kind.text());
     assert!(kind.text().contains("not yet supported"), "{}", kind.text());
     assert_eq!(server.get("/apis/loquat.dev/v1alpha1/pods").status, 404);
@@ -142,7 +145,7 @@ fn every_field_comes_back_as_it_was_put() {
         },
         ..endpoint("whole", "tickets", Requests::default())
     };
-    let folder = registry.serve_with(|config| config.endpoints = vec![whole.clone()]);
+    let folder = registry.serve_with(|config| config.resources = declaring(vec![whole.clone()]));
     let object = folder.get(&path("whole")).json();
     assert_eq!(object["metadata"]["managedFields"][0]["manager"], "loquat-folder");
     assert_eq!(
@@ -207,22 +210,22 @@ fn a_second_default_of_a_task_is_refused() {
 #[test]
 fn the_folder_is_followed_and_leaves_what_was_applied() {
     let registry = two_versions();
-    let (tell, changes) = tokio::sync::watch::channel(Vec::new());
+    let (tell, changes) = tokio::sync::watch::channel(Resources::default());
     let named = |name: &str| endpoint(name, "tickets", Requests::default());
     let server = registry.serve_with(|config| {
-        config.endpoints = vec![named("one"), named("two")];
+        config.resources = declaring(vec![named("one"), named("two")]);
         config.changes = Some(changes);
     });
     server.put(&path("mine"), &manifest("mine", "{ model: tickets }"));
     server.put(&path("two"), &manifest("two", "{ model: \"tickets:2\" }"));
-    tell.send(vec![named("three")]).unwrap();
+    tell.send(declaring(vec![named("three")])).unwrap();
     server.eventually("what the folder dropped is gone", |server| label(server, "one").0 == 404);
     server.eventually("what it holds answers", |server| label(server, "three").0 == 200);
     server.eventually("what was applied stays", |server| label(server, "mine").0 == 200);
     server.eventually("also under a name that the folder had", |server| {
         label(server, "two") == (200, json!(LABELS[2]))
     });
-    tell.send(vec![named("two")]).unwrap();
+    tell.send(declaring(vec![named("two")])).unwrap();
     server.eventually("the folder takes it back", |server| label(server, "two") == (200, json!(LABELS[1])));
 }
 

@@ -2,63 +2,34 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use loquat_serve::TlsFiles;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use loquat_testkit::Authority;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::harness::{Registry, Server};
 
-/// An authority, and the files that it signed.
-struct Authority {
-    folder: PathBuf,
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new(folder: &Path, name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let folder = folder.join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("ca.pem"), issuer.pem()).unwrap();
-        Self { folder, issuer }
-    }
-
-    /// Signs a certificate for `name` into files `NAME.pem` and `NAME.key`.
-    fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let paths = (self.folder.join(format!("{name}.pem")), self.folder.join(format!("{name}.key")));
-        std::fs::write(&paths.0, certificate.pem()).unwrap();
-        std::fs::write(&paths.1, key.serialize_pem()).unwrap();
-        paths
-    }
-
-    fn client(&self, identity: Option<&(PathBuf, PathBuf)>) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.folder.join("ca.pem")).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        match identity {
-            None => builder.with_no_client_auth(),
-            Some((certificate, key)) => builder
-                .with_client_auth_cert(
-                    vec![CertificateDer::from_pem_file(certificate).unwrap()],
-                    PrivateKeyDer::from_pem_file(key).unwrap(),
-                )
-                .unwrap(),
-        }
+/// A client that trusts an authority and shows a certificate of its own.
+fn trusting(authority: &Authority, identity: Option<&(PathBuf, PathBuf)>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority.certificate()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    match identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_file(certificate).unwrap()],
+                PrivateKeyDer::from_pem_file(key).unwrap(),
+            )
+            .unwrap(),
     }
 }
 
@@ -89,8 +60,8 @@ fn a_client_that_trusts_the_authority_is_answered_and_another_is_not() {
     let ours = Authority::new(registry.folder.path(), "ours");
     let theirs = Authority::new(registry.folder.path(), "theirs");
     let server = serve(&registry, &ours.sign("localhost"), None);
-    assert_eq!(health(&server, ours.client(None)).unwrap(), "HTTP/1.1 200 OK");
-    assert!(health(&server, theirs.client(None)).is_err());
+    assert_eq!(health(&server, trusting(&ours, None)).unwrap(), "HTTP/1.1 200 OK");
+    assert!(health(&server, trusting(&theirs, None)).is_err());
 }
 
 #[test]
@@ -98,11 +69,11 @@ fn clients_prove_themselves_where_an_authority_is_named() {
     let registry = Registry::with_tickets();
     let ours = Authority::new(registry.folder.path(), "ours");
     let theirs = Authority::new(registry.folder.path(), "theirs");
-    let server = serve(&registry, &ours.sign("localhost"), Some(ours.folder.join("ca.pem")));
+    let server = serve(&registry, &ours.sign("localhost"), Some(ours.certificate()));
     let friend = ours.sign("friend");
-    assert_eq!(health(&server, ours.client(Some(&friend))).unwrap(), "HTTP/1.1 200 OK");
-    assert!(health(&server, ours.client(None)).is_err());
-    assert!(health(&server, ours.client(Some(&theirs.sign("stranger")))).is_err());
+    assert_eq!(health(&server, trusting(&ours, Some(&friend))).unwrap(), "HTTP/1.1 200 OK");
+    assert!(health(&server, trusting(&ours, None)).is_err());
+    assert!(health(&server, trusting(&ours, Some(&theirs.sign("stranger")))).is_err());
 }
 
 #[test]
@@ -113,10 +84,10 @@ fn a_new_certificate_is_taken_without_a_restart_and_a_broken_one_is_not() {
     let server = serve(&registry, &files, None);
     std::fs::write(&files.0, "nothing").unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1200));
-    assert_eq!(health(&server, ours.client(None)).unwrap(), "HTTP/1.1 200 OK");
+    assert_eq!(health(&server, trusting(&ours, None)).unwrap(), "HTTP/1.1 200 OK");
     let next = Authority::new(registry.folder.path(), "next");
     let renewed = next.sign("localhost");
     std::fs::copy(renewed.1, &files.1).unwrap();
     std::fs::copy(renewed.0, &files.0).unwrap();
-    server.eventually("the new certificate is shown", |server| health(server, next.client(None)).is_ok());
+    server.eventually("the new certificate is shown", |server| health(server, trusting(&next, None)).is_ok());
 }

@@ -6,7 +6,7 @@ use loquat_serve::{Grant, KeyFile, Scope};
 use loquat_spec::Requests;
 use serde_json::{Value, json};
 
-use crate::harness::{Registry, Server, endpoint, grant};
+use crate::harness::{Registry, Server, declaring, endpoint, grant};
 
 fn ask(server: &Server, id: &str, inputs: &Value) -> u16 {
     let body = serde_json::to_vec(&json!({ "inputs": inputs })).unwrap();
@@ -62,7 +62,7 @@ fn a_refused_request_says_why() {
     let registry = Registry::with_tickets();
     let server = registry.serve_with(|config| {
         let requests = Requests { max_inputs: 1, ..Requests::default() };
-        config.endpoints = vec![endpoint("tickets", "tickets", requests)];
+        config.resources = declaring(vec![endpoint("tickets", "tickets", requests)]);
     });
     assert_eq!(ask(&server, "two", &json!(["a", "b"])), 413);
     let found = why(&server, "two");
@@ -75,7 +75,7 @@ fn a_refused_request_says_why() {
 fn an_endpoint_says_how_it_fares_and_what_was_slowest() {
     let registry = Registry::with_tickets();
     let server = registry.serve_with(|config| {
-        config.endpoints = vec![endpoint("late", "missing", Requests::default())];
+        config.resources = declaring(vec![endpoint("late", "missing", Requests::default())]);
     });
     assert_eq!(ask(&server, "one", &json!("a")), 200);
     let found = why(&server, "tickets");

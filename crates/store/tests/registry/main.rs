@@ -5,6 +5,8 @@ mod admission;
 #[cfg(test)]
 mod aliases;
 #[cfg(test)]
+mod applied;
+#[cfg(test)]
 mod cascades;
 #[cfg(test)]
 mod collection;

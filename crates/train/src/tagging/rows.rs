@@ -196,19 +196,28 @@ impl Tagging {
 
     /// A span as a person reads it: its kind and its text.
     pub(crate) fn shown(&self, row: usize, code: u32, labels: &[String]) -> String {
+        let (kind, place) = self.place(row, code);
+        let text: String = self.rows[row].text.chars().skip(place.start).take(place.len()).collect();
+        let kind = labels.get(kind as usize).map_or("a kind that the data lacks", String::as_str);
+        format!("{kind}: {text}")
+    }
+
+    /// The kind of a span, and where it stands in the text of its row, in characters; nowhere where no word is in it.
+    pub(crate) fn place(&self, row: usize, code: u32) -> (u32, Range<usize>) {
         let code = EntityCode::unpack(code, self.count);
         let row = &self.rows[row];
-        let words =
-            row.words.iter().zip(&row.units).filter(|(_, unit)| code.units.contains(&(**unit as usize)));
-        let places: Vec<&Range<usize>> = words.map(|(word, _)| word).collect();
-        let text: String = match (places.first(), places.last()) {
-            (Some(first), Some(last)) => {
-                row.text.chars().skip(first.start).take(last.end - first.start).collect()
-            }
-            _ => String::new(),
-        };
-        let kind = labels.get(code.kind as usize).map_or("a kind that the data lacks", String::as_str);
-        format!("{kind}: {text}")
+        let inside = |(_, unit): &(&Range<usize>, &u32)| code.units.contains(&(**unit as usize));
+        let mut words = row.words.iter().zip(&row.units).filter(inside).map(|(word, _)| word);
+        let first = words.next();
+        let last = words.last().or(first);
+        let place = first.zip(last).map_or(0..0, |(first, last)| first.start..last.end);
+        (code.kind, place)
+    }
+
+    /// The row, by its place among `rows`, that each word of theirs belongs to, and the word's place in it.
+    pub(crate) fn owners(&self, rows: &[usize]) -> Vec<(usize, usize)> {
+        let lengths = self.lengths(rows).enumerate();
+        lengths.flat_map(|(row, words)| (0..words).map(move |word| (row, word))).collect()
     }
 }
 

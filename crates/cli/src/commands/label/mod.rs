@@ -1,5 +1,7 @@
 //! `loquat label`: rows worth labelling, and labels worth a second look.
 
+mod apply;
+mod marks;
 mod next;
 mod review;
 mod subject;
@@ -13,5 +15,6 @@ pub(crate) fn run(context: &Context, command: &LabelCommand) -> Result<u8, Failu
     match command {
         LabelCommand::Next(arguments) => next::run(context, arguments),
         LabelCommand::Review(arguments) => review::run(context, arguments),
+        LabelCommand::Apply(arguments) => apply::run(context, arguments),
     }
 }

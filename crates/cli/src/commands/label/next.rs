@@ -3,15 +3,16 @@
 use std::collections::{BTreeSet, HashSet};
 
 use loquat_data::{Entry, Part, text_key};
-use loquat_infer::Pipeline;
-use loquat_spec::{ErrorCode, ModelReference};
+use loquat_infer::{Input, Pipeline};
+use loquat_spec::{Dataset, ErrorCode, ModelReference, Task};
 use serde_json::{Map, Value};
 
-use super::subject::{self, Subject};
+use super::marks;
+use super::subject::{self, Asks, Subject};
 use crate::arguments::LabelNext;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::labelling::{self, Answers, Question, Selection, Session};
+use crate::labelling::{self, Answers, Question, Selection, Session, SpanSession};
 use crate::{output, stores};
 
 /// The alias that a bare name means.
@@ -30,15 +31,12 @@ pub(crate) fn run(context: &Context, arguments: &LabelNext) -> Result<u8, Failur
     let mut pool = Pool::default();
     subject.entries(context, &arguments.output, &mut |entry| pool.add(entry))?;
     let mut answers = Answers::open(&arguments.output)?;
-    let column = subject.dataset.columns.get("text").unwrap_or("text");
-    let before: Vec<String> = answers.before().iter().filter_map(|row| text(row, column)).collect();
+    let before: Vec<String> = answers.before().iter().filter_map(|row| shown(subject.dataset, row)).collect();
     let rows = pool.unasked(&before);
     let wanted = arguments.number.get().saturating_sub(answers.before().len());
-    let questions =
-        Chooser { context, pipeline: &pipeline, labels: pool.labels }.choose(rows, &before, wanted)?;
-
+    let chosen = choose(context, &pipeline, (&rows, &before), wanted)?;
     let file = arguments.output.display();
-    if questions.is_empty() {
+    if chosen.is_empty() {
         let reason = match wanted {
             0 => "ask for more with -n",
             _ => "no row of the training part is left without a label (absent, null or empty)",
@@ -47,17 +45,29 @@ pub(crate) fn run(context: &Context, arguments: &LabelNext) -> Result<u8, Failur
         output::answer(&format!("{file} holds {held} already: {reason}"))?;
         return Ok(0);
     }
-    if !labelling::is_attended() {
-        for question in &questions {
-            answers.append(&subject.form.row(&question.row, None))?;
+    let ended = match &subject.asks {
+        Asks::Labels(form) => {
+            let question =
+                |(row, scores): &(usize, Vec<f32>)| question(&pipeline, &pool.labels, &rows[*row], scores);
+            let questions: Vec<Question> = chosen.iter().map(question).collect();
+            if !labelling::is_attended() {
+                let rows = questions.iter().map(|question| form.row(&question.row, None));
+                return list(&mut answers, rows, (arguments, &subject));
+            }
+            labelling::ask_all(Session::new(form.clone(), &questions, &mut answers))
         }
-        let written = output::count(questions.len(), "row");
-        output::answer(&format!("{file}: {written} to label in column {:?}", subject.form.column))?;
-        return Ok(0);
-    }
-    let mut session = Session::new(subject.form.clone(), &questions, &mut answers);
-    let asked = labelling::ask(&mut session);
-    let tally = session.tally();
+        Asks::Spans(marking) => {
+            let entries: Vec<&Entry> = chosen.iter().map(|(row, _)| &rows[*row]).collect();
+            let questions = marks::unlabelled(context, &pipeline, &entries, &pool.labels)?;
+            if !labelling::is_attended() {
+                let rows = questions.iter().map(|question| marking.row(question, None));
+                return list(&mut answers, rows, (arguments, &subject));
+            }
+            let colour = context.style.stderr;
+            labelling::ask_all(SpanSession::new(marking.clone(), &questions, &mut answers, colour))
+        }
+    };
+    let (tally, asked) = ended;
     output::answer(&format!(
         "{file}: {} labelled, {} skipped; the same command goes on\nto use it: add {file} to the source of Dataset {}",
         output::count(tally.labelled, "row"),
@@ -65,6 +75,22 @@ pub(crate) fn run(context: &Context, arguments: &LabelNext) -> Result<u8, Failur
         subject.dataset.name
     ))?;
     asked.map(|()| 0)
+}
+
+/// Writes rows for another tool to label.
+fn list(
+    answers: &mut Answers,
+    rows: impl Iterator<Item = Map<String, Value>>,
+    (arguments, subject): (&LabelNext, &Subject<'_>),
+) -> Result<u8, Failure> {
+    let mut written = 0;
+    for row in rows {
+        answers.append(&row)?;
+        written += 1;
+    }
+    let (file, column) = (arguments.output.display(), subject.asks.column());
+    output::answer(&format!("{file}: {} to label in column {column:?}", output::count(written, "row")))?;
+    Ok(0)
 }
 
 fn champion(context: &Context, subject: &Subject<'_>) -> Result<Pipeline, Failure> {
@@ -79,8 +105,19 @@ fn champion(context: &Context, subject: &Subject<'_>) -> Result<Pipeline, Failur
     Ok(Pipeline::from_store_on(&store, &reference, context.compute()?)?)
 }
 
-fn text(row: &Map<String, Value>, column: &str) -> Option<String> {
-    row.get(column).and_then(Value::as_str).map(str::to_owned)
+/// The text of a row that was written, as entries have theirs.
+fn shown(dataset: &Dataset, row: &Map<String, Value>) -> Option<String> {
+    let text = |role: &str| row.get(dataset.columns.get(role)?)?.as_str();
+    match (text("premise"), text("hypothesis")) {
+        (Some(premise), Some(hypothesis)) => return Some(loquat_data::pair_text(premise, hypothesis)),
+        _ => {}
+    }
+    if let Some(tokens) = dataset.columns.get("tokens").and_then(|column| row.get(column)?.as_array()) {
+        let words: Vec<&str> = tokens.iter().filter_map(Value::as_str).collect();
+        return Some(words.join(" "));
+    }
+    let column = dataset.columns.get("text").unwrap_or("text");
+    row.get(column)?.as_str().map(str::to_owned)
 }
 
 /// The rows without a label, and what the others tell.
@@ -112,46 +149,56 @@ impl Pool {
     }
 }
 
-/// Makes questions of rows.
-struct Chooser<'a> {
-    context: &'a Context,
-    pipeline: &'a Pipeline,
-    /// Labels of the data, of which the model may not know all.
-    labels: BTreeSet<String>,
+/// The rows worth labelling, by their places, each with what the model says of it.
+fn choose(
+    context: &Context,
+    pipeline: &Pipeline,
+    (rows, before): (&[Entry], &[String]),
+    wanted: usize,
+) -> Result<Vec<(usize, Vec<f32>)>, Failure> {
+    let inputs: Vec<Input> = rows.iter().map(subject::input_of).collect();
+    let mut outputs = pipeline.outputs(&inputs, context.threads())?;
+    let unsure: Vec<(&str, f32)> = rows
+        .iter()
+        .zip(&outputs)
+        .map(|(entry, output)| (entry.text.as_str(), uncertainty(pipeline, output)))
+        .collect();
+    let mut selection = Selection::new(&unsure, (SHORTLIST * wanted).max(LEAST_SHORTLIST));
+    before.iter().for_each(|text| selection.took(text));
+    let taken = std::iter::from_fn(|| selection.take()).take(wanted);
+    Ok(taken.map(|row| (row, std::mem::take(&mut outputs[row]))).collect())
 }
 
-impl Chooser<'_> {
-    fn choose(&self, rows: Vec<Entry>, before: &[String], wanted: usize) -> Result<Vec<Question>, Failure> {
-        let texts: Vec<&str> = rows.iter().map(|entry| entry.text.as_str()).collect();
-        let probabilities = self.pipeline.probabilities(&texts, self.context.threads())?;
-        let thresholds = self.pipeline.manifest().thresholds.as_deref();
-        let unsure = |row: &Vec<f32>| match thresholds {
-            Some(thresholds) => labelling::nearness(row, thresholds),
-            None => labelling::margin(row),
-        };
-        let unsure: Vec<(&str, f32)> = texts.iter().copied().zip(probabilities.iter().map(unsure)).collect();
-        let mut selection = Selection::new(&unsure, (SHORTLIST * wanted).max(LEAST_SHORTLIST));
-        before.iter().for_each(|text| selection.took(text));
-        let taken = std::iter::from_fn(|| selection.take()).take(wanted);
-        Ok(taken.map(|row| self.question(&rows[row], &probabilities[row])).collect())
+/// How unsure the model is of a text; where it labels words, of the word that it is least sure of.
+fn uncertainty(pipeline: &Pipeline, output: &[f32]) -> f32 {
+    if pipeline.task() == Task::TokenClassification {
+        let words = output.chunks_exact(pipeline.labels().len().max(1));
+        return words.map(labelling::margin).fold(0.0, f32::max);
     }
+    match pipeline.manifest().thresholds.as_deref() {
+        Some(thresholds) => labelling::nearness(output, thresholds),
+        None => labelling::margin(output),
+    }
+}
 
-    fn question(&self, entry: &Entry, probabilities: &[f32]) -> Question {
-        let known = self.pipeline.labels();
-        let mut labels: Vec<(String, f32)> =
-            known.iter().cloned().zip(probabilities.iter().copied()).collect();
-        labels.extend(
-            self.labels.iter().filter(|label| !known.contains(label)).map(|label| (label.clone(), 0.0)),
-        );
-        labels.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let guess = match &self.pipeline.manifest().thresholds {
-            None => labels.iter().take(1).map(|(label, _)| label.clone()).collect(),
-            Some(thresholds) => {
-                let scores = known.iter().zip(probabilities.iter().zip(thresholds));
-                let reached = scores.filter(|(_, (probability, threshold))| probability >= threshold);
-                reached.map(|(label, _)| label.clone()).collect()
-            }
-        };
-        Question { text: entry.text.clone(), labels, guess, given: None, row: entry.columns.clone() }
-    }
+/// A question with the labels of the model and those of the data, of which the model may not know all.
+fn question(
+    pipeline: &Pipeline,
+    of_data: &BTreeSet<String>,
+    entry: &Entry,
+    probabilities: &[f32],
+) -> Question {
+    let known = pipeline.labels();
+    let mut labels: Vec<(String, f32)> = known.iter().cloned().zip(probabilities.iter().copied()).collect();
+    labels.extend(of_data.iter().filter(|label| !known.contains(label)).map(|label| (label.clone(), 0.0)));
+    labels.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let guess = match &pipeline.manifest().thresholds {
+        None => labels.iter().take(1).map(|(label, _)| label.clone()).collect(),
+        Some(thresholds) => {
+            let scores = known.iter().zip(probabilities.iter().zip(thresholds));
+            let reached = scores.filter(|(_, (probability, threshold))| probability >= threshold);
+            reached.map(|(label, _)| label.clone()).collect()
+        }
+    };
+    Question { text: entry.text.clone(), labels, guess, given: None, row: entry.columns.clone() }
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use loquat_data::Entry;
+use loquat_infer::Input;
 use loquat_spec::{Dataset, ErrorCode, Resources, Task, Training};
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::labelling::Form;
+use crate::labelling::{Form, Marking};
 use crate::{findings, resources, table};
 
 /// A Training with its Dataset.
@@ -16,7 +17,26 @@ pub(super) struct Subject<'a> {
     pub(super) folder: &'a Path,
     pub(super) training: &'a Training,
     pub(super) dataset: &'a Dataset,
-    pub(super) form: Form,
+    pub(super) asks: Asks,
+}
+
+/// What a person is asked for.
+#[derive(Debug, Clone)]
+pub(super) enum Asks {
+    /// The label or labels of a text, or of two.
+    Labels(Form),
+    /// The spans in a text.
+    Spans(Marking),
+}
+
+impl Asks {
+    /// The column that answers are written into.
+    pub(super) fn column(&self) -> &str {
+        match self {
+            Self::Labels(form) => &form.column,
+            Self::Spans(marking) => &marking.column,
+        }
+    }
 }
 
 /// The folder's resources, of which there must be some.
@@ -55,7 +75,7 @@ impl<'a> Subject<'a> {
             .iter()
             .find(|dataset| dataset.name == training.dataset)
             .ok_or_else(|| Failure::unknown("Dataset", training.dataset.as_str(), &names))?;
-        Ok(Self { folder, training, dataset, form: form(dataset)? })
+        Ok(Self { folder, training, dataset, asks: asks(dataset)? })
     }
 
     /// Shows `visit` the rows, which `target` is written from.
@@ -75,14 +95,30 @@ impl<'a> Subject<'a> {
 }
 
 /// How labels of the task are asked for and written.
-fn form(dataset: &Dataset) -> Result<Form, Failure> {
-    let many = dataset.task == Task::MultiLabelClassification;
-    let is_of_texts = many || matches!(dataset.task, Task::TextClassification | Task::LanguageIdentification);
-    match loquat_data::label_column(dataset)? {
-        Some(column) if is_of_texts => Ok(Form { column, many }),
-        _ => Err(Failure::not_yet_supported(
-            &format!("labelling for {}", dataset.task.as_str()),
-            "tasks that label whole texts are",
+fn asks(dataset: &Dataset) -> Result<Asks, Failure> {
+    let column = loquat_data::label_column(dataset)?;
+    match (dataset.task, column) {
+        (Task::TokenClassification, Some(column)) => {
+            Ok(Asks::Spans(Marking { column, tags: dataset.columns.get("tokens").is_some() }))
+        }
+        (
+            Task::TextClassification
+            | Task::LanguageIdentification
+            | Task::TextPairClassification
+            | Task::MultiLabelClassification,
+            Some(column),
+        ) => Ok(Asks::Labels(Form { column, many: dataset.task == Task::MultiLabelClassification })),
+        (task, _) => Err(Failure::not_yet_supported(
+            &format!("labelling for {}", task.as_str()),
+            "tasks that classify texts, pairs of texts or their words are",
         )),
+    }
+}
+
+/// What a model is asked about a row.
+pub(super) fn input_of(entry: &Entry) -> Input {
+    match &entry.input {
+        loquat_data::Input::Pair { premise, hypothesis } => Input::pair(premise, hypothesis),
+        _ => Input::new(&entry.text),
     }
 }
