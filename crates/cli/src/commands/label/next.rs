@@ -144,8 +144,10 @@ impl Pool {
     /// Rows whose text is neither labelled nor among those before, each text once.
     fn unasked(&mut self, before: &[String]) -> Vec<Entry> {
         let mut known = std::mem::take(&mut self.labelled);
-        known.extend(before.iter().map(|text| text_key(text)));
-        std::mem::take(&mut self.rows).into_iter().filter(|entry| known.insert(entry.key)).collect()
+        // Rows that were written are known by their texts alone.
+        let written: HashSet<u64> = before.iter().map(|text| text_key(text)).collect();
+        let mut is_new = |entry: &Entry| !written.contains(&text_key(&entry.text)) && known.insert(entry.key);
+        std::mem::take(&mut self.rows).into_iter().filter(|entry| is_new(entry)).collect()
     }
 }
 
