@@ -108,9 +108,8 @@ fn champion(context: &Context, subject: &Subject<'_>) -> Result<Pipeline, Failur
 /// The text of a row that was written, as entries have theirs.
 fn shown(dataset: &Dataset, row: &Map<String, Value>) -> Option<String> {
     let text = |role: &str| row.get(dataset.columns.get(role)?)?.as_str();
-    match (text("premise"), text("hypothesis")) {
-        (Some(premise), Some(hypothesis)) => return Some(loquat_data::pair_text(premise, hypothesis)),
-        _ => {}
+    if let (Some(premise), Some(hypothesis)) = (text("premise"), text("hypothesis")) {
+        return Some(loquat_data::pair_text(premise, hypothesis));
     }
     if let Some(tokens) = dataset.columns.get("tokens").and_then(|column| row.get(column)?.as_array()) {
         let words: Vec<&str> = tokens.iter().filter_map(Value::as_str).collect();
