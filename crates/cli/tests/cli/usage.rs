@@ -26,8 +26,8 @@ fn refusals_name_the_cause_and_the_remedy() {
         Case {
             arguments: &["delete", "streams", "x"],
             status: 2,
-            stderr: "error: streams of a running server is not yet supported; a server hosts endpoints; `loquat up DIR` \
-                     works on the other kinds\n",
+            stderr: "error: streams of a running server is not yet supported; kinds are Dataset, Training, Model, \
+                     Endpoint\n",
         },
         Case {
             arguments: &["get", "endpiont"],

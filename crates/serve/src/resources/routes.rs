@@ -211,7 +211,9 @@ fn missing(table: &Table, key: &Key) -> Problem {
 
 /// Why what no resource declares can't be deleted.
 fn undeletable(table: &Table, key: &Key) -> Problem {
-    if key.kind != Kind::Endpoint || !table.hosts.contains_key(&key.name) {
+    // One that was deleted a moment ago may still stand in the table.
+    let stands_for_model = table.hosts.get(&key.name).is_some_and(|host| host.implicit);
+    if key.kind != Kind::Endpoint || !stands_for_model {
         return missing(table, key);
     }
     let name = &key.name;

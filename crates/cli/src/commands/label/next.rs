@@ -108,9 +108,8 @@ fn champion(context: &Context, subject: &Subject<'_>) -> Result<Pipeline, Failur
 /// The text of a row that was written, as entries have theirs.
 fn shown(dataset: &Dataset, row: &Map<String, Value>) -> Option<String> {
     let text = |role: &str| row.get(dataset.columns.get(role)?)?.as_str();
-    match (text("premise"), text("hypothesis")) {
-        (Some(premise), Some(hypothesis)) => return Some(loquat_data::pair_text(premise, hypothesis)),
-        _ => {}
+    if let (Some(premise), Some(hypothesis)) = (text("premise"), text("hypothesis")) {
+        return Some(loquat_data::pair_text(premise, hypothesis));
     }
     if let Some(tokens) = dataset.columns.get("tokens").and_then(|column| row.get(column)?.as_array()) {
         let words: Vec<&str> = tokens.iter().filter_map(Value::as_str).collect();
@@ -144,8 +143,10 @@ impl Pool {
     /// Rows whose text is neither labelled nor among those before, each text once.
     fn unasked(&mut self, before: &[String]) -> Vec<Entry> {
         let mut known = std::mem::take(&mut self.labelled);
-        known.extend(before.iter().map(|text| text_key(text)));
-        std::mem::take(&mut self.rows).into_iter().filter(|entry| known.insert(entry.key)).collect()
+        // Rows that were written are known by their texts alone.
+        let written: HashSet<u64> = before.iter().map(|text| text_key(text)).collect();
+        let mut is_new = |entry: &Entry| !written.contains(&text_key(&entry.text)) && known.insert(entry.key);
+        std::mem::take(&mut self.rows).into_iter().filter(|entry| is_new(entry)).collect()
     }
 }
 
