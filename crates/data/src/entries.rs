@@ -71,7 +71,7 @@ fn marks(layout: &Layout) -> Option<usize> {
     match layout.input {
         InputColumns::Tokens { tags, .. } => Some(tags),
         InputColumns::Spans { spans, .. } => Some(spans),
-        InputColumns::Text(_) | InputColumns::Pair { .. } => None,
+        InputColumns::Text(_) | InputColumns::Pair { .. } | InputColumns::Alike { .. } => None,
     }
 }
 

@@ -70,6 +70,7 @@ fn epoch(kernels: Kernels, checkpoint: &Checkpoint, question: &Question) -> Resu
         labels: vec![*label],
         words: Vec::new(),
         weight: 1.0,
+        taught: None,
     };
     let examples: Vec<Example> = question.ids.iter().zip(&question.labels).map(example).collect();
     let plan = FineTune {

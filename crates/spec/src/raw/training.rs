@@ -197,6 +197,9 @@ pub(crate) fn validate(
     let unlabelled = spec.unlabelled(context, &search, tasks);
     let teacher = spec.teacher(context, &search, known.map(|known| known.task));
     spec.check_trimming(context, &search);
+    if known.is_some_and(|known| known.task == Task::Embedding) {
+        spec.refuse_for_embeddings(context);
+    }
     let constraints = spec.constraints.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
     Some(Training {
         name: name?,
@@ -337,6 +340,20 @@ impl TrainingSpec {
             context.later_value(FIELD, found, "remove it; students label whole texts");
         }
         Some(teacher)
+    }
+
+    /// Refuses what models that embed do not learn from yet.
+    fn refuse_for_embeddings(&self, context: &mut Context<'_>) {
+        let fields = [
+            ("spec.unlabelled", self.unlabelled.is_some()),
+            ("spec.trimVocabulary", self.trim_vocabulary == Some(true)),
+        ];
+        for (field, _) in fields.iter().filter(|(_, given)| *given) {
+            context.later_field(
+                field,
+                "remove it; embeddings are learned from pairs, with the whole vocabulary",
+            );
+        }
     }
 
     fn check_trimming(&self, context: &mut Context<'_>, search: &Search) {

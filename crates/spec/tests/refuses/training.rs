@@ -102,6 +102,19 @@ fn fields_of_a_training() {
             says: &["zero-shot-classification", "supported: text-classification"],
         },
         Case {
+            name: "an embedding from unlabelled texts, trimmed",
+            text: training_on(
+                "embedding, columns: { query: q, positive: p }",
+                "  search: { families: [encoder] }\n  backbones: [./a]\n  unlabelled: d\n  trimVocabulary: true\n",
+            ),
+            found: &[
+                "13:3 not-yet-supported spec.unlabelled",
+                "13:15 invalid-value spec.unlabelled",
+                "14:3 not-yet-supported spec.trimVocabulary",
+            ],
+            says: &["embeddings are learned from pairs"],
+        },
+        Case {
             name: "an embedding of texts alone",
             text: training_on("embedding", "  search: { families: [encoder] }\n  backbones: [./a]\n"),
             found: &["10:12 invalid-value spec.dataset"],

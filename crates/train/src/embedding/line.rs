@@ -250,7 +250,7 @@ fn conclude(
         push(run, &mut report, "this model in int8", smaller.path())?;
     }
     report.outcome = if run.is_stopping() { Outcome::StoppedEarly } else { Outcome::Completed };
-    let built = Built { staging, cost, place: 0, pareto: Vec::new(), notes: Vec::new() };
+    let built = Built { staging, cost, place: 0, pareto: Vec::new(), trimming: None, notes: Vec::new() };
     register(run, built, report, test.as_ref())
 }
 

@@ -99,6 +99,6 @@ fn given(entry: &Entry, units: &[Range<usize>]) -> Vec<Mark> {
             }
             marks
         }
-        Input::Text(_) | Input::Pair { .. } => Vec::new(),
+        Input::Text(_) | Input::Pair { .. } | Input::Alike { .. } => Vec::new(),
     }
 }
