@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use loquat_infer::Device;
 use loquat_spec::{Endpoint, ModelReference, Name, Selector};
 use loquat_store::{ModelSummary, Store};
 
@@ -333,6 +334,12 @@ fn redeclare(host: &mut Host, endpoint: &Endpoint, before: Option<&Endpoint>, th
     host.reference = endpoint.model.clone();
     host.default = endpoint.default;
     host.zero_shot.clone_from(&endpoint.zero_shot);
+    if device_of(endpoint) == Device::Gpu && host.device != Device::Gpu {
+        // Who asks for a GPU is not answered by the processor meanwhile.
+        host.pipeline = None;
+        host.splits.clear();
+        host.shadows.clear();
+    }
     host.device = device_of(endpoint);
     host.requests = endpoint.requests.clone();
 }

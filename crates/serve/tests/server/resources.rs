@@ -327,4 +327,9 @@ fn a_gpu_that_is_not_there_is_refused_and_nothing_answers_in_its_place() {
     server.put(&path("slow"), &manifest("slow", "{ model: \"tickets:1\" }"));
     server.eventually("it answers", |server| label(server, "slow") == (200, json!(LABELS[1])));
     assert_eq!(label(&server, "fast").0, 503);
+    // Nor does it go on answering there once it is asked for a GPU.
+    server.put(&path("slow"), &manifest("slow", spec));
+    server.eventually("it is refused", |server| {
+        label(server, "slow").0 == 503 && condition(&server.get(&path("slow")).json()).1 == "VersionNotLoaded"
+    });
 }
