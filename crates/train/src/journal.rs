@@ -37,6 +37,8 @@ pub(crate) enum Record {
     Outer { fold: usize, answers: OuterAnswers, elapsed: f64 },
     /// How many unlabelled texts the backbone is adapted to, repetitions included.
     Adaptation { examples: usize, elapsed: f64 },
+    /// What encoders start from is there.
+    Started { elapsed: f64 },
     /// What is fine-tuned, and for how long; nothing where there was no time.
     FineTune { parameters: Option<Parameters>, elapsed: f64 },
     /// The test split was looked at.
@@ -86,6 +88,8 @@ pub(crate) struct Past {
     pub(crate) fine_tune: Option<Option<Parameters>>,
     /// Unlabelled texts adapted to, where that was decided.
     pub(crate) adaptation: Option<usize>,
+    /// When all was there that encoders start from.
+    pub(crate) started: Option<f64>,
     finished: bool,
 }
 
@@ -178,6 +182,10 @@ impl Past {
             }
             Record::Adaptation { examples, elapsed } => {
                 self.adaptation = Some(examples);
+                elapsed
+            }
+            Record::Started { elapsed } => {
+                self.started = Some(elapsed);
                 elapsed
             }
             Record::FineTune { parameters, elapsed } => {
