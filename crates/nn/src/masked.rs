@@ -65,6 +65,49 @@ pub struct GapFiller {
     vocabulary: Vocabulary,
 }
 
+/// The numbers that a head begins with.
+struct Head {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    pieces: Vec<f32>,
+}
+
+impl Head {
+    /// Those of the checkpoint, else the ones that leave states as they are but for the activation and the norm.
+    fn of(checkpoint: &Checkpoint, vocabulary: &Vocabulary, hidden: usize) -> Result<Self, NnError> {
+        let Some([dense, norm, pieces]) =
+            HEADS.into_iter().find(|[dense, ..]| checkpoint.contains(&format!("{dense}.weight")))
+        else {
+            let identity = (0..hidden * hidden).map(|place| f32::from(u8::from(place % (hidden + 1) == 0)));
+            return Ok(Self {
+                weight: identity.collect(),
+                bias: vec![0.0; hidden],
+                scale: vec![1.0; hidden],
+                shift: vec![0.0; hidden],
+                pieces: vec![0.0; vocabulary.pieces.len()],
+            });
+        };
+        let read = |name: String, length: Option<usize>| -> Result<Vec<f32>, NnError> {
+            let problem = |problem| NnError::Tensor { tensor: name.clone(), problem };
+            let tensor = checkpoint.tensor(&name)?.ok_or_else(|| problem("is missing"))?;
+            let values = tensor.to_f32().ok_or_else(|| problem("is not of floating point"))?;
+            let fits = length.is_none_or(|length| length == values.len());
+            if fits { Ok(values) } else { Err(problem("has another width than the states")) }
+        };
+        let of_all = read(pieces.to_owned(), None)?;
+        let own = vocabulary.pieces.iter().map(|id| of_all.get(*id as usize).copied().unwrap_or(0.0));
+        Ok(Self {
+            pieces: own.collect(),
+            weight: read(format!("{dense}.weight"), Some(hidden * hidden))?,
+            bias: read(format!("{dense}.bias"), Some(hidden))?,
+            scale: read(format!("{norm}.weight"), Some(hidden))?,
+            shift: read(format!("{norm}.bias"), Some(hidden))?,
+        })
+    }
+}
+
 /// A token that is to be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Gap {
@@ -93,32 +136,7 @@ impl GapFiller {
             let tensor = "word_embeddings.weight".to_owned();
             return Err(NnError::Tensor { tensor, problem: "has fewer rows than the tokenizer has tokens" });
         }
-        let head = HEADS.into_iter().find(|[dense, ..]| checkpoint.contains(&format!("{dense}.weight")));
-        let read = |name: String| -> Result<Vec<f32>, NnError> {
-            let problem = |problem| NnError::Tensor { tensor: name.clone(), problem };
-            let tensor = checkpoint.tensor(&name)?.ok_or_else(|| problem("is missing"))?;
-            tensor.to_f32().ok_or_else(|| problem("is not of floating point"))
-        };
-        let (weight, bias, scale, shift, pieces) = match head {
-            Some([dense, norm, pieces]) => {
-                let of_all = read(pieces.to_owned())?;
-                let own = vocabulary.pieces.iter().map(|id| of_all.get(*id as usize).copied().unwrap_or(0.0));
-                let (weight, bias) = (read(format!("{dense}.weight"))?, read(format!("{dense}.bias"))?);
-                let (scale, shift) = (read(format!("{norm}.weight"))?, read(format!("{norm}.bias"))?);
-                (weight, bias, scale, shift, own.collect())
-            }
-            None => {
-                let identity =
-                    (0..hidden * hidden).map(|place| f32::from(u8::from(place % (hidden + 1) == 0)));
-                (
-                    identity.collect(),
-                    vec![0.0; hidden],
-                    vec![1.0; hidden],
-                    vec![0.0; hidden],
-                    vec![0.0; count],
-                )
-            }
-        };
+        let Head { weight, bias, scale, shift, pieces } = Head::of(checkpoint, &vocabulary, hidden)?;
         let own = |place: usize, shape, values| Parameter::new(vec![OWN[place].to_owned()], shape, values, 0);
         let embeddings = Parameter::new(Vec::new(), [count, hidden], vec![0.0; count * hidden], 0);
         let mut model = Self {
@@ -184,17 +202,28 @@ impl GapFiller {
         let places: Vec<usize> = batch.ranges().zip(texts).flat_map(of_text).collect();
         let taken: Vec<f32> =
             places.iter().flat_map(|token| &states[token * hidden..][..hidden]).copied().collect();
-        let inner = self.dense.forward(kernels, &taken);
+        let truths = texts.iter().flat_map(|(_, gaps)| *gaps).map(|gap| gap.truth);
+        let (loss, taken) = self.answer(&taken, truths, pass.total);
+        let mut of_states = vec![0.0; states.len()];
+        for (token, gradient) in places.into_iter().zip(taken.chunks_exact(hidden)) {
+            of_states[token * hidden..][..hidden].copy_from_slice(gradient);
+        }
+        self.trunk.backward(kernels, (&batch, &kept), of_states, dropout);
+        loss
+    }
+
+    /// The loss of the states of gaps, `[gaps, hidden]`, and the gradients of these states, divided by `total`.
+    fn answer(&mut self, taken: &[f32], truths: impl Iterator<Item = u32>, total: f32) -> (f64, Vec<f32>) {
+        let (kernels, hidden) = (self.kernels, self.trunk.hidden());
+        let inner = self.dense.forward(kernels, taken);
         let mut activated = inner.clone();
         for_rows(&mut activated, hidden, |_, numbers| kernels.activate(Activation::Gelu, numbers));
         let vectors = self.norm.forward(kernels, &activated);
         let mut logits = self.pieces.forward(kernels, &vectors);
-        let count = self.vocabulary.pieces.len();
-        let truths = texts.iter().flat_map(|(_, gaps)| *gaps).map(|gap| gap.truth);
         let mut loss = 0.0;
-        for (logits, truth) in logits.chunks_exact_mut(count).zip(truths) {
+        for (logits, truth) in logits.chunks_exact_mut(self.vocabulary.pieces.len()).zip(truths) {
             loss += Targets::SingleLabel.loss(logits, &[truth]);
-            logits.iter_mut().for_each(|gradient| *gradient /= pass.total);
+            logits.iter_mut().for_each(|gradient| *gradient /= total);
         }
         let mut gradients = self.pieces.backward(kernels, &vectors, &logits);
         self.spread_pieces();
@@ -203,13 +232,7 @@ impl GapFiller {
             let input = &inner[rows.start * hidden..rows.end * hidden];
             kernels.activate_backward(Activation::Gelu, input, gradients);
         });
-        let taken = self.dense.backward(kernels, &taken, &gradients);
-        let mut of_states = vec![0.0; states.len()];
-        for (token, gradient) in places.into_iter().zip(taken.chunks_exact(hidden)) {
-            of_states[token * hidden..][..hidden].copy_from_slice(gradient);
-        }
-        self.trunk.backward(kernels, (&batch, &kept), of_states, dropout);
-        loss
+        (loss, self.dense.backward(kernels, taken, &gradients))
     }
 
     /// Moves the gradients of the pieces' embeddings to those of the trunk, whose they are.
@@ -391,6 +414,33 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_head_of_a_checkpoint_is_where_training_starts() {
+        let plain = model("bert-plain", 5..61);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/reference/bert-plain");
+        let numbers = |count: usize| (0..count).map(|place| place as f32 / 100.0).collect::<Vec<f32>>();
+        let [dense, norm, pieces] = HEADS[0];
+        let tensors = [
+            (format!("{dense}.weight"), vec![16, 16]),
+            (format!("{dense}.bias"), vec![16]),
+            (format!("{norm}.weight"), vec![16]),
+            (format!("{norm}.bias"), vec![16]),
+            (pieces.to_owned(), vec![61]),
+        ];
+        let tensors = tensors.map(|(name, shape)| {
+            let values = numbers(shape.iter().product());
+            (name, Tensor::from_f32(shape, &values))
+        });
+        let checkpoint = Checkpoint::open(&folder).unwrap().with_tensors(tensors.into());
+        let headed =
+            GapFiller::new(Kernels::detect(), &checkpoint, Vocabulary { mask: 4, pieces: vec![7, 60] })
+                .unwrap();
+        let own = headed.parameters().len() - 5;
+        let found: Vec<&[f32]> = headed.parameters()[own..].iter().map(|one| one.values.as_slice()).collect();
+        assert_eq!(found, [&numbers(256)[..], &numbers(16), &numbers(16), &numbers(16), &[0.07, 0.6]]);
+        assert_ne!(plain.parameters()[own].values, numbers(256));
     }
 
     #[test]

@@ -182,7 +182,25 @@ fn other_kinds_of_tokenizers_are_refused() {
     assert!(error.to_string().contains("WordLevel"), "{error}");
 }
 
+/// Tokenizers that were learned from texts, with their normalisation.
+fn learned(name: &str) -> Tokenizer {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name);
+    let read = |file: &&str| Some(((**file).to_owned(), std::fs::read(folder.join(file)).ok()?));
+    let files: BTreeMap<String, Vec<u8>> = Tokenizer::FILES.iter().filter_map(read).collect();
+    let model_type = if name == "xlm-roberta" { name } else { name.split('-').next().unwrap() };
+    Tokenizer::from_files(model_type, &files).unwrap()
+}
+
 proptest! {
+    #[test]
+    fn learned_tokenizers_cut_texts_of_the_scripts_as_before(text in "[a-zA-ZäöüéèçñßÅ .,!?0-9€–-]{0,60}") {
+        for name in ["bart-fast", "bert", "bert-accents", "bert-cased", "roberta", "xlm-roberta"] {
+            let tokenizer = learned(name);
+            let trimmed = tokenizer.trimmed(&latin(), &BTreeSet::new()).unwrap();
+            prop_assert_eq!(before(&trimmed, &ids(&opened(&trimmed), &text)), ids(&tokenizer, &text), "{}", name);
+        }
+    }
+
     #[test]
     fn texts_of_the_scripts_are_cut_as_before(text in "[abnstxé .,!7😀]{0,40}") {
         for Case { name, tokenizer, .. } in cases() {

@@ -21,7 +21,7 @@ const INNER_FOLDS: usize = 3;
 /// What the first round of the final search measured, and what the resource allows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
-    /// Seconds allowed for everything.
+    /// Seconds allowed for everything after that.
     pub(crate) timeout: Option<f64>,
     /// Folds of the final search.
     pub(crate) folds: usize,
@@ -35,6 +35,8 @@ pub(crate) struct Budget {
     pub(crate) first_round: f64,
     /// When it had ended, in seconds since the beginning.
     pub(crate) begun: f64,
+    /// Seconds that had been spent on making backbones; the timeout counts from then on.
+    pub(crate) spent: f64,
 }
 
 impl Budget {
@@ -45,7 +47,7 @@ impl Budget {
 
     /// When the nested cross-validation ends at the latest.
     pub(crate) fn outer_end(&self) -> f64 {
-        self.timeout.map_or(f64::INFINITY, |timeout| OUTER_SHARE * timeout)
+        self.timeout.map_or(f64::INFINITY, |timeout| self.spent + OUTER_SHARE * timeout)
     }
 
     /// When the final search ends at the latest.
@@ -53,7 +55,7 @@ impl Budget {
         let Some(timeout) = self.timeout else { return f64::INFINITY };
         // Completing the finalists and fitting two components on all rows.
         let tail = self.seconds_per_fit() * ((FINALISTS - 1) * self.folds + 3) as f64;
-        timeout - (RESERVED_SHARE * timeout).max(CAUTION * tail)
+        self.spent + timeout - (RESERVED_SHARE * timeout).max(CAUTION * tail)
     }
 
     /// Fits of the final search for which there is time after `elapsed` seconds.
@@ -111,7 +113,16 @@ mod tests {
     use super::*;
 
     fn budget(timeout: Option<f64>, first_round: f64) -> Budget {
-        Budget { timeout, folds: 5, rows: 1000, trials: 40, guesses: 7, first_round, begun: first_round }
+        Budget {
+            timeout,
+            folds: 5,
+            rows: 1000,
+            trials: 40,
+            guesses: 7,
+            first_round,
+            begun: first_round,
+            spent: 0.0,
+        }
     }
 
     #[test]
@@ -139,6 +150,14 @@ mod tests {
         let prepared = Budget { begun: 20.0, ..budget(Some(200.0), 2.0) };
         assert_eq!(prepared.plan().outer_folds, 5);
         assert!((prepared.seconds_per_fit() - budget(Some(200.0), 2.0).seconds_per_fit()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_was_spent_on_backbones_moves_all_ends() {
+        let at_once = budget(Some(100.0), 1.0);
+        let later = Budget { spent: 60.0, begun: 61.0, ..at_once };
+        assert_eq!(later.plan(), at_once.plan());
+        assert!((later.search_end() - at_once.search_end() - 60.0).abs() < 1e-9);
     }
 
     #[test]

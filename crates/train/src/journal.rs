@@ -38,6 +38,8 @@ pub(crate) enum Record {
     Outer { fold: usize, answers: OuterAnswers, elapsed: f64 },
     /// How many unlabelled texts the backbone is adapted to, repetitions included.
     Adaptation { examples: usize, elapsed: f64 },
+    /// What encoders start from is there.
+    Started { elapsed: f64 },
     /// What is fine-tuned, and for how long; nothing where there was no time.
     FineTune { parameters: Option<Parameters>, elapsed: f64 },
     /// How a contrastive fine-tune of few rows is scored; nothing where there was no time.
@@ -91,6 +93,8 @@ pub(crate) struct Past {
     pub(crate) adaptation: Option<usize>,
     /// The contrastive fine-tune that was planned, likewise.
     pub(crate) few_shot: Option<Option<FewShotPlan>>,
+    /// When all was there that encoders start from.
+    pub(crate) started: Option<f64>,
     finished: bool,
 }
 
@@ -183,6 +187,10 @@ impl Past {
             }
             Record::Adaptation { examples, elapsed } => {
                 self.adaptation = Some(examples);
+                elapsed
+            }
+            Record::Started { elapsed } => {
+                self.started = Some(elapsed);
                 elapsed
             }
             Record::FineTune { parameters, elapsed } => {

@@ -70,10 +70,13 @@ pub struct DistillationReport {
 impl DistillationReport {
     /// In words for the notes.
     pub(crate) fn note(&self) -> String {
-        let sealed =
-            if self.same_data { "" } else { ", which was trained on other data and may have seen test rows" };
+        let known = if self.same_data {
+            "its teacher was trained on the rows that the search held out, so scores on those come out too good"
+        } else {
+            "its teacher was trained on other data and may have seen test rows"
+        };
         format!(
-            "the model is a student of {}{sealed}: both answer {:.4} of {} {} rows alike, in {:.0} and {:.0} µs a text",
+            "the model is a student of {}: both answer {:.4} of {} {} rows alike, in {:.0} and {:.0} µs a text; {known}",
             self.teacher,
             self.agreement,
             self.rows,
@@ -90,9 +93,9 @@ impl DistillationReport {
 pub struct AdaptationReport {
     /// Unlabelled texts learned, repetitions included.
     pub examples: usize,
-    /// Best cross-validated score of the search on the backbone as it is.
+    /// Cross-validated score of a head on the backbone as it is.
     pub without: Option<f64>,
-    /// The same on the adapted one.
+    /// The same of the same head on the adapted one.
     pub with: Option<f64>,
     /// Whether the chosen model starts from the adapted one.
     pub kept: bool,
@@ -104,7 +107,8 @@ impl AdaptationReport {
         let score = |score: Option<f64>| score.map_or("no score".to_owned(), |score| format!("{score:.4}"));
         let verdict = if self.kept { "the model starts from it" } else { "the model does not start from it" };
         format!(
-            "the first backbone was adapted to {} unlabelled texts: its heads reach {metric} {} in cross-validation where they reach {}              without; {verdict}",
+            "the first backbone was adapted to {} unlabelled texts: the same head reaches {metric} {} on it in cross-validation and {} on \
+             the backbone as it was; {verdict}",
             self.examples,
             score(self.with),
             score(self.without),

@@ -28,6 +28,8 @@ pub(crate) struct Run<'r> {
     pub(crate) inputs: String,
     /// What encoders start from, once it is there.
     pub(crate) starts: OnceLock<Vec<Backbone>>,
+    /// Seconds after which what they start from was there.
+    pub(crate) spent: OnceLock<f64>,
     /// Unlabelled texts that a backbone was adapted to, repetitions included.
     pub(crate) adapted: OnceLock<usize>,
     started: Instant,
@@ -50,6 +52,7 @@ impl<'r> Run<'r> {
             replay: None,
             inputs,
             starts: OnceLock::new(),
+            spent: OnceLock::new(),
             adapted: OnceLock::new(),
             started,
         })
@@ -66,6 +69,7 @@ impl<'r> Run<'r> {
             replay: Some(cuts),
             inputs: request.inputs(),
             starts: OnceLock::new(),
+            spent: OnceLock::new(),
             adapted: OnceLock::new(),
             started: Instant::now(),
         })
@@ -78,6 +82,11 @@ impl<'r> Run<'r> {
     /// Seconds spent, earlier attempts included.
     pub(crate) fn elapsed(&self) -> f64 {
         self.past.elapsed + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Seconds spent on making backbones, which no share of the time allowed counts.
+    pub(crate) fn spent(&self) -> f64 {
+        self.spent.get().copied().unwrap_or(0.0)
     }
 
     /// What encoders of the number `place` start from.

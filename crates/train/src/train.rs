@@ -164,13 +164,14 @@ fn explore(run: &Run<'_>, folds: &Folds, found: &mut Found<'_>) -> Result<(), Ha
     let begun = run.past.plan.map_or_else(|| run.elapsed(), |(_, when)| when);
     let share = if timeout.is_some() { tuning::search_share(run)? } else { 1.0 };
     let budget = Budget {
-        timeout: timeout.map(|timeout| timeout.as_secs_f64() * share),
+        timeout: timeout.map(|timeout| (timeout.as_secs_f64() - run.spent()) * share),
         folds: folds.count(),
         rows: folds.held_out(),
         trials,
         guesses,
         first_round: (begun - prepared).max(f64::MIN_POSITIVE),
         begun,
+        spent: run.spent(),
     };
     let plan = run.past.plan.map_or_else(|| budget.plan(), |(plan, _)| plan);
     if run.past.plan.is_none() {

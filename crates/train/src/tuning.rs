@@ -38,7 +38,7 @@ pub(crate) fn search_share(run: &Run<'_>) -> Result<f64, Halt> {
         Err(Halt::Error(error)) if leaves_heads(&error) => return Ok(1.0),
         epoch => epoch?,
     };
-    let timeout = timeout.as_secs_f64();
+    let timeout = (timeout.as_secs_f64() - run.spent()).max(f64::MIN_POSITIVE);
     let rest = (1.0 - SEARCH_SHARE - CLOSING_SHARE) * timeout;
     let share = match FineTuneConfig::epochs_in(run, rest, epoch) {
         0 => 1.0,

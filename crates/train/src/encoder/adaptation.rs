@@ -9,7 +9,7 @@ use loquat_models::Checkpoint;
 use loquat_nn::{AdamW, FineTune, GapFiller, Interrupt, Schedule, Vocabulary, Watch};
 
 use super::backbone::{Backbone, Loaded};
-use super::head::{HeadConfig, is_head};
+use super::head::is_head;
 use super::starts::derived;
 use super::student::inputs;
 use crate::error::{Halt, TrainError};
@@ -34,6 +34,8 @@ const DROPOUT: f32 = 0.1;
 const CHECKPOINT_EVERY: usize = 500;
 /// Steps timed to tell what the others cost.
 const TIMED: usize = 4;
+/// The parameter that names a backbone.
+const BACKBONE: &str = "backbone";
 const MASKS: [&str; 2] = ["[MASK]", "<mask>"];
 
 /// `backbone` adapted to the unlabelled texts.
@@ -145,21 +147,34 @@ fn plan(run: &Run<'_>, width: usize, epochs: usize) -> FineTune {
     }
 }
 
-/// What the heads of the search say of the adapted backbone, which is the last.
+/// What the search says of the adapted backbone, which is the last: the best head on it that was tried on the first one too.
 pub(crate) fn adaptation_report(run: &Run<'_>, search: &Search<'_>, recipe: &Recipe) -> AdaptationReport {
     let adapted = run.problem.backbones - 1;
-    let start = |parameters| HeadConfig::from_parameters(parameters).ok().map(|head| head.backbone);
-    let best = |backbone: usize| {
-        let heads = search.trials.iter().filter(|trial| trial.is_complete() && is_head(&trial.parameters));
-        let own = heads.filter(|trial| start(&trial.parameters) == Some(backbone));
-        own.filter_map(Trial::mean).reduce(f64::max).map(|mean| utility(run.problem.metric, mean))
+    let heads = |place: usize| {
+        let place = (place + 1).to_string();
+        let complete = search.trials.iter().filter(|trial| trial.is_complete() && is_head(&trial.parameters));
+        complete.filter(move |trial| trial.parameters.get(BACKBONE).is_some_and(|own| *own == place))
     };
-    let of_adapted = adapted.saturating_add(1).to_string();
-    let starts = |part: &Ingredient| part.parameters.get("backbone").is_some_and(|one| *one == of_adapted);
+    let same = |one: &Trial, other: &Trial| {
+        let without = |trial: &Trial| {
+            let mut parameters = trial.parameters.clone();
+            parameters.remove(BACKBONE);
+            parameters
+        };
+        without(one) == without(other)
+    };
+    let pairs = heads(adapted).filter_map(|with| {
+        let without = heads(0).find(|without| same(with, without))?;
+        Some((with.mean()?, without.mean()?))
+    });
+    let best = pairs.max_by(|one, other| one.0.total_cmp(&other.0));
+    let value = |mean: f64| utility(run.problem.metric, mean);
+    let of_adapted = (adapted + 1).to_string();
+    let starts = |part: &Ingredient| part.parameters.get(BACKBONE).is_some_and(|one| *one == of_adapted);
     AdaptationReport {
         examples: run.adapted.get().copied().unwrap_or(0),
-        without: best(0),
-        with: best(adapted),
+        without: best.map(|(_, without)| value(without)),
+        with: best.map(|(with, _)| value(with)),
         kept: recipe.ingredients.iter().any(starts),
     }
 }

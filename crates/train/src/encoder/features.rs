@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::backbone::{Backbone, Loaded};
 use super::{starts, words};
 use crate::error::{Halt, TrainError};
+use crate::journal::Record;
 use crate::request::sha256;
 use crate::run::Run;
 
@@ -52,6 +53,11 @@ pub(crate) fn prepare(run: &Run<'_>) -> Result<(), Halt> {
         return Ok(());
     }
     let starts = starts::prepare(run)?;
+    if run.past.started.is_none() {
+        run.journal.append(&Record::Started { elapsed: run.elapsed() })?;
+    }
+    let started = run.past.started.unwrap_or_else(|| run.elapsed());
+    run.spent.get_or_init(|| started);
     let mut all = Vec::new();
     for backbone in run.starts.get_or_init(|| starts) {
         all.push(of_backbone(run, backbone)?);
