@@ -1,6 +1,6 @@
 //! What is wrong with any resource: its shape, its kind, its name, and what it names.
 
-use crate::case::{Case, check, endpoint, findings, resource, training};
+use crate::case::{Case, brief, check, endpoint, findings, resource, training};
 
 #[test]
 fn the_shape_of_a_resource() {

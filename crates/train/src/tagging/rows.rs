@@ -209,7 +209,7 @@ impl Tagging {
         let inside = |(_, unit): &(&Range<usize>, &u32)| code.units.contains(&(**unit as usize));
         let mut words = row.words.iter().zip(&row.units).filter(inside).map(|(word, _)| word);
         let first = words.next();
-        let last = words.last().or(first);
+        let last = words.next_back().or(first);
         let place = first.zip(last).map_or(0..0, |(first, last)| first.start..last.end);
         (code.kind, place)
     }
