@@ -88,6 +88,7 @@ const TEI_PREDICT: &[Member] = &[
 /// The members of the JSON body of a route.
 const MEMBERS: &[(&str, &[Member])] = &[
     ("/models/{endpoint}/predict", &[("inputs", INPUTS), ("parameters", PARAMETERS)]),
+    ("/apis/loquat.dev/v1alpha1", RESOURCE),
     ("/apis/loquat.dev/v1alpha1/{kind}/{name}", RESOURCE),
     ("/v2/models/{model}/infer", INFER),
     ("/v2/models/{model}/versions/{version}/infer", INFER),

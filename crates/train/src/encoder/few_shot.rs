@@ -66,9 +66,7 @@ pub(crate) fn has_few_rows(run: &Run<'_>) -> bool {
 
 impl FewTexts {
     pub(crate) fn new(run: &Run<'_>, backbone: usize) -> Result<Self, TrainError> {
-        let (named, given) = (run.problem.backbones, run.request.backbones.len());
-        let backbone = run.request.backbones.get(backbone).ok_or(TrainError::Backbones { named, given })?;
-        let open = Contrastive::open(backbone)?;
+        let open = Contrastive::open(run.start(backbone)?)?;
         let problem = &run.problem;
         let texts: Vec<(u32, &str)> =
             problem.pool.iter().map(|row| (*row as u32, problem.text(*row))).collect();
