@@ -21,6 +21,8 @@ pub(crate) enum Decision {
     First,
     /// The newest version did not run to its end.
     Unfinished(u32),
+    /// The newest version is registered; the run was killed before the rest was done, as moving the alias.
+    Killed(u32),
     /// These inputs differ from those of the newest version.
     Changed(u32, Vec<String>),
     /// The inputs are those of the newest version.
@@ -28,11 +30,20 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
+    /// The decision where the run with these inputs may have been `killed` after it registered its version.
+    pub(crate) fn unless_killed(self, killed: bool) -> Self {
+        match self {
+            Self::Unchanged(record) if killed => Self::Killed(record.version),
+            other => other,
+        }
+    }
+
     /// In words that follow the training's name and a colon.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::First => "no version yet".to_owned(),
             Self::Unfinished(version) => format!("version {version} was stopped early"),
+            Self::Killed(version) => format!("the run of version {version} was killed before its end"),
             Self::Changed(version, parts) => format!("{} changed since version {version}", parts.join(", ")),
             Self::Unchanged(record) => format!("unchanged since version {}", record.version),
         }

@@ -156,11 +156,14 @@ impl Journal {
         file.write_all(line.as_bytes()).map_err(TrainError::file("write", path))
     }
 
-    /// Whether the journal at `path` belongs to a run that did not end normally.
-    pub(crate) fn is_unfinished(path: &Path) -> bool {
-        let Ok(bytes) = std::fs::read(path) else { return false };
-        let (records, _) = believed(&bytes);
-        !records.is_empty() && !records.iter().any(|record| matches!(record, Record::Finished { .. }))
+    /// The inputs of the run that the journal at `path` belongs to, where it did not end normally.
+    pub(crate) fn unfinished(path: &Path) -> Option<String> {
+        let (records, _) = believed(&std::fs::read(path).ok()?);
+        let finished = records.iter().any(|record| matches!(record, Record::Finished { .. }));
+        match records.into_iter().next()? {
+            Record::Start { inputs, .. } if !finished => Some(inputs),
+            _ => None,
+        }
     }
 }
 
@@ -309,14 +312,14 @@ mod tests {
             let (journal, _) = Journal::open(&path, "inputs").unwrap();
             journal.append(&fold(0, 0.5)).unwrap();
         }
-        assert!(Journal::is_unfinished(&path));
+        assert_eq!(Journal::unfinished(&path).as_deref(), Some("inputs"));
         assert!(Journal::open(&path, "others").unwrap().1.folds.is_empty());
         {
             let (journal, _) = Journal::open(&path, "inputs").unwrap();
             journal.append(&fold(0, 0.5)).unwrap();
             journal.append(&Record::Finished { elapsed: 4.0 }).unwrap();
         }
-        assert!(!Journal::is_unfinished(&path));
+        assert_eq!(Journal::unfinished(&path), None);
         let past = written(&path);
         assert!(past.folds.is_empty() && past.elapsed == 0.0);
     }

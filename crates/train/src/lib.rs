@@ -78,4 +78,4 @@ pub use report_details::{
 };
 pub use report_origins::{AdaptationReport, DistillationReport, TrimmingReport};
 pub use request::{InputsHash, Outcome, Request, Trained, inputs_hash};
-pub use train::{Reproduction, is_unfinished, reproduce, train};
+pub use train::{Reproduction, reproduce, train, unfinished};

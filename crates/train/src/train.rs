@@ -97,9 +97,10 @@ pub fn train(request: &Request<'_>) -> Result<Trained, TrainError> {
     Ok(trained)
 }
 
-/// Whether `run_dir` holds a run that did not end normally; calling [`train`] continues it.
-pub fn is_unfinished(run_dir: &Path) -> bool {
-    crate::journal::Journal::is_unfinished(&run_dir.join(JOURNAL))
+/// The hash of the inputs of the run in `run_dir`, where it did not end normally; calling [`train`] with the same inputs
+/// continues it.
+pub fn unfinished(run_dir: &Path) -> Option<String> {
+    crate::journal::Journal::unfinished(&run_dir.join(JOURNAL))
 }
 
 /// Trains again with the decisions of an earlier run and compares the weights. Registers nothing and keeps no

@@ -100,6 +100,9 @@ pub(crate) fn train_folder(
         let job = Job { training, resource: &resource, table, backbones: &backbones, origins: &origins };
         let hash = loquat_train::inputs_hash(training, (&backbones, &origins), &table.hash, CODE_VERSION);
         let decision = inputs::decide(&store, (training, &backbones, &origins), &hash)?;
+        let unfinished =
+            loquat_train::unfinished(&context::run_folder(source.folder, training.name.as_str()));
+        let decision = decision.unless_killed(unfinished.as_ref() == Some(&hash.total));
         if skip(&decision, training, plan)? {
             continue;
         }
@@ -138,7 +141,7 @@ fn train_one(
     let cancel = Arc::new(Cancel::new());
     let progress = TrainingProgress::new(job.training.name.as_str(), context.bars);
     let run_dir = context::run_folder(folder, job.training.name.as_str());
-    if loquat_train::is_unfinished(&run_dir) {
+    if loquat_train::unfinished(&run_dir).is_some() {
         output::say(&format!(
             "{}: an earlier run did not end, it goes on if its inputs are these",
             job.training.name

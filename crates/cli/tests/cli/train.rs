@@ -214,6 +214,26 @@ fn a_killed_training_continues_with_the_weights_of_an_uninterrupted_one() {
     assert_eq!(run(at, &["train", "demo"]).stdout, "", "the version is complete");
 }
 
+#[test]
+fn a_training_killed_after_it_registered_its_version_moves_the_alias_when_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let demo = starter(at, "text-classification");
+    run(at, &["train", "demo"]).expect_status(0);
+    let journal = demo.join(".loquat/runs/demo/journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let (unfinished, last) = text.trim_end().rsplit_once('\n').unwrap();
+    assert!(last.contains("finished"), "{last}");
+    std::fs::write(&journal, format!("{unfinished}\n")).unwrap();
+    std::fs::remove_file(demo.join(".loquat/store/models/demo/aliases.json")).unwrap();
+    let again = run(at, &["train", "demo"]).expect_status(0);
+    assert!(again.stderr.contains("the run of version 1 was killed before its end"), "{}", again.stderr);
+    let listed = run(at, &["models", "list", "--dir", "demo", "--format", "json"]).expect_status(0).json();
+    assert_eq!(listed[0]["versions"].as_array().unwrap().len(), 1, "it is not registered twice");
+    assert_eq!(listed[0]["aliases"]["champion"], 1);
+    assert_eq!(run(at, &["train", "demo"]).stdout, "", "the version is complete");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_training_registers_the_best_so_far_and_moves_no_alias() {

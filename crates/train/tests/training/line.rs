@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use loquat_spec::{Bytes, Constraints, Metric, ModelReference, Promote, Task, Training};
-use loquat_train::{Cancel, Outcome, Report, TrialState, is_unfinished, reproduce, train};
+use loquat_train::{Cancel, Outcome, Report, TrialState, reproduce, train, unfinished};
 
 use crate::support::{Numbers, Place, StopAfter, TableConfig, files, table, training, with_timeout};
 
@@ -41,7 +41,7 @@ fn trains_reports_registers_and_promotes() {
         summary.contains("macro-f1") && summary.contains("alias") && !summary.contains('\u{1b}'),
         "{summary}"
     );
-    assert!(!is_unfinished(&place.run_dir()));
+    assert_eq!(unfinished(&place.run_dir()), None);
 }
 
 /// With labels that say nothing, a search still finds a configuration that happens to fit its folds. What no
@@ -109,7 +109,7 @@ fn a_killed_run_continues_to_the_same_artifact() {
                 ..place.request(&training, &table, &cancel)
             });
             if ended.unwrap().outcome == Outcome::Cancelled {
-                assert!(is_unfinished(&place.run_dir()));
+                assert!(unfinished(&place.run_dir()).is_some());
                 let path = place.run_dir().join("journal.jsonl");
                 let length = std::fs::metadata(&path).unwrap().len();
                 let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
