@@ -53,13 +53,14 @@ fn render(records: &[Record]) -> Result<String> {
     Ok(page)
 }
 
-/// Every engine that ran a batch beside Loquat's, as the details of the first record of each batch say.
+/// Every engine that ran a batch beside Loquat's and the reference, as the details of the first record of each batch say.
 fn engines(records: &[Record]) -> Result<String> {
     let mut tables = String::new();
     let mut told: Vec<&str> = Vec::new();
     for record in records {
         let Some((batch, _)) = record.figure.rsplit_once('/') else { continue };
         let Some(medians) = record.detail["medians"].as_object() else { continue };
+        let Some(reference) = medians.get(REFERENCE).and_then(serde_json::Value::as_f64) else { continue };
         if told.contains(&batch) {
             continue;
         }
@@ -67,8 +68,6 @@ fn engines(records: &[Record]) -> Result<String> {
         let mut medians: Vec<(&str, f64)> =
             medians.iter().filter_map(|(name, median)| Some((name.as_str(), median.as_f64()?))).collect();
         medians.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let reference =
-            medians.iter().find(|(name, _)| *name == REFERENCE).map_or(f64::NAN, |(_, median)| *median);
         writeln!(tables, "\n## {batch}\n\n| engine | ms | times {REFERENCE} |\n| --- | --- | --- |")?;
         for (name, median) in medians {
             let own = if ["int8", "f32"].contains(&name) { "Loquat " } else { "" };
@@ -81,8 +80,8 @@ fn engines(records: &[Record]) -> Result<String> {
 fn row(record: &Record) -> String {
     let unit = &record.unit;
     let target = match record.target {
-        Some(Target::AtLeast(bound)) => format!("≥ {bound} {unit}"),
-        Some(Target::AtMost(bound)) => format!("≤ {bound} {unit}"),
+        Some(Target::AtLeast(bound)) => format!("≥ {} {unit}", number(bound)),
+        Some(Target::AtMost(bound)) => format!("≤ {} {unit}", number(bound)),
         None => String::new(),
     };
     let met = match record.met {
