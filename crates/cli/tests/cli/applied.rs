@@ -43,13 +43,19 @@ fn answers(url: &str, endpoint: &str) -> bool {
     answer.starts_with("HTTP/1.1 200")
 }
 
-/// Everything of the kinds without how it fares, as JSON.
+/// Everything of the kinds without how it fares, as JSON. What a folder declares begins when a server reads it, so its time is
+/// left out too.
 fn listed(at: &Path, url: &str) -> Vec<Value> {
     let kinds = ["endpoints", "models", "trainings", "datasets"];
     let all = kinds
         .map(|kind| run(at, &["get", kind, "--format", "json", "--server", url]).expect_status(0).json());
     let mut all: Vec<Value> = all.into_iter().flat_map(|list| list.as_array().unwrap().clone()).collect();
-    all.iter_mut().for_each(|one| drop(one.as_object_mut().unwrap().remove("status")));
+    for one in &mut all {
+        one.as_object_mut().unwrap().remove("status");
+        if one["metadata"]["managedFields"][0]["manager"] != "loquat-apply" {
+            one["metadata"].as_object_mut().unwrap().remove("creationTimestamp");
+        }
+    }
     all
 }
 
