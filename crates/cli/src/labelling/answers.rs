@@ -65,6 +65,19 @@ impl Answers {
         self.file.write_all(&line).and_then(|()| self.file.flush()).map_err(failed)
     }
 
+    /// Writes all rows; gives their number.
+    pub(crate) fn append_all(
+        &mut self,
+        rows: impl Iterator<Item = Map<String, Value>>,
+    ) -> Result<usize, Failure> {
+        let mut written = 0;
+        for row in rows {
+            self.append(&row)?;
+            written += 1;
+        }
+        Ok(written)
+    }
+
     /// Takes back the row appended last since the file was opened.
     pub(crate) fn take_back(&mut self) -> Result<(), Failure> {
         let Some(start) = self.starts.pop() else { return Ok(()) };

@@ -83,11 +83,7 @@ fn list(
     rows: impl Iterator<Item = Map<String, Value>>,
     (arguments, subject): (&LabelNext, &Subject<'_>),
 ) -> Result<u8, Failure> {
-    let mut written = 0;
-    for row in rows {
-        answers.append(&row)?;
-        written += 1;
-    }
+    let written = answers.append_all(rows)?;
     let (file, column) = (arguments.output.display(), subject.asks.column());
     output::answer(&format!("{file}: {} to label in column {column:?}", output::count(written, "row")))?;
     Ok(0)

@@ -89,11 +89,7 @@ fn list(
     rows: impl Iterator<Item = Map<String, Value>>,
     (arguments, subject): (&LabelReview, &Subject<'_>),
 ) -> Result<u8, Failure> {
-    let mut written = 0;
-    for row in rows {
-        answers.append(&row)?;
-        written += 1;
-    }
+    let written = answers.append_all(rows)?;
     let (file, column) = (arguments.output.display(), subject.asks.column());
     output::answer(&format!(
         "{file}: {} in doubt, to decide in column {column:?}",
