@@ -50,7 +50,7 @@ enum Command {
     ServeOnly,
     /// Measures a named figure, prints its records and stores them in docs/figures.
     Figure {
-        /// Name of the figure; without it, the names are listed.
+        /// Name of the figure; without it, all are listed, and whether their records are of the sources as they are.
         name: Option<String>,
         /// Only see that it works: the debug build as it is, short loads, nothing stored.
         #[arg(long)]
@@ -97,10 +97,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::References => services::references(&workspace),
         Command::ServeOnly => check::serve_only(&workspace),
         Command::Figure { name: Some(name), quick } => figures::measure(&workspace, &name, quick),
-        Command::Figure { name: None, .. } => {
-            figures::list();
-            Ok(())
-        }
+        Command::Figure { name: None, .. } => figures::list(&workspace),
         Command::Models { name } => figures::make_model(&workspace, &name),
         Command::Fuzz { target, minutes } => fuzz::run(&workspace, target.as_deref(), minutes),
         Command::Sanitize => sanitize::run(&workspace),

@@ -135,6 +135,7 @@ mod tests {
             runs: vec![10.0],
             cpu: "a processor".to_owned(),
             commit: "0123456789ab".to_owned(),
+            sources: None,
             date: "2026-01-01".to_owned(),
             detail: serde_json::Value::Null,
         };

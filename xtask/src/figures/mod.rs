@@ -30,6 +30,7 @@ mod server_overhead;
 mod serving;
 mod sick;
 mod sklearn_search;
+mod sources;
 mod synthetic;
 mod table;
 mod training;

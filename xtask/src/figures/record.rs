@@ -37,6 +37,8 @@ pub(crate) struct Record {
     pub(crate) cpu: String,
     /// The commit, with `-dirty` where the work tree differed.
     pub(crate) commit: String,
+    /// Hash of the sources that the figure depends on: it is valid until they change.
+    pub(crate) sources: Option<String>,
     /// The day, UTC.
     pub(crate) date: String,
     /// Whatever else is worth keeping.
@@ -129,6 +131,7 @@ impl Bench {
             runs,
             cpu: self.cpu.clone(),
             commit: self.commit.clone(),
+            sources: None,
             date: self.date.clone(),
             detail: serde_json::Value::Null,
         }
