@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[cfg(feature = "train")]
 use loquat_spec::Task;
 use serde_json::Value;
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", test))]
 use serde_json::json;
 
 /// A `curl` command line for a shell.

@@ -22,6 +22,7 @@ mod imports;
 mod inputs;
 mod interrupt;
 mod labelling;
+#[cfg(feature = "train")]
 mod origins;
 mod output;
 #[cfg(feature = "train")]

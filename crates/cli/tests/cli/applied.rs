@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use loquat_testkit::Authority;
 use serde_json::Value;
 
-use crate::serve::{Server, post};
+use crate::server::{Server, post};
 use crate::support::{Run, run, run_with_input, write};
 
 fn manifest(kind: &str, name: &str, spec: &str) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use loquat_testkit::ObjectServer;
 
-use crate::serve::{Server, post};
+use crate::server::{Server, post};
 use crate::support::{Run, loquat, run, starter};
 
 const REGISTRY: &str = "s3://bucket/registry";

@@ -1,4 +1,5 @@
 //! `Model` resources: imported by `train`, answered by `predict`.
+#![cfg(feature = "train")]
 
 use std::path::Path;
 

@@ -3,7 +3,6 @@
 
 mod applied;
 mod cascade;
-#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "used by the tests that train"))]
 mod check;
 mod elsewhere;
 mod imports;
@@ -15,6 +14,9 @@ mod predict;
 mod remote;
 mod report;
 mod serve;
+#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "some is used by the tests that train alone"))]
+mod server;
+#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "some is used by the tests that train alone"))]
 mod support;
 mod train;
 mod usage;

@@ -1,12 +1,12 @@
 //! A model's server as a process of its own: a second Loquat, which speaks the same protocol.
-#![cfg(all(unix, feature = "serve"))]
+#![cfg(all(unix, feature = "serve", feature = "train"))]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::serve::{Server, post};
+use crate::server::{Server, post};
 use crate::support::{run, write};
 
 /// Longest wait for what happens soon.

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::serve::{Server, post};
+use crate::server::{Server, post};
 use crate::support::{Run, run, run_with_input, starter, write};
 
 fn manifest(name: &str, spec: &str) -> String {
