@@ -16,6 +16,8 @@ pub enum Pooling {
     Max,
     /// The sum over the square root of the number of tokens.
     MeanSquareRoot,
+    /// The mean of all tokens, each weighted by its place: the first once, the second twice (Muennighoff, SGPT, 2022).
+    WeightedMean,
 }
 
 impl Kernels {
@@ -62,6 +64,7 @@ impl Operation for Pool<'_> {
                 Pooling::Last => out.copy_from_slice(&tokens[tokens.len() - self.width..]),
                 Pooling::Mean => sum(simd, tokens, 1.0 / *length as f32, out),
                 Pooling::MeanSquareRoot => sum(simd, tokens, 1.0 / (*length as f32).sqrt(), out),
+                Pooling::WeightedMean => weighted(simd, tokens, out),
                 Pooling::Max => fold(simd, tokens, out, |simd, a, b| simd.max(a, b)),
             }
         }
@@ -72,6 +75,23 @@ impl Operation for Pool<'_> {
 fn sum<S: Simd>(simd: S, tokens: &[f32], factor: f32, out: &mut [f32]) {
     fold(simd, tokens, out, |simd, a, b| simd.add(a, b));
     scale(simd, out, factor);
+}
+
+/// The mean of the rows of `tokens`, row `n` counted `n` times.
+#[inline(always)]
+fn weighted<S: Simd>(simd: S, tokens: &[f32], out: &mut [f32]) {
+    let width = out.len();
+    let count = (tokens.len() / width) as f32;
+    for first in (0..width).step_by(S::LANES) {
+        let here = first..(first + S::LANES).min(width);
+        let (mut sum, mut place) = (simd.splat(0.0), 0.0);
+        for row in tokens.chunks_exact(width) {
+            place += 1.0;
+            sum = simd.mul_add(simd.load(&row[here.clone()]), simd.splat(place), sum);
+        }
+        simd.store(sum, &mut out[here]);
+    }
+    scale(simd, out, 2.0 / (count * (count + 1.0)));
 }
 
 /// Combines the rows of `tokens` column by column.

@@ -304,7 +304,14 @@ proptest! {
         seed: u64,
     ) {
         let rows = Numbers(seed).take(lengths.iter().sum::<usize>() * width);
-        let kinds = [Pooling::First, Pooling::Last, Pooling::Mean, Pooling::Max, Pooling::MeanSquareRoot];
+        let kinds = [
+            Pooling::First,
+            Pooling::Last,
+            Pooling::Mean,
+            Pooling::Max,
+            Pooling::MeanSquareRoot,
+            Pooling::WeightedMean,
+        ];
         for (kernels, kind) in Kernels::all().into_iter().flat_map(|kernels| kinds.map(|kind| (kernels, kind))) {
             let mut out = vec![f32::NAN; lengths.len() * width];
             kernels.pool(kind, &rows, width, &lengths, &mut out);
@@ -460,6 +467,10 @@ fn pooled(kind: Pooling, rows: &[f32], width: usize, lengths: &[usize]) -> Vec<f
                 Pooling::Mean => sum / *length as f64,
                 Pooling::MeanSquareRoot => sum / (*length as f64).sqrt(),
                 Pooling::Max => numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                Pooling::WeightedMean => {
+                    let weighted: f64 = numbers.iter().zip(1..).map(|(x, place)| x * f64::from(place)).sum();
+                    weighted / (1..=*length).sum::<usize>() as f64
+                }
             });
         }
         first += length;

@@ -62,6 +62,40 @@ fn a_saved_model_gives_the_same_bits() {
     }
 }
 
+/// The states of two tokens, the embeddings that modes of pooling make of them, and both modes at once.
+#[test]
+fn every_mode_of_pooling_is_read() {
+    let folder = copy("bert-embedding");
+    let modules = json!([
+        { "path": "", "type": "sentence_transformers.models.Transformer" },
+        { "path": "1_Pooling", "type": "sentence_transformers.models.Pooling" }
+    ]);
+    std::fs::write(folder.path().join("modules.json"), modules.to_string()).unwrap();
+    std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
+    let mut batch = PackedBatch::default();
+    batch.push(&[17, 42], &[]);
+    let embedding = |modes: Value| {
+        let config = json!({ "pooling_mode": modes }).to_string();
+        std::fs::write(folder.path().join("1_Pooling/config.json"), config).unwrap();
+        let encoder = load(folder.path(), Precision::F32);
+        encoder.embeddings(&batch, &mut EncoderScratch::default()).unwrap().to_vec()
+    };
+    let (first, last) = (embedding(json!("cls")), embedding(json!("lasttoken")));
+    let of =
+        |of: fn(f32, f32) -> f32| -> Vec<f32> { first.iter().zip(&last).map(|(a, b)| of(*a, *b)).collect() };
+    let modes: [(&str, fn(f32, f32) -> f32); 4] = [
+        ("max", f32::max),
+        ("mean", |a, b| (a + b) / 2.0),
+        ("mean_sqrt_len_tokens", |a, b| (a + b) / std::f32::consts::SQRT_2),
+        ("weightedmean", |a, b| (a + 2.0 * b) / 3.0),
+    ];
+    for (mode, expected) in modes {
+        let found = embedding(json!(mode));
+        assert!(found.iter().zip(of(expected)).all(|(a, b)| (a - b).abs() < 1e-6), "{mode}");
+    }
+    assert_eq!(embedding(json!(["lasttoken", "cls"])), [first, last].concat());
+}
+
 #[test]
 fn pooling_files_are_saved_with_the_model() {
     let folder = tempfile::tempdir().unwrap();

@@ -54,13 +54,13 @@ struct Module {
 }
 
 /// The flags of older pooling configurations, and the names that newer ones have for the same.
-const MODES: &[(&str, &str, Option<Pooling>)] = &[
-    ("pooling_mode_cls_token", "cls", Some(Pooling::First)),
-    ("pooling_mode_max_tokens", "max", Some(Pooling::Max)),
-    ("pooling_mode_mean_tokens", "mean", Some(Pooling::Mean)),
-    ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", Some(Pooling::MeanSquareRoot)),
-    ("pooling_mode_weightedmean_tokens", "weightedmean", None),
-    ("pooling_mode_lasttoken", "lasttoken", Some(Pooling::Last)),
+const MODES: &[(&str, &str, Pooling)] = &[
+    ("pooling_mode_cls_token", "cls", Pooling::First),
+    ("pooling_mode_max_tokens", "max", Pooling::Max),
+    ("pooling_mode_mean_tokens", "mean", Pooling::Mean),
+    ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", Pooling::MeanSquareRoot),
+    ("pooling_mode_weightedmean_tokens", "weightedmean", Pooling::WeightedMean),
+    ("pooling_mode_lasttoken", "lasttoken", Pooling::Last),
 ];
 
 impl Pooled {
@@ -110,7 +110,7 @@ impl Pooled {
             path: path.clone(),
             what: "pooling mode",
             found,
-            supported: "cls, max, mean, mean_sqrt_len_tokens and lasttoken",
+            supported: "cls, max, mean, mean_sqrt_len_tokens, weightedmean and lasttoken",
         };
         let fields: Map<String, Value> = read_json(&path, "pooling configuration")?;
         let named = |name: &str| match fields.get("pooling_mode") {
@@ -121,7 +121,7 @@ impl Pooled {
         let mut pooling = Vec::new();
         for (flag, name, mode) in MODES {
             if fields.get(*flag).and_then(Value::as_bool).unwrap_or(false) || named(name) {
-                pooling.push(mode.ok_or_else(|| unsupported((*name).to_owned()))?);
+                pooling.push(*mode);
             }
         }
         if pooling.is_empty() {
@@ -158,8 +158,7 @@ impl Pooled {
         let mut fields = Map::new();
         fields.insert("word_embedding_dimension".to_owned(), hidden.into());
         for (flag, _, mode) in MODES {
-            let is_on = mode.is_some_and(|mode| self.pooling.contains(&mode));
-            fields.insert((*flag).to_owned(), is_on.into());
+            fields.insert((*flag).to_owned(), self.pooling.contains(mode).into());
         }
         let path = folder.join(POOLING);
         std::fs::create_dir_all(&path).map_err(|source| ModelError::File { path: path.clone(), source })?;
