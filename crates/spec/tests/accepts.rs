@@ -183,6 +183,14 @@ fn reads_a_whole_training() {
 }
 
 #[test]
+fn encoders_without_a_backbone_start_from_scratch() {
+    let read = training("  search: { families: [linear, encoder] }\n");
+    assert!(read.is_from_scratch() && read.backbones.is_empty());
+    assert!(!training("  search: { families: [linear] }\n").is_from_scratch());
+    assert!(!training("  search: { families: [encoder] }\n  backbones: [./a]\n").is_from_scratch());
+}
+
+#[test]
 fn reads_a_whole_endpoint() {
     let read = endpoint(
         r#"

@@ -18,5 +18,5 @@ pub use ngrams::Ngrams;
 pub use normalisation::Normalisation;
 pub use prepared::{Prepared, is_unspaced};
 pub use scripts::Scripts;
-pub use tokenizer::{Encoding, Pieces, Tokenizer, TokenizerError, Trimmed};
+pub use tokenizer::{Encoding, LearnedPieces, Pieces, Tokenizer, TokenizerError, Trimmed};
 pub use words::words;

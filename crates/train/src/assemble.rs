@@ -23,7 +23,7 @@ use crate::report::{
     Report, TrialReport, TrialState,
 };
 use crate::report_details::ExampleReport;
-use crate::report_origins::DistillationReport;
+use crate::report_origins::{DistillationReport, FromScratchReport};
 use crate::request::Outcome;
 use crate::run::Run;
 use crate::search::{Search, Trial};
@@ -81,6 +81,7 @@ pub(crate) fn bare(run: &Run<'_>, trials: &[Trial], cuts: &Cuts) -> Report {
         learning_curve: None,
         distillation: None,
         adaptation: None,
+        from_scratch: None,
         trimming: None,
         dataset: dataset(problem),
         label_noise: Vec::new(),
@@ -355,7 +356,7 @@ pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Rec
     found
 }
 
-/// What a teacher and unlabelled texts gave.
+/// What encoders were made of, and what a teacher and unlabelled texts gave.
 pub(crate) fn set_origins(
     run: &Run<'_>,
     (search, recipe): (&Search<'_>, &Recipe),
@@ -375,6 +376,8 @@ pub(crate) fn set_origins(
         report.notes.push(adaptation.note(report.metric.as_str()));
         report.adaptation = Some(adaptation);
     }
+    report.from_scratch = encoder::from_scratch_report(run)?;
+    report.notes.extend(report.from_scratch.as_ref().map(FromScratchReport::note));
     Ok(())
 }
 

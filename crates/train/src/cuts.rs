@@ -38,7 +38,7 @@ pub struct Cuts {
     /// The fine-tune that was tried, as its trial's parameters say it; its epochs follow from the time that was left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fine_tune: Option<Parameters>,
-    /// Unlabelled texts that the backbone was adapted to, repetitions included; as many as there was time for.
+    /// Texts in which a backbone filled gaps, adapted or from scratch, repetitions included; as many as there was time for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptation: Option<usize>,
     /// The contrastive fine-tune that was tried where rows are few.

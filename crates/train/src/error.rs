@@ -31,6 +31,16 @@ pub enum TrainError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// An encoder from scratch has no texts to learn from.
+    #[error(
+        "an encoder from scratch is made of words, and the texts have none; check spec.columns of the Dataset"
+    )]
+    NoWords,
+    /// An embedding has no backbone.
+    #[error(
+        "training an embedding from scratch is not yet supported; name what it starts from in spec.backbones"
+    )]
+    EmbeddingFromScratch,
     /// The tokenizer of a backbone refuses a text.
     #[error("a text can't be cut into tokens: {source}; use another backbone")]
     Tokenizer {
@@ -123,11 +133,12 @@ impl TrainError {
     /// The kind of this failure.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Task { .. } => ErrorCode::Unsupported,
+            Self::Task { .. } | Self::EmbeddingFromScratch => ErrorCode::Unsupported,
             Self::TooFewRows { .. }
             | Self::TooFewPairs { .. }
             | Self::Replay { .. }
             | Self::NothingToCompare
+            | Self::NoWords
             | Self::Tokenizer { .. }
             | Self::Backbones { .. }
             | Self::Teacher { .. }

@@ -36,7 +36,7 @@ pub(crate) enum Record {
     Cut { search: u32, rounds: usize, timeout: bool, elapsed: f64 },
     /// An outer fold is done: what was answered for its rows.
     Outer { fold: usize, answers: OuterAnswers, elapsed: f64 },
-    /// How many unlabelled texts the backbone is adapted to, repetitions included.
+    /// In how many texts a backbone fills gaps, repetitions included.
     Adaptation { examples: usize, elapsed: f64 },
     /// What encoders start from is there.
     Started { elapsed: f64 },
@@ -89,7 +89,7 @@ pub(crate) struct Past {
     pub(crate) outer: BTreeMap<usize, OuterAnswers>,
     /// The fine-tune that was planned, where its turn came.
     pub(crate) fine_tune: Option<Option<Parameters>>,
-    /// Unlabelled texts adapted to, where that was decided.
+    /// Texts in which gaps are filled, where that was decided.
     pub(crate) adaptation: Option<usize>,
     /// The contrastive fine-tune that was planned, likewise.
     pub(crate) few_shot: Option<Option<FewShotPlan>>,

@@ -76,6 +76,6 @@ pub use report_details::{
     BaselineReport, ExampleReport, Inspection, LearningCurve, LearningFit, LearningPoint, Mistake,
     Provenance, ThresholdCurve,
 };
-pub use report_origins::{AdaptationReport, DistillationReport, TrimmingReport};
+pub use report_origins::{AdaptationReport, DistillationReport, FromScratchReport, TrimmingReport};
 pub use request::{InputsHash, Outcome, Request, Trained, inputs_hash};
 pub use train::{Reproduction, reproduce, train, unfinished};

@@ -41,7 +41,7 @@ pub(crate) struct Problem<'a> {
     shown: Vec<Option<String>>,
     /// Families of the search, in the resource's order.
     pub(crate) families: Vec<Family>,
-    /// Number of backbones that encoders may start from, one that is adapted included.
+    /// Number of backbones that encoders may start from, one that is adapted or made from scratch included.
     pub(crate) backbones: usize,
     /// Features under each backbone, once they are computed.
     pub(crate) features: OnceLock<Vec<Features>>,
@@ -93,7 +93,9 @@ impl<'a> Problem<'a> {
             workspace: Workspace::new(table.rows.iter().map(linear_text).collect(), targets),
             shown: table.rows.iter().map(shown_text).collect(),
             families: training.search.families.clone(),
-            backbones: training.backbones.len() + usize::from(adapts(training)),
+            backbones: training.backbones.len()
+                + usize::from(adapts(training))
+                + usize::from(training.is_from_scratch()),
             features: OnceLock::new(),
         })
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cuts::Cuts;
 use crate::linear::Parameters;
 use crate::report_details::{BaselineReport, ExampleReport, Inspection, LearningCurve, Provenance};
-use crate::report_origins::{AdaptationReport, DistillationReport, TrimmingReport};
+use crate::report_origins::{AdaptationReport, DistillationReport, FromScratchReport, TrimmingReport};
 use crate::request::Outcome;
 
 /// The report of one training.
@@ -67,6 +67,9 @@ pub struct Report {
     /// What adapting a backbone to unlabelled texts changed, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptation: Option<AdaptationReport>,
+    /// What encoders were made of, where they start from no backbone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_scratch: Option<FromScratchReport>,
     /// What trimming the vocabulary did, where the resource asks for it and the model is an encoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trimming: Option<TrimmingReport>,

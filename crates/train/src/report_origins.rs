@@ -87,6 +87,36 @@ impl DistillationReport {
     }
 }
 
+/// What encoders that start from no backbone were made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FromScratchReport {
+    /// Pieces of the vocabulary that was learned from the texts, special ones included.
+    pub pieces: usize,
+    /// Layers of the encoder.
+    pub layers: usize,
+    /// Width of its states.
+    pub width: usize,
+    /// Texts that it was made of; rows of pairs count once.
+    pub texts: usize,
+    /// The unlabelled ones among them.
+    pub unlabelled: usize,
+    /// Texts in which gaps were filled, repetitions included.
+    pub examples: usize,
+}
+
+impl FromScratchReport {
+    /// In words for the notes.
+    pub(crate) fn note(&self) -> String {
+        format!(
+            "encoders start from scratch: a vocabulary of {} pieces and {} layers of width {}, made of {} texts, {} of them unlabelled; gaps \
+             were filled in {} texts, repetitions included; rows that the search holds out were read without their labels, test rows \
+             were not",
+            self.pieces, self.layers, self.width, self.texts, self.unlabelled, self.examples,
+        )
+    }
+}
+
 /// What adapting the first backbone to unlabelled texts changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -30,7 +30,7 @@ pub(crate) struct Run<'r> {
     pub(crate) starts: OnceLock<Vec<Backbone>>,
     /// Seconds after which what they start from was there.
     pub(crate) spent: OnceLock<f64>,
-    /// Unlabelled texts that a backbone was adapted to, repetitions included.
+    /// Texts in which a backbone filled gaps, repetitions included.
     pub(crate) adapted: OnceLock<usize>,
     started: Instant,
 }

@@ -1,4 +1,5 @@
-//! What training makes of a backbone: a two-layer student, a vocabulary for one language, a model used to unlabelled texts.
+//! What training makes of a backbone: a two-layer student, a vocabulary for one language, a model used to unlabelled texts, and
+//! what it makes of none.
 
 use std::path::Path;
 
@@ -59,14 +60,7 @@ pub(crate) fn trimming(bench: &Bench) -> Result<Vec<Record>> {
 
 /// Accuracy on MASSIVE from 2,033 labelled texts and 11,514 without labels, beside the same run without the latter.
 pub(crate) fn adaptation(bench: &Bench) -> Result<Vec<Record>> {
-    let run = |name: &str| -> Result<Value> {
-        let folder = Folder::open(bench, name)?;
-        folder.clear()?;
-        folder.train()?;
-        folder.report(name)
-    };
-    let (with, without) = (run("adaptation")?, run("adaptation-without")?);
-    let percent = |report: &Value| -> Result<f64> { Ok(100.0 * number(report, ACCURACY)?) };
+    let (with, without) = (first_run(bench, "adaptation")?, first_run(bench, "adaptation-without")?);
     let detail = json!({
         "adaptation": with["adaptation"], "test": with["test"], "notes": with["notes"], "cuts": with["cuts"],
         "without": without["test"],
@@ -74,6 +68,30 @@ pub(crate) fn adaptation(bench: &Bench) -> Result<Vec<Record>> {
     let record = bench.record("adaptation/accuracy", "%", None, vec![percent(&with)?]);
     let peer = "the same run without unlabelled texts".to_owned();
     Ok(vec![record.with_peer(percent(&without)?, peer, false).with_detail(detail)])
+}
+
+/// Accuracy on MASSIVE of an encoder without a backbone, beside the same search without encoders.
+pub(crate) fn from_scratch(bench: &Bench) -> Result<Vec<Record>> {
+    let (with, without) = (first_run(bench, "from-scratch")?, first_run(bench, "from-scratch-without")?);
+    let detail = json!({
+        "fromScratch": with["fromScratch"], "test": with["test"], "notes": with["notes"], "cuts": with["cuts"],
+        "cost": with["cost"], "without": without["test"],
+    });
+    let record = bench.record("from-scratch/accuracy", "%", None, vec![percent(&with)?]);
+    let peer = "the linear family in the same time".to_owned();
+    Ok(vec![record.with_peer(percent(&without)?, peer, false).with_detail(detail)])
+}
+
+/// The report of a training that knows of no earlier one.
+fn first_run(bench: &Bench, name: &str) -> Result<Value> {
+    let folder = Folder::open(bench, name)?;
+    folder.clear()?;
+    folder.train()?;
+    folder.report(name)
+}
+
+fn percent(report: &Value) -> Result<f64> {
+    Ok(100.0 * number(report, ACCURACY)?)
 }
 
 /// The report in the folder of a run, whose version lies in another folder's registry.

@@ -183,6 +183,11 @@ const FIGURES: &[Figure] = &[
         measure: backbones::adaptation,
     },
     Figure {
+        name: "from-scratch",
+        measures: "accuracy on MASSIVE of an encoder from scratch, beside the linear family in the same time",
+        measure: backbones::from_scratch,
+    },
+    Figure {
         name: "sick",
         of: Measured::Learning,
         measures: "Spearman on SICK relatedness of MiniLM tuned on its pairs, beside MiniLM untuned",

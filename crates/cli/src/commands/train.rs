@@ -123,13 +123,19 @@ fn skip(decision: &Decision, training: &Training, plan: Plan<'_>) -> Result<bool
         (true, true, false) => "trained again as asked",
         (false, _, false) => "training",
     };
-    let line = format!("{}: {}, {verdict}", training.name, decision.describe());
+    let skipped = unchanged && !plan.force;
+    let origin = if training.is_from_scratch() && !skipped {
+        ", encoders from scratch with a vocabulary of their own"
+    } else {
+        ""
+    };
+    let line = format!("{}: {}, {verdict}{origin}", training.name, decision.describe());
     if plan.dry_run {
         output::answer(&line)?;
     } else {
         output::say(&line);
     }
-    Ok(plan.dry_run || (unchanged && !plan.force))
+    Ok(plan.dry_run || skipped)
 }
 
 fn train_one(

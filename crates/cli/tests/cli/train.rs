@@ -144,6 +144,18 @@ fn unchanged_inputs_are_not_trained_again_and_changed_ones_are_named() {
 }
 
 #[test]
+fn a_dry_run_says_that_encoders_start_from_scratch() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = starter(folder.path(), "text-classification");
+    replace(&demo.join("demo.yaml"), "families: [linear]", "families: [linear, encoder]");
+    let dry = run(folder.path(), &["train", "demo", "--dry-run"]).expect_status(0);
+    assert_eq!(
+        dry.stdout,
+        "demo: no version yet, would be trained, encoders from scratch with a vocabulary of their own\n"
+    );
+}
+
+#[test]
 fn force_trains_the_same_weights_again() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

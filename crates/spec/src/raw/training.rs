@@ -42,7 +42,9 @@ pub(crate) struct TrainingSpec {
     /// How models are searched for.
     search: Option<SearchSpec>,
     /// What encoders may start from: folders in the Hugging Face layout, here or in an object store, and models of a hub.
-    /// The search tells which is best; each adds its time. Training from scratch, without a backbone, is not yet supported.
+    /// The search tells which is best; each adds its time. Left out, encoders start from scratch: a small one, with a vocabulary
+    /// of its own, is made of the texts of the training rows and of `unlabelled`. Name a backbone where one knows the languages of the
+    /// data: it needs far fewer rows.
     #[schemars(extend("examples" = [["hf://sentence-transformers/all-MiniLM-L6-v2", "./my-encoder"]]))]
     backbones: Option<Vec<String>>,
     /// A Dataset whose texts, without their labels, help encoders: the first backbone is trained to fill gaps in them before
@@ -198,7 +200,7 @@ pub(crate) fn validate(
     let teacher = spec.teacher(context, &search, known.map(|known| known.task));
     spec.check_trimming(context, &search);
     if known.is_some_and(|known| known.task == Task::Embedding) {
-        spec.refuse_for_embeddings(context);
+        spec.refuse_for_embeddings(context, &search);
     }
     let constraints = spec.constraints.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
     Some(Training {
@@ -267,17 +269,12 @@ impl TrainingSpec {
 }
 
 impl TrainingSpec {
-    /// What encoders start from. Where the search has no encoders, there is nothing that could start.
+    /// What encoders start from; none for encoders from scratch. Where the search has no encoders, there is nothing that could
+    /// start.
     fn backbones(&self, context: &mut Context<'_>, search: &Search) -> Vec<ModelSource> {
         const FIELD: &str = "spec.backbones";
         let named = self.backbones.as_deref().unwrap_or_default();
         let wanted = search.families.contains(&Family::Encoder);
-        if wanted && named.is_empty() {
-            let message = "training encoders from scratch is not yet supported";
-            let remedy =
-                "name what they start from: backbones: [\"hf://sentence-transformers/all-MiniLM-L6-v2\"]";
-            context.key(FIELD, NOT_YET_SUPPORTED, message, remedy);
-        }
         if !wanted && !named.is_empty() {
             let remedy = "add encoder to spec.search.families, or remove the field";
             context.key(FIELD, INVALID_VALUE, "no family of the search starts from a backbone", remedy);
@@ -343,7 +340,14 @@ impl TrainingSpec {
     }
 
     /// Refuses what models that embed do not learn from yet.
-    fn refuse_for_embeddings(&self, context: &mut Context<'_>) {
+    fn refuse_for_embeddings(&self, context: &mut Context<'_>, search: &Search) {
+        let named = self.backbones.as_deref().unwrap_or_default();
+        if search.families.contains(&Family::Encoder) && named.is_empty() {
+            let message = "training an embedding from scratch is not yet supported";
+            let remedy =
+                "name what it starts from: backbones: [\"hf://sentence-transformers/all-MiniLM-L6-v2\"]";
+            context.key("spec.backbones", NOT_YET_SUPPORTED, message, remedy);
+        }
         let fields = [
             ("spec.unlabelled", self.unlabelled.is_some()),
             ("spec.trimVocabulary", self.trim_vocabulary == Some(true)),

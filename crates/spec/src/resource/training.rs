@@ -17,7 +17,7 @@ pub struct Training {
     pub folds: usize,
     /// How to search.
     pub search: Search,
-    /// What encoders start from; not empty where the search has encoders.
+    /// What encoders start from; none where the search has none, or where they start from scratch.
     pub backbones: Vec<ModelSource>,
     /// A data set whose texts help without their labels.
     pub unlabelled: Option<Name>,
@@ -33,6 +33,13 @@ pub struct Training {
     pub threads: Option<usize>,
     /// When the alias `champion` moves to the new version.
     pub promote: Promote,
+}
+
+impl Training {
+    /// Whether the search has encoders that start from no backbone.
+    pub fn is_from_scratch(&self) -> bool {
+        self.search.families.contains(&Family::Encoder) && self.backbones.is_empty()
+    }
 }
 
 /// How to search.

@@ -28,10 +28,13 @@ fn fields_of_a_training() {
             says: &["at least 2", "write for example 10m", "kB, MB, GB", "did you mean \"if-better\"?"],
         },
         Case {
-            name: "parts that do not exist yet",
-            text: training("  search: { families: [linear, encoder] }\n"),
+            name: "an embedding from scratch",
+            text: training_on(
+                "embedding, columns: { query: q, positive: p }",
+                "  search: { families: [encoder] }\n",
+            ),
             found: &["9:1 not-yet-supported spec.backbones"],
-            says: &["training encoders from scratch", "name what they start from"],
+            says: &["training an embedding from scratch", "name what it starts from"],
         },
         Case {
             name: "what helps encoders alone",

@@ -6,6 +6,7 @@
 mod encoding;
 mod error;
 mod files;
+mod learned;
 mod sentencepiece;
 mod template;
 #[expect(clippy::module_inception, reason = "the folder holds the parts of the one type")]
@@ -15,5 +16,6 @@ mod wordpiece;
 
 pub use encoding::{Encoding, Pieces};
 pub use error::TokenizerError;
+pub use learned::LearnedPieces;
 pub use tokenizer::Tokenizer;
 pub use trim::Trimmed;

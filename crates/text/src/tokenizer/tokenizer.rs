@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokenizers::Tokenizer as Inner;
+use tokenizers::{
+    NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    Tokenizer as Inner,
+};
 
 use super::template::Template;
 use super::wordpiece::WordPiece;
@@ -113,6 +116,21 @@ impl Tokenizer {
             pieces.push(*id, (start as u32, end as u32), word);
         }
         Ok(pieces)
+    }
+
+    /// The words of a text as they are before they are cut into pieces.
+    pub(super) fn split(&self, text: &str) -> Result<Vec<String>, TokenizerError> {
+        let failed = |error: tokenizers::Error| TokenizerError::Text { problem: error.to_string() };
+        let mut normal = NormalizedString::from(text);
+        if let Some(normalizer) = self.inner.get_normalizer() {
+            normalizer.normalize(&mut normal).map_err(failed)?;
+        }
+        let mut words = PreTokenizedString::from(normal);
+        if let Some(splitter) = self.inner.get_pre_tokenizer() {
+            splitter.pre_tokenize(&mut words).map_err(failed)?;
+        }
+        let words = words.get_splits(OffsetReferential::Normalized, OffsetType::None);
+        Ok(words.into_iter().map(|(word, ..)| word.to_owned()).filter(|word| !word.is_empty()).collect())
     }
 
     /// Puts the special tokens around one text, or between and around two, cut to `max_length` tokens in all by the

@@ -117,6 +117,9 @@ fn reached(found: &Found, trial: usize) -> Option<f64> {
 
 /// Opens the backbones of the run.
 fn open(run: &Run<'_>) -> Result<Vec<Contrastive>, TrainError> {
+    if run.request.training.is_from_scratch() {
+        return Err(TrainError::EmbeddingFromScratch);
+    }
     let (named, given) = (run.problem.backbones, run.request.backbones.len());
     if named != given || given == 0 {
         return Err(TrainError::Backbones { named, given });

@@ -49,7 +49,7 @@ pub(crate) fn prepare(run: &Run<'_>) -> Result<(), Halt> {
     if named != given {
         return Err(TrainError::Backbones { named, given }.into());
     }
-    if given == 0 || run.problem.features.get().is_some() {
+    if run.problem.backbones == 0 || run.problem.features.get().is_some() {
         return Ok(());
     }
     let starts = starts::prepare(run)?;

@@ -34,7 +34,8 @@ const SOLVER: &str = "fine-tune";
 const TEACHER: &str = "teacher";
 const BATCH: usize = 32;
 const MOST_EPOCHS: usize = 10;
-/// The same of a student, whose epochs are cheap and whose teacher has always more to say.
+/// The same of a student, whose epochs are cheap and whose teacher has always more to say, and of an encoder from scratch, which
+/// has more to learn.
 const MOST_EPOCHS_OF_A_STUDENT: usize = 30;
 /// Fewest epochs worth beginning.
 const LEAST_EPOCHS: usize = 2;
@@ -67,8 +68,6 @@ pub(crate) struct FineTuneConfig {
     pub(crate) head: HeadConfig,
     rate: f64,
     epochs: usize,
-    /// Whether a teacher is learned from.
-    taught: bool,
     seed: u64,
 }
 
@@ -112,8 +111,7 @@ impl FineTuneConfig {
         let mut of_head = parameters.clone();
         of_head.insert("solver".to_owned(), parameters.get("head").cloned().unwrap_or(Value::Null));
         let head = HeadConfig::from_parameters(&of_head)?;
-        let taught = parameters.contains_key(TEACHER);
-        Ok(Self { head, rate: number("rate")?, epochs: number("epochs")? as usize, taught, seed })
+        Ok(Self { head, rate: number("rate")?, epochs: number("epochs")? as usize, seed })
     }
 
     /// A fine-tune that starts from the head `from`, as long as there is time for; `None` where there is too little.
@@ -193,7 +191,7 @@ impl FineTuneConfig {
             schedule: Schedule { rate: self.rate as f32, warm_up: 0.1 },
             optimiser: AdamW::default(),
             dropout: DROPOUT,
-            patience: if self.taught { PATIENCE.max(self.epochs / 3) } else { PATIENCE },
+            patience: PATIENCE.max(self.epochs / 3),
             seed: self.seed,
             checkpoint_every: CHECKPOINT_EVERY,
         }
@@ -402,7 +400,8 @@ impl Watch for Watching<'_, '_> {
 }
 
 fn most_epochs(run: &Run<'_>) -> usize {
-    if run.request.origins.teacher.is_some() { MOST_EPOCHS_OF_A_STUDENT } else { MOST_EPOCHS }
+    let learns_much = run.request.origins.teacher.is_some() || run.request.training.is_from_scratch();
+    if learns_much { MOST_EPOCHS_OF_A_STUDENT } else { MOST_EPOCHS }
 }
 
 fn place(run: &Run<'_>, name: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Students: backbones with a third of their layers, which learn what a teacher says besides the labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use loquat_infer::{Input, Kernels, Pipeline};
@@ -86,7 +86,9 @@ pub(super) fn unlabelled(run: &Run<'_>, teacher: &Teacher, loaded: &Loaded) -> R
 pub(super) fn inputs(run: &Run<'_>) -> Vec<Input> {
     let Some(table) = &run.request.origins.unlabelled else { return Vec::new() };
     let pairs = run.problem.table.task == Task::TextPairClassification;
-    let usable = |row: &&loquat_data::Row| row.part != loquat_data::Part::Test;
+    // Texts of test rows stay sealed, wherever else they stand.
+    let sealed: BTreeSet<u64> = run.problem.test.iter().map(|row| run.problem.table.rows[*row].key).collect();
+    let usable = |row: &&loquat_data::Row| row.part != loquat_data::Part::Test && !sealed.contains(&row.key);
     let mut rows: Vec<&loquat_data::Row> = table.rows.iter().filter(usable).collect();
     rows.sort_by_key(|row| (mix(run.seed(), &[CHOSEN, row.key]), row.number));
     let input = |row: &loquat_data::Row| match &row.input {

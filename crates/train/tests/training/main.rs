@@ -2,6 +2,7 @@
 
 mod embeddings;
 mod encoders;
+mod from_scratch;
 mod line;
 mod origins;
 mod page;

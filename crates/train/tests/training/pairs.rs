@@ -14,7 +14,7 @@ use crate::support::{Numbers, Place, training};
 const THINGS: [&str; 8] = ["refund", "parcel", "password", "screen", "river", "bread", "music", "garden"];
 
 /// The second text names a thing of the first, or denies it, or names another; with `given_away`, words of its own say which.
-fn table(given_away: bool) -> Table {
+pub(crate) fn table(given_away: bool) -> Table {
     let mut numbers = Numbers(11);
     let row = |number: usize| {
         let (first, other) = (numbers.below(8), numbers.below(7));

@@ -71,7 +71,7 @@ fn table(rows: usize, test: usize) -> Table {
 }
 
 /// Texts of words that a tiny encoder knows, of which those of two topics are labelled.
-fn table_of_topics(rows: usize, test: usize) -> Table {
+pub(crate) fn table_of_topics(rows: usize, test: usize) -> Table {
     let mut table = table(rows, test);
     let mut numbers = Numbers(5);
     for (number, row) in table.rows.iter_mut().enumerate() {
