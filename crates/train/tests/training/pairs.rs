@@ -14,7 +14,7 @@ use crate::support::{Numbers, Place, training};
 const THINGS: [&str; 8] = ["refund", "parcel", "password", "screen", "river", "bread", "music", "garden"];
 
 /// The second text names a thing of the first, or denies it, or names another; with `given_away`, words of its own say which.
-fn table(given_away: bool) -> Table {
+pub(crate) fn table(given_away: bool) -> Table {
     let mut numbers = Numbers(11);
     let row = |number: usize| {
         let (first, other) = (numbers.below(8), numbers.below(7));
@@ -32,7 +32,9 @@ fn table(given_away: bool) -> Table {
             key: text_key(&format!("{premise} {hypothesis} {number}")),
             input: RowInput::Pair { premise, hypothesis },
             labels: vec![[1, 0, 2][label]],
+            shares: Vec::new(),
             language: None,
+            domain: None,
             group: None,
             weight: 1.0,
             part: if number < 240 { Part::Train } else { Part::Test },
@@ -47,6 +49,7 @@ fn table(given_away: bool) -> Table {
         task: Task::TextPairClassification,
         labels: ["contradiction", "entailment", "neutral"].map(str::to_owned).to_vec(),
         languages: Vec::new(),
+        domains: Vec::new(),
         rows_read: rows.len(),
         rows,
         findings: Vec::new(),
@@ -57,7 +60,7 @@ fn table(given_away: bool) -> Table {
     table
 }
 
-fn of_pairs(trials: usize) -> Training {
+pub(crate) fn of_pairs(trials: usize) -> Training {
     Training { metric: Metric::Accuracy, ..training(trials) }
 }
 
