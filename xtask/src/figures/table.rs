@@ -5,9 +5,9 @@ use anyhow::{Context, Result};
 use crate::figures::record::{Bench, Record};
 use crate::figures::{
     alias_moves, artifact_size, backbones, bulk_predict, cascade, check_memory, cold_build, cold_start,
-    data_sets, encoder, encoder_profile, encoder_throughput, evaluation, few_shot, http_latency, kill,
-    label_noise, many_models, near_duplicates, object_store, overload, report_pages, server_overhead, sick,
-    sklearn_search, training_step, uner, ungrouped, zero_shot_topics,
+    data_sets, encoder, encoder_profile, encoder_throughput, evaluation, few_shot, http_latency, int8_loss,
+    kill, label_noise, many_models, near_duplicates, object_store, overload, report_pages, server_overhead,
+    sick, sklearn_search, training_step, uner, ungrouped, zero_shot_topics,
 };
 use crate::workspace::Workspace;
 
@@ -131,6 +131,11 @@ const FIGURES: &[Figure] = &[
         name: "nli",
         measures: "accuracy on SNLI from 24,000 pairs, families linear and encoder, from MiniLM",
         measure: |bench| evaluation::measure(bench, &evaluation::NLI),
+    },
+    Figure {
+        name: "int8-loss",
+        measures: "points that int8 weights of the encoders above lose on their test rows, from their reports",
+        measure: int8_loss::measure,
     },
     Figure {
         name: "zero-shot-topics",
