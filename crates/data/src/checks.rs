@@ -31,6 +31,7 @@ pub(crate) const WRONG_TYPE: CheckName = "wrong-type";
 pub(crate) const INVALID_TAGS: CheckName = "invalid-tags";
 pub(crate) const INVALID_SPANS: CheckName = "invalid-spans";
 pub(crate) const INVALID_WEIGHT: CheckName = "invalid-weight";
+pub(crate) const INVALID_SHARES: CheckName = "invalid-shares";
 pub(crate) const UNKNOWN_SPLIT: CheckName = "unknown-split";
 pub(crate) const OVERLAPPING_FILES: CheckName = "overlapping-files";
 pub(crate) const EMPTY_SPLIT: CheckName = "empty-split";
@@ -53,6 +54,7 @@ pub(crate) const PERSONAL_DATA: CheckName = "personal-data";
 pub(crate) const LOOSE_TAG: CheckName = "loose-tag";
 pub(crate) const CUT_SPAN: CheckName = "cut-span";
 pub(crate) const ENTITY_CONFLICT: CheckName = "entity-conflict";
+pub(crate) const LABEL_TIE: CheckName = "label-tie";
 pub(crate) const LABEL_CONFLICT: CheckName = "label-conflict";
 pub(crate) const SMALL_CLASS: CheckName = "small-class";
 pub(crate) const LABEL_SPELLING: CheckName = "label-spelling";
@@ -97,6 +99,7 @@ pub const CHECKS: &[Check] = &[
     error(INVALID_TAGS, "tags that are not BIO, or not as many as tokens"),
     error(INVALID_SPANS, "spans outside of their text"),
     error(INVALID_WEIGHT, "weights that are negative or not finite"),
+    error(INVALID_SHARES, "shares of labels that are negative, not finite or all zero, or that no label has"),
     error(UNKNOWN_SPLIT, "values of the split column that name no part"),
     warning(OVERLAPPING_FILES, "files that stand in the source twice, or in the source and in a split"),
     warning(EMPTY_SPLIT, "a part that is asked for and gets no row"),
@@ -107,6 +110,7 @@ pub const CHECKS: &[Check] = &[
     warning(GROUP_LEAKAGE, "groups that stand in training and in a part that measures it"),
     warning(NEAR_LEAKAGE, "texts that stand in training and in a part that measures it but for a few words"),
     warning(PREMISE_LEAKAGE, "premises that stand in training and in a part that measures it"),
+    warning(LABEL_TIE, "rows of which as many annotators say one label as another"),
     warning(LABEL_CONFLICT, "the same text under different labels"),
     warning(DUPLICATE, "the same text under the same label in one part"),
     warning(NEAR_DUPLICATE, "texts of one part that differ in a few words only"),

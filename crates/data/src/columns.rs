@@ -45,6 +45,7 @@ pub(crate) struct Layout {
     pub(crate) input: InputColumns,
     pub(crate) label: LabelColumn,
     pub(crate) language: Option<usize>,
+    pub(crate) domain: Option<usize>,
     pub(crate) group: Option<usize>,
     pub(crate) id: Option<usize>,
     pub(crate) weight: Option<usize>,
@@ -130,6 +131,7 @@ impl Layout {
         let mut builder = Builder { dataset, roles: Vec::new() };
         let (input, label) = builder.input()?;
         let language = builder.optional("language");
+        let domain = builder.optional("domain");
         let group = builder.optional("group");
         let id = builder.optional("id");
         let weight = builder.optional("weight");
@@ -137,7 +139,7 @@ impl Layout {
             Split::Column(column) => Some(builder.push("split", column.clone(), true)),
             Split::Hash { .. } | Split::Files { .. } => None,
         };
-        Ok(Self { roles: builder.roles, input, label, language, group, id, weight, split })
+        Ok(Self { roles: builder.roles, input, label, language, domain, group, id, weight, split })
     }
 
     /// Name of the column that plays a role.

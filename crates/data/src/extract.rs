@@ -11,16 +11,22 @@ use crate::reader::type_name;
 use crate::split::{Part, normalised, normalised_key};
 use crate::table::{Input, LabelledSpan};
 use crate::tags;
+use crate::votes::{Fault, Votes};
 
 /// Longest value that may be a group; longer ones are texts.
 const LONGEST_CANDIDATE: usize = 200;
 
-/// A row whose labels and language have no numbers yet.
+/// A row whose labels, language and domain have no numbers yet.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) input: Input,
     pub(crate) labels: Vec<String>,
+    /// The share of each label where annotators disagree, sorted; `labels` is then the one that most say.
+    pub(crate) shares: Vec<(String, f32)>,
+    /// Whether as many annotators say another label.
+    pub(crate) tied: bool,
     pub(crate) language: Option<String>,
+    pub(crate) domain: Option<String>,
     pub(crate) group: Option<String>,
     pub(crate) id: Option<String>,
     pub(crate) weight: f32,
@@ -68,7 +74,11 @@ impl Extractor<'_> {
     fn draft(&self, mut object: Map<String, Value>) -> Extracted<Draft> {
         let layout = self.layout;
         let candidates = self.candidates.iter().map(|column| candidate(object.get(column))).collect();
-        let labels = self.labels(&object)?;
+        let votes = self.votes(&object)?;
+        let labels = match &votes {
+            Some(votes) => Some(vec![votes.label.clone()]),
+            None => self.labels(&object)?,
+        };
         let (input, labels) = self.input(&mut object, labels)?;
         let key = match key(&input) {
             Some(key) => key,
@@ -81,10 +91,14 @@ impl Extractor<'_> {
         if weight == 0.0 {
             return Err(Outcome::LeftOut);
         }
+        let (shares, tied) = votes.map_or_else(Default::default, |votes| (votes.shares, votes.tied));
         Ok(Draft {
             input,
             labels,
+            shares,
+            tied,
             language: self.word(layout.language, &object)?,
+            domain: self.word(layout.domain, &object)?,
             group: self.word(layout.group, &object)?,
             id: self.word(layout.id, &object)?,
             weight,
@@ -182,6 +196,30 @@ impl Extractor<'_> {
                 Ok(Some(parts.collect()))
             }
         }
+    }
+
+    /// What annotators said, where the column of the one label holds a mapping or a list that is not empty.
+    fn votes(&self, object: &Map<String, Value>) -> Extracted<Option<Votes>> {
+        let LabelColumn::One(role) = self.layout.label else { return Ok(None) };
+        let value = self.layout.value(role, object);
+        let Some(value @ (Value::Object(_) | Value::Array(_))) = value else { return Ok(None) };
+        let votes = Votes::read(value).map_err(|fault| self.faulty_votes(role, fault))?;
+        // A row of which nobody says anything has no label.
+        let votes = votes.ok_or(Outcome::Unlabelled)?;
+        let labels = votes.shares.iter().map(|(label, _)| label).chain([&votes.label]);
+        labels.into_iter().try_for_each(|label| self.no_nul(role, label))?;
+        Ok(Some(votes))
+    }
+
+    fn faulty_votes(&self, role: usize, fault: Fault) -> Outcome {
+        let column = self.layout.column(role);
+        if let Fault::Type(found) = &fault {
+            let wanted = "a label, a mapping of labels to numbers, or a list of labels";
+            return self.wrong_type(role, found, wanted);
+        }
+        let remedy =
+            "write the share of each label, or how many annotators gave it; leave out labels that none gave";
+        self.fault(checks::INVALID_SHARES, role, fault.message(column), remedy)
     }
 
     fn words(&self, role: usize, items: &[Value]) -> Extracted<Vec<String>> {
@@ -335,8 +373,8 @@ impl Extractor<'_> {
     }
 }
 
-/// Text of a scalar that can be a label, group, language or id.
-fn scalar(value: &Value) -> Option<String> {
+/// Text of a scalar that can be a label, group, language, domain or id.
+pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(value) => Some(value.to_string()),

@@ -59,6 +59,7 @@ impl<'a> FileAccount<'a> {
         let missing: Vec<usize> = (0..layout.roles.len())
             .filter(|role| self.records > 0 && self.present[*role] == 0)
             .filter(|role| Some(*role) != layout.language || self.file.language.is_none())
+            .filter(|role| Some(*role) != layout.domain || self.file.domain.is_none())
             .collect();
         for role in &missing {
             findings.add(missing_column(layout, *role, &self), place_of_file(self.file));

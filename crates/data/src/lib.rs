@@ -23,6 +23,7 @@ mod load;
 mod log;
 mod long_integers;
 mod mending;
+mod numbers;
 mod open;
 mod parquet;
 mod parquet_file;
@@ -37,6 +38,7 @@ mod split;
 mod survey;
 mod table;
 mod tags;
+mod votes;
 
 pub use checks::{CHECKS, Check};
 pub use entries::{Entry, entries, label_column, pair_text};

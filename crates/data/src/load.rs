@@ -55,6 +55,7 @@ pub fn load(dataset: &Dataset, options: &LoadOptions) -> Result<Table, DataError
         task: dataset.task,
         labels: survey.labels,
         languages: survey.languages,
+        domains: survey.domains,
         rows,
         findings: findings.finish(),
         hash: String::new(),

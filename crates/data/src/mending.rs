@@ -175,6 +175,19 @@ impl Mending {
                 let meant = |label: &Value| label.as_str().and_then(meant).map(Value::from);
                 labels.iter().map(|label| meant(label).unwrap_or_else(|| label.clone())).collect()
             }
+            (Value::Object(shares), _) if shares.keys().any(|label| meant(label).is_some()) => {
+                let mut new = Map::new();
+                for (label, share) in shares {
+                    let label = meant(label).unwrap_or_else(|| label.clone());
+                    // Two spellings of one label share what both have.
+                    let sum = new.get(&label).and_then(Value::as_f64).zip(share.as_f64());
+                    new.insert(
+                        label,
+                        sum.map_or_else(|| share.clone(), |(one, other)| Value::from(one + other)),
+                    );
+                }
+                Value::Object(new)
+            }
             _ => return,
         };
         if new != *value {

@@ -19,6 +19,7 @@ use crate::glance::{Glance, Look};
 use crate::lines::LIMIT;
 use crate::load::{LoadOptions, OnProgress};
 use crate::mending::Mending;
+use crate::numbers::Numbers;
 use crate::reader::{Raw, Reader, ReaderOptions, Record};
 use crate::sources::{self, PlannedFile};
 use crate::split::{Part, group_key};
@@ -149,12 +150,8 @@ impl Loader<'_> {
             self.read_file(number, file, scratch)?;
         }
         let Self { mut survey, mut findings, mut rows, folds, .. } = self;
-        let (labels, languages) = survey.complete();
-        for row in &mut rows {
-            row.labels.iter_mut().for_each(|label| *label = labels[*label as usize]);
-            row.labels.sort_unstable();
-            row.language = row.language.map(|language| languages[language as usize]);
-        }
+        let places = survey.complete();
+        rows.iter_mut().for_each(|row| places.settle(row));
         let leaked = content::check(&survey, (dataset, folds), &mut findings)?;
         Ok(Read { survey, findings, rows, leaked })
     }
@@ -291,13 +288,17 @@ impl Loader<'_> {
     ) -> Result<(), DataError> {
         let part = part(&draft, file);
         let language = draft.language.as_deref().or(file.language.as_deref());
-        let (labels, language) = self.survey.take(&draft, glance, (location, part, language))?;
+        let domain = draft.domain.as_deref().or(file.domain.as_deref());
+        let Numbers { labels, shares, language, domain } =
+            self.survey.take(&draft, glance, (location, part, (language, domain)))?;
         if self.keep {
             self.rows.push(Row {
                 id: draft.id,
                 input: draft.input,
                 labels,
+                shares,
                 language,
+                domain,
                 group: draft.group,
                 weight: draft.weight,
                 part,

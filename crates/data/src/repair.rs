@@ -57,6 +57,8 @@ pub struct Repair {
     pub split_column: String,
     /// Column of the repaired file with the language that its source file declared, where one did.
     pub language_column: Option<String>,
+    /// The same with the domain.
+    pub domain_column: Option<String>,
     /// What can't be repaired row by row: errors and warnings about the data as a whole.
     pub left: Vec<Finding>,
 }
@@ -253,6 +255,7 @@ impl Writing<'_> {
             changes: changes.clone(),
             split_column: String::new(),
             language_column: None,
+            domain_column: None,
             left: Vec::new(),
         };
         repair.split_column = self.layout.split.map_or("split", |role| self.layout.column(role)).to_owned();
@@ -260,6 +263,11 @@ impl Writing<'_> {
         repair.language_column = has_language.then(|| match self.layout.language {
             Some(role) => self.layout.column(role).to_owned(),
             None => "language".to_owned(),
+        });
+        let has_domain = self.files.iter().any(|file| file.domain.is_some());
+        repair.domain_column = has_domain.then(|| match self.layout.domain {
+            Some(role) => self.layout.column(role).to_owned(),
+            None => "domain".to_owned(),
         });
         let mut number = 0;
         for file in &self.files {
@@ -308,10 +316,13 @@ impl Writing<'_> {
             Outcome::Kept(draft) => {
                 let part = part(&draft, file).as_str();
                 object.insert(names.split_column.clone(), Value::from(part));
-                if let (None, Some(language), Some(column)) =
-                    (&draft.language, &file.language, &names.language_column)
-                {
-                    object.insert(column.clone(), Value::from(language.as_str()));
+                for (own, of_file, column) in [
+                    (&draft.language, &file.language, &names.language_column),
+                    (&draft.domain, &file.domain, &names.domain_column),
+                ] {
+                    if let (None, Some(constant), Some(column)) = (own, of_file, column) {
+                        object.insert(column.clone(), Value::from(constant.as_str()));
+                    }
                 }
                 Ok(object)
             }

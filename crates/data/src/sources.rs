@@ -40,6 +40,7 @@ pub(crate) struct PlannedFile {
     pub(crate) name: String,
     pub(crate) format: Option<ReaderFormat>,
     pub(crate) language: Option<String>,
+    pub(crate) domain: Option<String>,
     pub(crate) rule: PartRule,
 }
 
@@ -101,6 +102,7 @@ fn expand(
                 name,
                 format: source.format.map(ReaderFormat::from),
                 language: source.language.clone(),
+                domain: source.domain.clone(),
                 rule,
             })),
             Err(error) => findings.add(unreadable(&error, &source.path, Some(field)), place(&source.path)),

@@ -11,6 +11,7 @@ use crate::findings::Place;
 use crate::glance::Glance;
 use crate::hits::Hits;
 use crate::log::{Fixed, Log};
+use crate::numbers::{Numbers, Places, Words};
 use crate::sketch::{BANDS, Sketch};
 use crate::split::{Part, group_key};
 use crate::table::Location;
@@ -80,34 +81,6 @@ impl Fixed for Brief {
     }
 }
 
-/// Words numbered in the order of their first use.
-#[derive(Debug, Default)]
-pub(crate) struct Words {
-    numbers: HashMap<String, u32>,
-}
-
-impl Words {
-    pub(crate) fn number(&mut self, word: &str) -> u32 {
-        if let Some(number) = self.numbers.get(word) {
-            return *number;
-        }
-        let next = self.numbers.len() as u32;
-        self.numbers.insert(word.to_owned(), next);
-        next
-    }
-
-    /// The words sorted, and the sorted place of each number.
-    fn sorted(self) -> (Vec<String>, Vec<u32>) {
-        let mut words: Vec<(String, u32)> = self.numbers.into_iter().collect();
-        words.sort();
-        let mut places = vec![0; words.len()];
-        for (place, (_, number)) in (0..).zip(&words) {
-            places[*number as usize] = place;
-        }
-        (words.into_iter().map(|(word, _)| word).collect(), places)
-    }
-}
-
 /// How often a beginning or an end of a text goes with a set of labels.
 #[derive(Debug)]
 pub(crate) struct Cue {
@@ -130,6 +103,7 @@ pub(crate) struct Quirks {
     pub(crate) same_pair: Hits,
     pub(crate) loose_tags: Hits,
     pub(crate) cut_spans: Hits,
+    pub(crate) label_ties: Hits,
 }
 
 /// What is kept to find rows that resemble each other.
@@ -192,9 +166,10 @@ impl Sketches {
 pub(crate) struct Survey {
     pub(crate) task: Task,
     pub(crate) files: Vec<String>,
-    /// Labels and languages, sorted once the survey is complete.
+    /// Labels, languages and domains, sorted once the survey is complete.
     pub(crate) labels: Vec<String>,
     pub(crate) languages: Vec<String>,
+    pub(crate) domains: Vec<String>,
     /// Labels of each set, as indices of `labels` once the survey is complete.
     pub(crate) label_sets: Vec<Vec<u32>>,
     pub(crate) briefs: Log<Brief>,
@@ -222,6 +197,7 @@ pub(crate) struct Survey {
     pub(crate) limit: usize,
     label_words: Words,
     language_words: Words,
+    domain_words: Words,
     set_numbers: HashMap<Vec<u32>, u32>,
     /// Sorted place of each number of a language.
     language_places: Vec<u32>,
@@ -236,6 +212,7 @@ impl Survey {
             files,
             labels: Vec::new(),
             languages: Vec::new(),
+            domains: Vec::new(),
             label_sets: Vec::new(),
             briefs: Log::new(scratch),
             set_counts: [Vec::new(), Vec::new(), Vec::new()],
@@ -252,6 +229,7 @@ impl Survey {
                 same_pair: none(),
                 loose_tags: none(),
                 cut_spans: none(),
+                label_ties: none(),
             },
             detected: BTreeMap::new(),
             cues: HashMap::new(),
@@ -263,24 +241,27 @@ impl Survey {
             limit,
             label_words: Words::default(),
             language_words: Words::default(),
+            domain_words: Words::default(),
             set_numbers: HashMap::new(),
             language_places: Vec::new(),
         }
     }
 
-    /// Adds a row with what a look at it showed, and gives back the numbers of its labels and language, which hold
-    /// until [`Survey::complete`].
+    /// Adds a row with what a look at it showed, and gives back its numbers, which hold until [`Survey::complete`].
     pub(crate) fn take(
         &mut self,
         draft: &Draft,
         glance: &Glance,
-        (location, part, language): (Location, Part, Option<&str>),
-    ) -> Result<(Vec<u32>, Option<u32>), DataError> {
+        (location, part, (language, domain)): (Location, Part, (Option<&str>, Option<&str>)),
+    ) -> Result<Numbers, DataError> {
         let index = self.briefs.len() as u32;
         let mut labels: Vec<u32> = draft.labels.iter().map(|label| self.label_words.number(label)).collect();
         labels.sort_unstable();
         let set = self.set_number(&labels);
+        let share = |(label, share): &(String, f32)| (self.label_words.number(label), *share);
+        let shares = draft.shares.iter().map(share).collect();
         let language = language.map(|language| self.language_words.number(language));
+        let domain = domain.map(|domain| self.domain_words.number(domain));
         let counts = &mut self.set_counts[part as usize];
         counts.resize(counts.len().max(set as usize + 1), 0);
         counts[set as usize] += 1;
@@ -307,9 +288,12 @@ impl Survey {
             self.sketches.push(index, sketch)?;
         }
         self.take_quirks(index, glance, language);
+        if draft.tied {
+            self.quirks.label_ties.add(index);
+        }
         self.take_cues(index, set, draft, glance);
         self.take_entities(index, glance);
-        Ok((labels, language))
+        Ok(Numbers { labels, shares, language, domain })
     }
 
     fn set_number(&mut self, labels: &[u32]) -> u32 {
@@ -383,11 +367,12 @@ impl Survey {
         }
     }
 
-    /// Sorts labels and languages. Gives the sorted places of the numbers that [`Survey::take`] gave.
-    pub(crate) fn complete(&mut self) -> (Vec<u32>, Vec<u32>) {
+    /// Sorts labels, languages and domains. Gives the sorted places of the numbers that [`Survey::take`] gave.
+    pub(crate) fn complete(&mut self) -> Places {
         let (labels, label_places) = std::mem::take(&mut self.label_words).sorted();
         let (languages, language_places) = std::mem::take(&mut self.language_words).sorted();
-        (self.labels, self.languages) = (labels, languages);
+        let (domains, domain_places) = std::mem::take(&mut self.domain_words).sorted();
+        (self.labels, self.languages, self.domains) = (labels, languages, domains);
         for label in self.label_sets.iter_mut().flatten() {
             *label = label_places[*label as usize];
         }
@@ -403,7 +388,7 @@ impl Survey {
                 .collect();
         }
         self.language_places = language_places.clone();
-        (label_places, language_places)
+        Places { labels: label_places, languages: language_places, domains: domain_places }
     }
 
     /// Index of a row's language.

@@ -16,6 +16,8 @@ pub struct Table {
     pub labels: Vec<String>,
     /// Languages of the rows, sorted.
     pub languages: Vec<String>,
+    /// Domains of the rows, sorted.
+    pub domains: Vec<String>,
     /// Usable rows, in the order read.
     pub rows: Vec<Row>,
     /// What the checks found, most severe first.
@@ -38,8 +40,13 @@ pub struct Row {
     /// Indices into [`Table::labels`], sorted: one for single-label tasks, any number for multi-label ones. For
     /// token classification the entity types that occur in the row.
     pub labels: Vec<u32>,
+    /// The share of each label, as an index into [`Table::labels`], where annotators disagree: sorted, none 0, summing to one.
+    /// `labels` then holds the one with the largest share, of several the first. Empty: the labels say all.
+    pub shares: Vec<(u32, f32)>,
     /// Index into [`Table::languages`].
     pub language: Option<u32>,
+    /// Index into [`Table::domains`].
+    pub domain: Option<u32>,
     /// The `group` column: rows of one group stay on one side of every split and fold.
     pub group: Option<String>,
     /// The `weight` column, 1 without one.
@@ -151,6 +158,11 @@ impl Table {
         (0..self.rows.len()).filter(|index| self.rows[*index].part == part).collect()
     }
 
+    /// Whether annotators disagree about any row.
+    pub fn has_shares(&self) -> bool {
+        self.rows.iter().any(|row| !row.shares.is_empty())
+    }
+
     /// Whether any row belongs to a group.
     pub fn has_groups(&self) -> bool {
         self.rows.iter().any(|row| row.group.is_some())
@@ -202,6 +214,19 @@ impl Table {
                     hasher.count(span.end);
                     hasher.text(&span.label);
                 }
+            }
+        }
+        // Rows without these hash as they did before there were any; no part, with which the next row begins, is called so.
+        if let Some(domain) = row.domain {
+            hasher.text("domain");
+            hasher.text(&self.domains[domain as usize]);
+        }
+        if !row.shares.is_empty() {
+            hasher.text("shares");
+            hasher.count(row.shares.len());
+            for (label, share) in &row.shares {
+                hasher.text(&self.labels[*label as usize]);
+                hasher.0.update(share.to_le_bytes());
             }
         }
     }

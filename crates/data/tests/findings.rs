@@ -105,10 +105,43 @@ fn broken_rows() -> Vec<Case> {
             2,
         ),
         case(
-            "an object for a label",
-            with(&[br#"{"text":"a","label":{"b":1}}"#]),
-            error("wrong-type", &[2], 3, &["column `label`", "an object"]),
+            "a share that is no number",
+            with(&[br#"{"text":"a","label":{"b":"often"}}"#]),
+            error("wrong-type", &[2], 3, &["column `label`", "text as the share of a label"]),
             2,
+        ),
+        case(
+            "a vote that is no label",
+            with(&[br#"{"text":"a","label":["x",{}]}"#]),
+            error("wrong-type", &[2], 3, &["column `label`", "a list with an object"]),
+            2,
+        ),
+        case(
+            "shares that say nothing",
+            with(&[
+                br#"{"text":"a","label":{"x":0.5,"y":-0.5}}"#,
+                br#"{"text":"b","label":{"x":0,"y":0.0}}"#,
+                br#"{"text":"c","label":{"x":1e300}}"#,
+                br#"{"text":"d","label":{" ":1}}"#,
+            ]),
+            error("invalid-shares", &[2, 3, 4, 5], 3, &["column `label`", "\"y\" the share -0.5", "4 rows"]),
+            2,
+        ),
+        case(
+            "no votes",
+            with(&[
+                br#"{"text":"a","label":{}}"#,
+                br#"{"text":"b","label":[]}"#,
+                br#"{"text":"c","label":[""]}"#,
+            ]),
+            warning("missing-label", &[2, 3, 4], 3, &["3 rows", "dropped"]),
+            2,
+        ),
+        case(
+            "tied votes",
+            with(&[br#"{"text":"a","label":{"y":2,"x":2}}"#, br#"{"text":"b","label":["y","x","y"]}"#]),
+            warning("label-tie", &[2], 3, &["1 row", "the first by name"]),
+            4,
         ),
         case(
             "empty, blank and absent texts",

@@ -68,6 +68,7 @@ fn epoch(kernels: Kernels, checkpoint: &Checkpoint, question: &Question) -> Resu
         type_ids: vec![0; ids.len()],
         ids: ids.clone(),
         labels: vec![*label],
+        shares: Vec::new(),
         words: Vec::new(),
         weight: 1.0,
         taught: None,

@@ -33,6 +33,8 @@ pub struct Example {
     pub type_ids: Vec<u32>,
     /// Its labels; one for each of `words` where words are labelled.
     pub labels: Vec<u32>,
+    /// Of one label a text, the share of each label where annotators disagree, summing to one; empty: `labels` say all.
+    pub shares: Vec<(u32, f32)>,
     /// The words that are labelled, where they are.
     pub words: Vec<LabelledWord>,
     /// How much it counts.
@@ -195,6 +197,7 @@ impl TextClassifier {
                     Read::Pooled(_) => &example.labels[..],
                     Read::Words => &example.labels[row..=row],
                 };
+                let truth = (truth, &example.shares[..]);
                 loss += f64::from(example.weight) * self.targets.taught(word, truth, example.taught.as_ref());
                 word.iter_mut().for_each(|gradient| *gradient *= example.weight / pass.total);
             }
@@ -359,6 +362,7 @@ mod tests {
             ids: ids.to_vec(),
             type_ids: vec![0; ids.len()],
             labels: labels.to_vec(),
+            shares: Vec::new(),
             words: Vec::new(),
             weight: 1.0,
             taught: None,
@@ -381,7 +385,10 @@ mod tests {
         vec![
             example(&[2, 17, 23, 42, 5, 3], &[1]),
             Example { weight: 0.5, ..example(&[2, 9, 3], &[0]) },
-            example(&[2, 30, 31, 30, 33, 8, 8, 60, 3], &[2]),
+            Example {
+                shares: vec![(0, 0.25), (2, 0.75)],
+                ..example(&[2, 30, 31, 30, 33, 8, 8, 60, 3], &[2])
+            },
         ]
     }
 

@@ -19,12 +19,17 @@ pub struct Taught {
 impl Targets {
     /// The loss of one example, and its gradient in the place of `logits`; with a teacher a mixture of the loss of its labels and
     /// of the divergence from the teacher, times the square of the temperature.
-    pub(crate) fn taught(self, logits: &mut [f32], labels: &[u32], taught: Option<&Taught>) -> f64 {
-        let Some(Taught { logits: teacher, hard }) = taught else { return self.loss(logits, labels) };
+    pub(crate) fn taught(
+        self,
+        logits: &mut [f32],
+        (labels, shares): (&[u32], &[(u32, f32)]),
+        taught: Option<&Taught>,
+    ) -> f64 {
+        let Some(Taught { logits: teacher, hard }) = taught else { return self.loss(logits, labels, shares) };
         let mut softened: Vec<f32> = logits.iter().map(|logit| logit / TEMPERATURE).collect();
         let divergence = self.divergence(&mut softened, teacher);
         let of_labels = if *hard > 0.0 {
-            self.loss(logits, labels)
+            self.loss(logits, labels, shares)
         } else {
             logits.fill(0.0);
             0.0
@@ -93,7 +98,7 @@ mod tests {
         ];
         for (targets, labels, loss, gradient) in cases {
             let mut found = LOGITS;
-            let found_loss = targets.taught(&mut found, labels, Some(&taught(0.3)));
+            let found_loss = targets.taught(&mut found, (labels, &[]), Some(&taught(0.3)));
             assert!((found_loss - loss).abs() < 1e-5, "{targets:?}: {found_loss}");
             let near = |(found, wanted): (&f32, &f32)| (found - wanted).abs() < 1e-5;
             assert!(found.iter().zip(&gradient).all(near), "{targets:?}: {found:?}");
@@ -108,10 +113,10 @@ mod tests {
                 let loss = |place: usize, step: f32| {
                     let mut logits = LOGITS;
                     logits[place] += step;
-                    targets.taught(&mut logits, &[1], Some(&taught(hard)))
+                    targets.taught(&mut logits, (&[1], &[]), Some(&taught(hard)))
                 };
                 let mut gradient = LOGITS;
-                targets.taught(&mut gradient, &[1], Some(&taught(hard)));
+                targets.taught(&mut gradient, (&[1], &[]), Some(&taught(hard)));
                 for (place, gradient) in gradient.into_iter().enumerate() {
                     let slope = (loss(place, STEP) - loss(place, -STEP)) / f64::from(2.0 * STEP);
                     assert!(
@@ -126,7 +131,7 @@ mod tests {
     #[test]
     fn a_student_that_says_what_its_teacher_says_has_nothing_to_learn_from_it() {
         let mut logits = TEACHER;
-        assert!(Targets::SingleLabel.taught(&mut logits, &[], Some(&taught(0.0))).abs() < 1e-9);
+        assert!(Targets::SingleLabel.taught(&mut logits, (&[], &[]), Some(&taught(0.0))).abs() < 1e-9);
         assert!(logits.iter().all(|gradient| gradient.abs() < 1e-6), "{logits:?}");
     }
 }

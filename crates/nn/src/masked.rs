@@ -222,7 +222,7 @@ impl GapFiller {
         let mut logits = self.pieces.forward(kernels, &vectors);
         let mut loss = 0.0;
         for (logits, truth) in logits.chunks_exact_mut(self.vocabulary.pieces.len()).zip(truths) {
-            loss += Targets::SingleLabel.loss(logits, &[truth]);
+            loss += Targets::SingleLabel.loss(logits, &[truth], &[]);
             logits.iter_mut().for_each(|gradient| *gradient /= total);
         }
         let mut gradients = self.pieces.backward(kernels, &vectors, &logits);

@@ -23,6 +23,7 @@ fn examples(count: u32) -> Vec<Example> {
             type_ids: vec![0; ids.len()],
             ids,
             labels: vec![number % 2],
+            shares: Vec::new(),
             words: Vec::new(),
             weight: 1.0,
             taught: None,

@@ -94,12 +94,14 @@ fn token_data_takes_tokens_and_tags_or_text_and_spans() {
 #[test]
 fn several_files_carry_constants_and_inherit_the_format() {
     let read = dataset(
-        "  task: language-identification\n  source:\n    format: csv\n    files:\n      - { path: da.txt, language: da }\n      \
+        "  task: language-identification\n  source:\n    format: csv\n    domain: mail\n    files:\n      - { path: da.txt, language: da, domain: news }\n      \
          - { path: de.tsv, language: de, format: tsv }\n",
     );
     let files: Vec<_> =
         read.files.iter().map(|file| (file.path.as_str(), file.format, file.language.as_deref())).collect();
     assert_eq!(files, [("da.txt", Some(Format::Csv), Some("da")), ("de.tsv", Some(Format::Tsv), Some("de"))]);
+    let domains: Vec<_> = read.files.iter().map(|file| file.domain.as_deref()).collect();
+    assert_eq!(domains, [Some("news"), Some("mail")]);
 }
 
 #[test]

@@ -73,10 +73,14 @@ pub(crate) fn bare(run: &Run<'_>, trials: &[Trial], cuts: &Cuts) -> Report {
         measured_on: "nothing".to_owned(),
         per_class: Vec::new(),
         per_language: Vec::new(),
+        per_domain: Vec::new(),
+        cross_domain: None,
         per_length: Vec::new(),
         trials: trials.iter().map(|trial| trial_report(problem, trial)).collect(),
         chosen: Vec::new(),
         calibration: Default::default(),
+        annotators: None,
+        quantisation: None,
         inspection: None,
         learning_curve: None,
         distillation: None,
@@ -334,7 +338,12 @@ pub(crate) fn set_noise(report: &mut Report, problem: &Problem<'_>, recipe: &Rec
         return set_noise_of_words(report, (problem, tagging), recipe);
     }
     let truth = problem.truth(&recipe.rows);
-    let found = doubts(&recipe.probabilities, &truth, problem.classes, problem.multi_label);
+    let mut found = doubts(&recipe.probabilities, &truth, problem.classes, problem.multi_label);
+    // What an annotator says is no slip.
+    found.retain(|doubt| {
+        let shares = &problem.table.rows[recipe.rows[doubt.position]].shares;
+        !shares.iter().any(|(label, _)| Some(*label) == doubt.suggested)
+    });
     report.label_noise_rows = found.len();
     let name = |label: u32| problem.table.labels[label as usize].clone();
     report.label_noise = found

@@ -68,6 +68,18 @@ pub(crate) fn interval(answers: &Answers, metric: Metric, clusters: &Clusters, s
     Interval { value: answers.value(metric), low, high }
 }
 
+/// The mean of a value of each row, with its 95 % interval.
+pub(crate) fn mean_interval(values: &[f64], clusters: &Clusters, seed: u64) -> Interval {
+    let mean = |(sum, count): (f64, usize)| sum / count.max(1) as f64;
+    let resample = |index: u64| {
+        let mut drawn = (0.0, 0);
+        clusters.draw(mix(seed, &[index]), |row| drawn = (drawn.0 + values[row], drawn.1 + 1));
+        mean(drawn)
+    };
+    let (low, high) = percentiles((0..RESAMPLES).into_par_iter().map(resample).collect());
+    Interval { value: mean((values.iter().sum(), values.len())), low, high }
+}
+
 /// How much better `challenger` is than `champion`, drawn on the same rows.
 pub(crate) fn paired(
     challenger: &Answers,
@@ -126,6 +138,21 @@ mod tests {
         let plain = interval(&answers, Metric::Accuracy, &Clusters::singles(400), 1);
         let grouped = interval(&answers, Metric::Accuracy, &Clusters::new((0..400).map(|row| row / 10)), 1);
         assert!(grouped.high - grouped.low > 2.0 * (plain.high - plain.low), "{grouped:?} {plain:?}");
+    }
+
+    #[test]
+    fn the_mean_of_rights_is_accuracy() {
+        let clusters = Clusters::singles(400);
+        let values: Vec<f64> = (0..400).map(|row| f64::from(u8::from(row < 320))).collect();
+        let of_values = mean_interval(&values, &clusters, 1);
+        let of_answers = interval(&answers(320, 400), Metric::Accuracy, &clusters, 1);
+        for (one, other) in [
+            (of_values.value, of_answers.value),
+            (of_values.low, of_answers.low),
+            (of_values.high, of_answers.high),
+        ] {
+            assert!((one - other).abs() < 1e-12, "{of_values:?} {of_answers:?}");
+        }
     }
 
     #[test]

@@ -22,12 +22,25 @@ const SHARPENING: (f64, f64) = (-0.3, 1.2);
 pub(crate) struct Margins<'a> {
     pub(crate) values: &'a [f32],
     pub(crate) truth: &'a [&'a [u32]],
+    /// The share of each label of each row, where annotators disagree; empty where they do of no row.
+    pub(crate) shares: &'a [&'a [(u32, f32)]],
     pub(crate) classes: usize,
 }
 
 impl<'a> Margins<'a> {
     fn row(&self, row: usize) -> &'a [f32] {
         &self.values[row * self.classes..][..self.classes]
+    }
+
+    /// What `of` gives for the true label of a row, or on average over what annotators say.
+    fn wanted(&self, row: usize, of: impl Fn(u32) -> f64) -> f64 {
+        match (self.shares.get(row), self.truth[row].first()) {
+            (Some(shares), _) if !shares.is_empty() => {
+                shares.iter().map(|(label, share)| f64::from(*share) * of(*label)).sum()
+            }
+            (_, Some(label)) => of(*label),
+            (_, None) => 0.0,
+        }
     }
 
     fn sample(&self) -> impl Iterator<Item = usize> + use<> {
@@ -115,7 +128,7 @@ fn blend_loss(calibrations: &[Calibration], parts: &[(&Calibration, Margins<'_>)
             };
             sum += blended.iter().zip(0..).map(of_label).sum::<f64>();
         } else {
-            sum += truth.first().map_or(0.0, |label| row_loss(blended[*label as usize]));
+            sum += margins.wanted(row, |label| row_loss(blended[label as usize]));
         }
     }
     sum
@@ -151,7 +164,7 @@ fn temperature(margins: Margins<'_>) -> f32 {
 /// Slope of one row's loss in the inverse temperature: the expected margin less the true label's.
 fn row_slope(margins: Margins<'_>, row: usize, inverse: f64) -> f64 {
     let values = margins.row(row);
-    let truth = f64::from(values[margins.truth[row][0] as usize]);
+    let truth = margins.wanted(row, |label| f64::from(values[label as usize]));
     let largest = f64::from(values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let (mut sum, mut expected) = (0.0, 0.0);
     for value in values {
@@ -238,11 +251,25 @@ mod tests {
             })
             .collect();
         let truth: Vec<&[u32]> = labels.iter().map(|label| label.as_slice()).collect();
-        let Calibration::Temperature(found) = fit(Margins { values: &values, truth: &truth, classes }, false)
+        let Calibration::Temperature(found) =
+            fit(Margins { values: &values, truth: &truth, shares: &[], classes }, false)
         else {
             panic!("a single-label task has a temperature");
         };
         assert!((found - true_temperature).abs() < 0.15, "{found}");
+    }
+
+    #[test]
+    fn annotators_who_disagree_ask_for_less_certainty() {
+        let (values, labels) = ([2.0, 0.0], [0_u32]);
+        let fitted = |shares: &[(u32, f32)]| {
+            let margins = Margins { values: &values, truth: &[&labels], shares: &[shares], classes: 2 };
+            let calibration = fit(margins, false);
+            apply(&calibration, &values, 2)
+        };
+        let found = fitted(&[(0, 0.7), (1, 0.3)]);
+        assert!((found[0] - 0.7).abs() < 1e-3, "{found:?}");
+        assert!(fitted(&[])[0] > 0.99);
     }
 
     #[test]
@@ -274,7 +301,7 @@ mod tests {
             labels.push([label as u32]);
         }
         let truth: Vec<&[u32]> = labels.iter().map(|label| label.as_slice()).collect();
-        let margins = |values| Margins { values, truth: &truth, classes: 2 };
+        let margins = |values| Margins { values, truth: &truth, shares: &[], classes: 2 };
         let calibrations = [fit(margins(&first), false), fit(margins(&second), false)];
         let parts = [(&calibrations[0], margins(&first)), (&calibrations[1], margins(&second))];
         let sharpened = sharpen(&parts, false);

@@ -174,26 +174,32 @@ fn log_look(run: &Run<'_>, rows: usize, value: f64) -> Result<usize, TrainError>
 }
 
 /// Expected calibration error with its bins (Naeini et al. 2015): of the best label's probability, of
-/// every label's for sets of labels, or of every span answered.
+/// every label's for sets of labels, or of every span answered. Where annotators disagree, an answer is as right as the share of
+/// them that gave it.
 pub(crate) fn calibration(problem: &Problem<'_>, measured: &Measured) -> CalibrationReport {
-    let mut sums = [(0usize, 0.0f64, 0usize); BINS];
-    let mut add = |probability: f32, is_right: bool| {
+    let mut sums = [(0usize, 0.0f64, 0.0f64); BINS];
+    let mut add = |probability: f32, right: f64| {
         let bin = ((f64::from(probability) * BINS as f64) as usize).min(BINS - 1);
         sums[bin].0 += 1;
         sums[bin].1 += f64::from(probability);
-        sums[bin].2 += usize::from(is_right);
+        sums[bin].2 += right;
     };
+    let whole = |is_right: bool| f64::from(u8::from(is_right));
     for (scores, place) in measured.answers.scores.iter().zip(0..) {
         let (predicted, truth) = (&measured.answers.predicted[place], &measured.answers.truth[place]);
-        scores.iter().zip(predicted).for_each(|(score, span)| add(*score, truth.contains(span)));
+        scores.iter().zip(predicted).for_each(|(score, span)| add(*score, whole(truth.contains(span))));
     }
     // Probabilities of words are no confidence in answers.
     let probabilities = if measured.answers.entities { &[] } else { measured.probabilities.as_slice() };
-    for (row, truth) in probabilities.chunks_exact(problem.classes.max(1)).zip(&measured.answers.truth) {
+    let rows = probabilities.chunks_exact(problem.classes.max(1)).zip(&measured.rows);
+    for ((row, number), truth) in rows.zip(&measured.answers.truth) {
+        let shares = &problem.table.rows[*number].shares;
         if problem.multi_label {
-            row.iter().zip(0u32..).for_each(|(p, label)| add(*p, truth.contains(&label)));
+            row.iter().zip(0u32..).for_each(|(p, label)| add(*p, whole(truth.contains(&label))));
         } else if let Some(best) = answer(row, None).first() {
-            add(row[*best as usize], truth.contains(best));
+            let right = shares.iter().filter(|(label, _)| label == best).map(|(_, share)| f64::from(*share));
+            let right = if shares.is_empty() { whole(truth.contains(best)) } else { right.sum() };
+            add(row[*best as usize], right);
         }
     }
     let total: usize = sums.iter().map(|(count, ..)| count).sum();
@@ -209,7 +215,7 @@ pub(crate) fn calibration(problem: &Problem<'_>, measured: &Measured) -> Calibra
             high: (index + 1) as f64 / BINS as f64,
             count: *count,
             confidence: mean(*confidence, *count),
-            accuracy: mean(*right as f64, *count),
+            accuracy: mean(*right, *count),
         })
         .collect();
     let gap = |bin: &CalibrationBin| bin.count as f64 * (bin.confidence - bin.accuracy).abs();

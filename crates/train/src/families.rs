@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use loquat_spec::Family;
+use loquat_spec::{Family, Metric};
 
 use crate::embedding;
 use crate::encoder;
 use crate::linear::{self, Dimension, Domain, Parameters};
 use crate::problem::Problem;
+use crate::report::ParetoRow;
 use crate::tagging;
 
 /// All solvers of the linear family.
@@ -74,4 +75,25 @@ pub(crate) fn first_guesses(problem: &Problem<'_>) -> Vec<Parameters> {
     let mut families: Vec<_> = problem.families.iter().map(|family| of(family).into_iter()).collect();
     let longest = families.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
     (0..longest).flat_map(|_| families.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
+}
+
+/// With several families: the best of the others, what it reached and what it costs.
+pub(crate) fn runner_up(pareto: &[ParetoRow], metric: Metric) -> Option<String> {
+    let chosen = pareto.iter().find(|row| row.chosen)?;
+    let other = pareto.iter().find(|row| row.family != chosen.family)?;
+    let told = |row: &ParetoRow| {
+        let megabytes = row.cost.artifact_bytes as f64 / 1e6;
+        let (score, each) = (row.score, row.cost.single_microseconds);
+        format!("{}: {} {score:.4}, {megabytes:.1} MB, {each:.0} µs a text", row.family, metric.as_str())
+    };
+    let refused = if other.exceeds.is_empty() {
+        String::new()
+    } else {
+        format!("; exceeds {}", other.exceeds.join(" and "))
+    };
+    Some(format!(
+        "the best of each family, on held-out rows of the search: {}; runner-up {}{refused}",
+        told(chosen),
+        told(other)
+    ))
 }

@@ -6,6 +6,7 @@
 //! that serves, the report, and the registry. The same resource, data, seed and [`Cuts`] give the same
 //! weights bit for bit, whatever the number of threads and however often the run was killed.
 
+mod annotators;
 mod artifact;
 mod assemble;
 mod baselines;
@@ -16,6 +17,7 @@ mod cancel;
 mod cascade;
 mod compare;
 mod cuts;
+mod domains;
 mod embedding;
 mod encoder;
 mod error;
@@ -42,6 +44,7 @@ mod out_of_fold;
 mod problem;
 mod progress;
 mod promote;
+mod quantisation;
 mod random;
 mod recipe;
 mod report;
@@ -73,8 +76,9 @@ pub use report::{
     LengthReport, NoiseReport, OuterReport, ParetoRow, Report, Score, TestReport, TrialReport, TrialState,
 };
 pub use report_details::{
-    BaselineReport, ExampleReport, Inspection, LearningCurve, LearningFit, LearningPoint, Mistake,
-    Provenance, ThresholdCurve,
+    AnnotatorsReport, BaselineReport, CrossDomainReport, DomainReport, ExampleReport, Inspection,
+    LearningCurve, LearningFit, LearningPoint, Mistake, Provenance, QuantisationReport, SliceReport,
+    ThresholdCurve,
 };
 pub use report_origins::{AdaptationReport, DistillationReport, FromScratchReport, TrimmingReport};
 pub use request::{InputsHash, Outcome, Request, Trained, inputs_hash};

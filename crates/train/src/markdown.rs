@@ -4,7 +4,9 @@ use loquat_spec::{Severity, Task};
 
 use crate::compare::{Change, Comparison};
 use crate::report::{Report, Score};
-use crate::summary::{bytes, seconds, weakest_classes, weakest_languages};
+use crate::summary::{
+    annotators_rows, bytes, seconds, weakest_classes, weakest_domains, weakest_languages, whole_domains,
+};
 
 /// Doubtful labels and trials shown.
 const SHOWN: usize = 20;
@@ -15,7 +17,9 @@ pub(crate) fn markdown(report: &Report) -> String {
     let mut parts = vec![head(report), scores(report), outer(report)];
     parts.push(classes(report, usize::MAX));
     parts.push(languages(report));
+    parts.push(domains(report));
     parts.push(lengths(report));
+    parts.push(annotators(report));
     parts.push(calibration(report));
     parts.push(noise(report));
     parts.push(findings(report));
@@ -157,6 +161,46 @@ pub(crate) fn languages(report: &Report) -> String {
          rows.\n\n{}",
         report.measured_on,
         table(&["language", "rows", report.metric.as_str(), "joint", "one per language"], rows)
+    )
+}
+
+pub(crate) fn domains(report: &Report) -> String {
+    let domains = weakest_domains(report);
+    if domains.is_empty() {
+        return String::new();
+    }
+    let row = |(name, rows, score, trained): (String, usize, &Score, String)| {
+        let interval = format!("{:.3} to {:.3}", score.low, score.high);
+        vec![name, rows.to_string(), format!("{:.3}", score.value), interval, trained]
+    };
+    let each = domains.iter().map(|domain| {
+        let trained = match domain.training_rows {
+            0 => "not trained on".to_owned(),
+            rows => format!("{rows} rows"),
+        };
+        row((domain.domain.clone(), domain.rows, &domain.score, trained))
+    });
+    let whole = whole_domains(report);
+    let whole = whole
+        .iter()
+        .map(|(name, means, slice)| row(((*name).to_owned(), slice.rows, &slice.score, (*means).to_owned())));
+    let header = ["domain", "rows", report.metric.as_str(), "95 % interval", "trained on"];
+    format!("## Domains, weakest first ({})\n\n{}", report.measured_on, table(&header, each.chain(whole)))
+}
+
+fn annotators(report: &Report) -> String {
+    let Some(annotators) = &report.annotators else { return String::new() };
+    let rows = annotators_rows(annotators).into_iter().map(|(name, value, interval)| {
+        let interval =
+            interval.map_or(String::new(), |score| format!("{:.3} to {:.3}", score.low, score.high));
+        vec![name.to_owned(), format!("{value:.3}"), interval]
+    });
+    format!(
+        "## Annotators ({})\n\nAnnotators disagree about {} of {} rows. How near the probabilities are to what they say, in nats:\n\n{}",
+        annotators.on,
+        annotators.divided,
+        annotators.rows,
+        table(&["measure", "value", "95 % interval"], rows)
     )
 }
 

@@ -1,7 +1,7 @@
 //! The model card (Mitchell et al. 2019): what the model is for, what it was made from, how good it is and
 //! where it fails.
 
-use crate::markdown::{classes, languages, notes, outer, plain, scores};
+use crate::markdown::{classes, domains, languages, notes, outer, plain, scores};
 use crate::report::Report;
 use crate::summary::{bytes, weakest_classes, weakest_languages};
 
@@ -13,6 +13,7 @@ pub(crate) fn model_card(report: &Report) -> String {
     let mut parts = vec![head(report), made_from(report), scores(report), outer(report)];
     parts.push(classes(report, WEAK_CLASSES));
     parts.push(languages(report));
+    parts.push(domains(report));
     parts.push(limits(report));
     parts.push(notes(report));
     parts.retain(|part| !part.is_empty());
@@ -84,6 +85,15 @@ fn limits(report: &Report) -> String {
             report.metric.as_str(),
             weakest.value
         ));
+    }
+    let others: Vec<&str> = report
+        .per_domain
+        .iter()
+        .filter(|domain| domain.training_rows == 0)
+        .map(|domain| domain.domain.as_str())
+        .collect();
+    if !others.is_empty() {
+        lines.push(format!("- It was not trained on the domains {}.\n", others.join(", ")));
     }
     if report.label_noise_rows > 0 {
         lines.push(format!(

@@ -76,6 +76,10 @@ impl<'a> Problem<'a> {
                 classes: table.labels.len(),
                 multi_label,
                 labels: table.rows.iter().map(|row| row.labels.clone()).collect(),
+                shares: match table.has_shares() {
+                    true => table.rows.iter().map(|row| row.shares.clone()).collect(),
+                    false => Vec::new(),
+                },
                 weights: table.rows.iter().map(|row| row.weight).collect(),
             },
         };
@@ -218,6 +222,13 @@ impl<'a> Problem<'a> {
         rows.iter().map(|row| self.labels()[*row].as_slice()).collect()
     }
 
+    /// The share of each label of each of `rows`; empty where annotators disagree about no row of the table.
+    pub(crate) fn shares(&self, rows: &[usize]) -> Vec<&[(u32, f32)]> {
+        let targets = self.workspace.targets();
+        let some = !targets.shares.is_empty();
+        rows.iter().filter(|_| some).map(|row| targets.shares(*row)).collect()
+    }
+
     /// Probabilities `[rows, classes]` under `calibration`.
     pub(crate) fn probabilities(&self, calibration: &Calibration, margins: &[f32]) -> Vec<f32> {
         calibrate::apply(calibration, margins, self.width())
@@ -229,7 +240,9 @@ impl<'a> Problem<'a> {
             return calibrate::identity(self.width(), self.multi_label);
         }
         let truth = self.truth(rows);
-        calibrate::fit(Margins { values: margins, truth: &truth, classes: self.width() }, self.multi_label)
+        let shares = self.shares(rows);
+        let margins = Margins { values: margins, truth: &truth, shares: &shares, classes: self.width() };
+        calibrate::fit(margins, self.multi_label)
     }
 
     /// The calibrations of the parts of an average; `margins` are those of `rows`, part after part.
@@ -243,7 +256,8 @@ impl<'a> Problem<'a> {
             return own.iter().map(|calibration| (*calibration).clone()).collect();
         }
         let truth = self.truth(rows);
-        let with_truth = |values| Margins { values, truth: &truth, classes: self.width() };
+        let shares = self.shares(rows);
+        let with_truth = |values| Margins { values, truth: &truth, shares: &shares, classes: self.width() };
         let parts: Vec<(&Calibration, Margins<'_>)> = own
             .iter()
             .zip(margins)

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cuts::Cuts;
 use crate::linear::Parameters;
-use crate::report_details::{BaselineReport, ExampleReport, Inspection, LearningCurve, Provenance};
+use crate::report_details::{
+    AnnotatorsReport, BaselineReport, CrossDomainReport, DomainReport, ExampleReport, Inspection,
+    LearningCurve, Provenance, QuantisationReport,
+};
 use crate::report_origins::{AdaptationReport, DistillationReport, FromScratchReport, TrimmingReport};
 use crate::request::Outcome;
 
@@ -41,12 +44,18 @@ pub struct Report {
     /// Other things that the score can be held against, on the same rows.
     #[serde(default)]
     pub baselines: Vec<BaselineReport>,
-    /// Where `per_class`, `per_language`, `per_length` and `calibration` were measured: `test` or `outer`.
+    /// Where `per_class`, `per_language`, `per_domain`, `per_length` and `calibration` were measured: `test` or `outer`.
     pub measured_on: String,
     /// Scores of each label.
     pub per_class: Vec<ClassReport>,
     /// Scores of each language.
     pub per_language: Vec<LanguageReport>,
+    /// Scores of each domain, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_domain: Vec<DomainReport>,
+    /// Domains that were trained on against those that were not; absent where all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_domain: Option<CrossDomainReport>,
     /// Scores by length of the text.
     pub per_length: Vec<LengthReport>,
     /// Every trial of the final search.
@@ -55,6 +64,12 @@ pub struct Report {
     pub chosen: Vec<usize>,
     /// How well probabilities match frequencies.
     pub calibration: CalibrationReport,
+    /// How near probabilities are to what annotators say, where these disagree about rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotators: Option<AnnotatorsReport>,
+    /// What an encoder loses in eight bits, on the test rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<QuantisationReport>,
     /// What is confused, at which thresholds, and the worst mistakes.
     #[serde(default)]
     pub inspection: Option<Inspection>,
@@ -252,7 +267,7 @@ pub struct CalibrationBin {
     pub count: usize,
     /// Their mean confidence.
     pub confidence: f64,
-    /// The share of them that is right.
+    /// The share of them that is right; an answer that some annotators gave counts with their share.
     pub accuracy: f64,
 }
 

@@ -4,6 +4,8 @@
 use loquat_spec::Explanation;
 use serde::{Deserialize, Serialize};
 
+use crate::report::Score;
+
 /// How the model answers rows that it was not fitted on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -126,4 +128,94 @@ pub struct ExampleReport {
     pub text: String,
     /// Its labels.
     pub labels: Vec<String>,
+}
+
+/// Scores of one domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainReport {
+    /// The domain.
+    pub domain: String,
+    /// Its rows.
+    pub rows: usize,
+    /// The metric.
+    pub score: Score,
+    /// Its rows among those trained on; 0: the model never saw the domain.
+    pub training_rows: usize,
+}
+
+/// Domains that were trained on against those that were not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CrossDomainReport {
+    /// Rows of domains that were trained on; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<SliceReport>,
+    /// Rows of domains that were not.
+    pub mismatched: SliceReport,
+}
+
+/// Scores of some of the rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceReport {
+    /// Rows.
+    pub rows: usize,
+    /// The metric.
+    pub score: Score,
+}
+
+/// How near the probabilities are to what annotators say, where these disagree. Logarithms are natural ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnnotatorsReport {
+    /// The rows: `test`, or `out-of-fold` where there is no test split.
+    pub on: String,
+    /// Rows in all; those on which all agree count with the whole share on their label.
+    pub rows: usize,
+    /// Rows on which annotators disagree.
+    pub divided: usize,
+    /// Mean cross entropy of the probabilities against the shares that annotators gave.
+    pub cross_entropy: Score,
+    /// Mean entropy of the shares themselves: the least cross entropy that any answers can have.
+    pub entropy: f64,
+    /// Mean cross entropy of answering each row with the shares of all training rows together.
+    pub baseline: f64,
+    /// Mean Jensen-Shannon distance of the probabilities from the shares: the root of the divergence, from 0 to 0.833.
+    pub jensen_shannon: Score,
+}
+
+/// What the weights of an encoder lose in eight bits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuantisationReport {
+    /// Test rows.
+    pub rows: usize,
+    /// The metric of the version as it is registered, in full precision.
+    pub full: f64,
+    /// The metric of the same model in int8, on the same rows.
+    pub int8: f64,
+    /// How much worse that is; below zero where it is better.
+    pub lost: f64,
+    /// Share of the rows that both answer alike; absent where rows have no answers but vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<f64>,
+    /// Bytes on disk in full precision.
+    pub bytes_before: u64,
+    /// Bytes on disk in int8.
+    pub bytes: u64,
+}
+
+impl QuantisationReport {
+    /// A sentence about it.
+    pub(crate) fn note(&self, metric: &str) -> String {
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        format!(
+            "in int8 the model reaches {metric} {:.4} where it has {:.4} in f32, on the same {} test rows, and takes {:.1} MB in \
+             place of {:.1} MB",
+            self.int8,
+            self.full,
+            self.rows,
+            megabytes(self.bytes),
+            megabytes(self.bytes_before)
+        )
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::report::{ClassReport, LanguageReport, Report};
+use crate::metrics::utility;
+use crate::report::{ClassReport, LanguageReport, Report, Score};
+use crate::report_details::{AnnotatorsReport, DomainReport, SliceReport};
 use crate::request::Outcome;
 use loquat_spec::Severity;
 
@@ -28,6 +30,8 @@ pub(crate) fn summary(report: &Report, color: bool) -> String {
     lines.extend(weakest(report));
     lines.extend(languages(report));
     lines.extend(ways(report));
+    lines.extend(domains(report));
+    lines.extend(annotators(report));
     lines.extend(data(report, &paint));
     lines.extend(cost(report));
     lines.extend(report.promotion.as_ref().map(|reason| row("alias", reason)));
@@ -99,6 +103,57 @@ pub(crate) fn weakest_languages(report: &Report) -> Vec<&LanguageReport> {
     };
     languages.sort_by(|a, b| badness(a).total_cmp(&badness(b)).then_with(|| a.language.cmp(&b.language)));
     languages
+}
+
+/// The domains, worst first.
+pub(crate) fn weakest_domains(report: &Report) -> Vec<&DomainReport> {
+    let mut domains: Vec<&DomainReport> = report.per_domain.iter().collect();
+    let goodness = |domain: &DomainReport| utility(report.metric, domain.score.value);
+    domains.sort_by(|a, b| goodness(a).total_cmp(&goodness(b)).then_with(|| a.domain.cmp(&b.domain)));
+    domains
+}
+
+/// The rows of domains that were trained on and of those that were not, where there are such: name, what it means, scores.
+pub(crate) fn whole_domains(report: &Report) -> Vec<(&'static str, &'static str, &SliceReport)> {
+    let Some(cross) = &report.cross_domain else { return Vec::new() };
+    let matched = cross.matched.iter().map(|slice| ("matched", "trained on", slice));
+    matched.chain([("mismatched", "not trained on", &cross.mismatched)]).collect()
+}
+
+/// What is said of annotators: the measure, its value and its interval.
+pub(crate) fn annotators_rows(report: &AnnotatorsReport) -> Vec<(&'static str, f64, Option<Score>)> {
+    let (loss, distance) = (&report.cross_entropy, &report.jensen_shannon);
+    vec![
+        ("cross entropy of the probabilities", loss.value, Some(*loss)),
+        ("entropy of the annotators, the least possible", report.entropy, None),
+        ("cross entropy of the training rows' shares, always the same", report.baseline, None),
+        ("Jensen-Shannon distance", distance.value, Some(*distance)),
+    ]
+}
+
+fn domains(report: &Report) -> Option<String> {
+    let domains = weakest_domains(report);
+    let one = |domain: &&DomainReport| {
+        let unseen = if domain.training_rows == 0 { ", not trained on" } else { "" };
+        format!("{} {:.2} ({} rows{unseen})", domain.domain, domain.score.value, domain.rows)
+    };
+    let mut shown: Vec<String> = domains.iter().take(WEAKEST).map(one).collect();
+    for (name, _, slice) in whole_domains(report) {
+        let Score { value, low, high } = slice.score;
+        shown.push(format!("{name} {value:.3} (95 %: {low:.3} to {high:.3})"));
+    }
+    (domains.len() > 1 || report.cross_domain.is_some()).then(|| row("domains", &shown.join(", ")))
+}
+
+fn annotators(report: &Report) -> Option<String> {
+    let AnnotatorsReport { cross_entropy, entropy, baseline, divided, .. } = report.annotators.as_ref()?;
+    Some(row(
+        "annotators",
+        &format!(
+            "cross entropy {:.3} (at best {entropy:.3}, by training shares {baseline:.3}); they disagree about {divided} rows",
+            cross_entropy.value
+        ),
+    ))
 }
 
 fn weakest(report: &Report) -> Option<String> {

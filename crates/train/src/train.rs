@@ -7,16 +7,18 @@ use loquat_infer::Pipeline;
 use loquat_spec::Constraints;
 use loquat_store::{NewVersion, VersionRecord};
 
+use crate::annotators;
 use crate::artifact::{Built, build_first};
 use crate::assemble;
 use crate::baselines;
 use crate::budget::Budget;
 use crate::cuts::{Cuts, Stopped};
+use crate::domains;
 use crate::embedding;
 use crate::encoder;
 use crate::error::{Halt, TrainError};
 use crate::evaluate;
-use crate::families::first_guesses;
+use crate::families::{self, first_guesses};
 use crate::few_shot;
 use crate::folds::Folds;
 use crate::halving;
@@ -28,9 +30,10 @@ use crate::metrics::utility;
 use crate::nested::{self, Outer};
 use crate::out_of_fold;
 use crate::promote;
+use crate::quantisation;
 use crate::random::mix;
 use crate::recipe::{Ingredient, Recipe, recipes};
-use crate::report::{ParetoRow, Report};
+use crate::report::Report;
 use crate::report_details::{Inspection, LearningCurve, Provenance};
 use crate::request::{Outcome, Request, Trained};
 use crate::run::{JOURNAL, Run};
@@ -250,7 +253,7 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     report.trimming.clone_from(&built.trimming);
     assemble::set_origins(run, (&found.search, recipe), &pipeline, &mut report)?;
     report.notes.append(&mut found.notes);
-    report.notes.extend(runner_up(&built.pareto, report.metric));
+    report.notes.extend(families::runner_up(&built.pareto, report.metric));
     let doubts = assemble::set_noise(&mut report, &run.problem, recipe);
     out_of_fold::write(run, recipe, &doubts)?;
     let test = (!run.problem.test.is_empty()).then(|| evaluate::measure(run, &pipeline)).transpose()?;
@@ -276,30 +279,12 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     report.learning_curve = learning_curve(run, found, recipe, &mut report.notes);
     let comparisons = compare_languages(run, found, recipe, &mut report)?;
     assemble::set_languages(&mut report, &run.problem, measured, &comparisons);
+    domains::set(run, &mut report, measured);
+    annotators::set(run, &mut report, (recipe, test.as_ref()));
+    quantisation::set(run, &mut report, (recipe, built.staging.path()), test.as_ref())?;
     let outcome = if run.is_stopping() { Outcome::StoppedEarly } else { Outcome::Completed };
     report.outcome = outcome;
     register(run, built, report, test.as_ref())
-}
-
-/// With several families: the best of the others, what it reached and what it costs.
-fn runner_up(pareto: &[ParetoRow], metric: loquat_spec::Metric) -> Option<String> {
-    let chosen = pareto.iter().find(|row| row.chosen)?;
-    let other = pareto.iter().find(|row| row.family != chosen.family)?;
-    let told = |row: &ParetoRow| {
-        let megabytes = row.cost.artifact_bytes as f64 / 1e6;
-        let (score, each) = (row.score, row.cost.single_microseconds);
-        format!("{}: {} {score:.4}, {megabytes:.1} MB, {each:.0} µs a text", row.family, metric.as_str())
-    };
-    let refused = if other.exceeds.is_empty() {
-        String::new()
-    } else {
-        format!("; exceeds {}", other.exceeds.join(" and "))
-    };
-    Some(format!(
-        "the best of each family, on held-out rows of the search: {}; runner-up {}{refused}",
-        told(chosen),
-        told(other)
-    ))
 }
 
 fn no_trial(found: &Found<'_>) -> String {

@@ -16,6 +16,7 @@ mod encoder_throughput;
 mod evaluation;
 mod few_shot;
 mod http_latency;
+mod int8_loss;
 mod kill;
 mod label_noise;
 mod line_program;

@@ -8,9 +8,9 @@ use crate::figures::record::{Bench, Record};
 use crate::figures::sources::Measured;
 use crate::figures::{
     alias_moves, artifact_size, backbones, bulk_predict, cascade, check_memory, cold_build, cold_start,
-    data_sets, encoder, encoder_profile, encoder_throughput, evaluation, few_shot, http_latency, kill,
-    label_noise, many_models, near_duplicates, object_store, overload, report_pages, server_overhead, sick,
-    sklearn_search, training_step, uner, ungrouped, zero_shot_topics,
+    data_sets, encoder, encoder_profile, encoder_throughput, evaluation, few_shot, http_latency, int8_loss,
+    kill, label_noise, many_models, near_duplicates, object_store, overload, report_pages, server_overhead,
+    sick, sklearn_search, training_step, uner, ungrouped, zero_shot_topics,
 };
 use crate::workspace::Workspace;
 
@@ -159,6 +159,12 @@ const FIGURES: &[Figure] = &[
         measure: |bench| evaluation::measure(bench, &evaluation::NLI),
     },
     Figure {
+        name: "int8-loss",
+        of: Measured::Learning,
+        measures: "points that int8 weights of the encoders above lose on their test rows, from their reports",
+        measure: int8_loss::measure,
+    },
+    Figure {
         name: "zero-shot-topics",
         of: Measured::Learning,
         measures: "accuracy of topics on SIB-200 in English by entailment, beside likeness of vectors",
@@ -184,6 +190,7 @@ const FIGURES: &[Figure] = &[
     },
     Figure {
         name: "from-scratch",
+        of: Measured::Learning,
         measures: "accuracy on MASSIVE of an encoder from scratch, beside the linear family in the same time",
         measure: backbones::from_scratch,
     },

@@ -65,12 +65,12 @@ fn fix(context: &Context, folder: &Path, only: Option<&str>, file: &Path) -> Res
     }
     // The file as the resource would name it; its other columns keep their names.
     let split = format!("split: {{ column: {} }}", repair.split_column);
-    let language = repair.language_column.map(|column| format!("; columns: {{ language: {column}, … }}"));
-    text.push_str(&format!(
-        "to use it: source: {{ path: {} }}; {split}{}\n",
-        file.display(),
-        language.unwrap_or_default()
-    ));
+    let constants = [("language", repair.language_column), ("domain", repair.domain_column)];
+    let constants = constants.into_iter().filter_map(|(role, column)| Some(format!("{role}: {}, ", column?)));
+    let constants: String = constants.collect();
+    let columns =
+        if constants.is_empty() { String::new() } else { format!("; columns: {{ {constants}… }}") };
+    text.push_str(&format!("to use it: source: {{ path: {} }}; {split}{columns}\n", file.display(),));
     output::answer(&text)?;
     Ok(0)
 }

@@ -35,6 +35,7 @@ pub(super) fn check(survey: &Survey, findings: &mut Findings) -> Result<(), Data
     personal(survey, findings)?;
     lengths(survey, findings)?;
     entities(survey, findings)?;
+    ties(survey, findings)?;
     pairs(survey, findings)
 }
 
@@ -102,6 +103,16 @@ fn lengths(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {
     );
     let remedy = "look at them; cut them, or remove them when they are no examples";
     add(findings, survey, report(checks::LENGTH_OUTLIER, "", message, remedy), &rows)
+}
+
+fn ties(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {
+    let rows = &survey.quirks.label_ties;
+    let message = format!(
+        "{} of which as many annotators say one label as another; scores that know one label a row take the first by name",
+        count(rows.count(), "row")
+    );
+    let remedy = "ask another annotator; if a row can have several labels at once, the task is multi-label-classification";
+    add(findings, survey, report(checks::LABEL_TIE, "", message, remedy), rows)
 }
 
 fn entities(survey: &Survey, findings: &mut Findings) -> Result<(), DataError> {

@@ -56,7 +56,7 @@ pub(crate) fn load_rows(
 }
 
 pub(crate) fn source(path: &str) -> SourceFile {
-    SourceFile { path: path.to_owned(), format: None, language: None }
+    SourceFile { path: path.to_owned(), format: None, language: None, domain: None }
 }
 
 pub(crate) fn share(text: &str) -> Share {

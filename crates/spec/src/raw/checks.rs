@@ -19,7 +19,7 @@ enum Freedom {
     Free,
 }
 
-const CATALOGUE: [(&str, Freedom, &str); 43] = [
+const CATALOGUE: [(&str, Freedom, &str); 45] = [
     ("unreadable", Freedom::Fixed, "A file is absent, damaged or of unknown format."),
     ("missing-column", Freedom::Fixed, "A column named in `columns` or `split` is not in the data."),
     ("no-text", Freedom::Fixed, "No row has usable text."),
@@ -33,6 +33,11 @@ const CATALOGUE: [(&str, Freedom, &str); 43] = [
     ("invalid-tags", Freedom::Free, "Tags that are not BIO, or not as many as tokens."),
     ("invalid-spans", Freedom::Free, "Spans outside of their text."),
     ("invalid-weight", Freedom::Free, "Weights that are negative or not finite."),
+    (
+        "invalid-shares",
+        Freedom::Free,
+        "Shares of labels that are negative, not finite or all zero, or that no label has.",
+    ),
     ("unknown-split", Freedom::Free, "Values of the split column that name no part."),
     (
         "overlapping-files",
@@ -74,6 +79,7 @@ const CATALOGUE: [(&str, Freedom, &str); 43] = [
         Freedom::Free,
         "Entities that mostly have one type and another one elsewhere, reported for information.",
     ),
+    ("label-tie", Freedom::Free, "Rows of which as many annotators say one label as another."),
     ("label-conflict", Freedom::Free, "The same text under different labels."),
     ("small-class", Freedom::Free, "Classes with fewer training rows than folds."),
     ("label-spelling", Freedom::Free, "Labels that differ in case, width, spaces, hyphens or a letter only."),

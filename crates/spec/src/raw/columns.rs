@@ -9,13 +9,13 @@ use crate::problem::{Context, INVALID_VALUE, MISSING_FIELD, UNKNOWN_FIELD, neare
 use crate::{Columns, PairData, Task};
 
 /// Roles that every task takes.
-const COMMON: [&str; 4] = ["id", "language", "group", "weight"];
+const COMMON: [&str; 5] = ["id", "language", "domain", "group", "weight"];
 
 /// Roles of a form that its data may lack.
 const MAY_LACK: [&str; 2] = ["score", "negative"];
 
 /// Names of the columns that play each role. Left out: the roles of the task, each from the column of its own name.
-/// The task says which roles there are; `id`, `language`, `group` and `weight` go with every task.
+/// The task says which roles there are; `id`, `language`, `domain`, `group` and `weight` go with every task.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("examples" = [{"text": "text", "label": "label"}]))]
@@ -23,7 +23,8 @@ pub(crate) struct ColumnsSpec {
     /// The text.
     #[schemars(length(min = 1))]
     text: Option<String>,
-    /// The one label of a row.
+    /// The one label of a row; or what annotators said of it, where they disagree: a mapping of labels to shares or counts, or the
+    /// list of their labels.
     #[schemars(length(min = 1))]
     label: Option<String>,
     /// The labels of a row: a list, or one string with `delimiter` in the source.
@@ -74,6 +75,9 @@ pub(crate) struct ColumnsSpec {
     /// Language of the row. Give it for scores per language.
     #[schemars(length(min = 1))]
     language: Option<String>,
+    /// Domain of the row, such as the genre of its text. Give it for scores per domain, and on domains that were not trained on.
+    #[schemars(length(min = 1))]
+    domain: Option<String>,
     /// What must stay together in one split: rows of one customer, one document, or translations of each other.
     #[schemars(length(min = 1))]
     group: Option<String>,
@@ -108,6 +112,7 @@ impl ColumnsSpec {
             ("target", &self.target),
             ("id", &self.id),
             ("language", &self.language),
+            ("domain", &self.domain),
             ("group", &self.group),
             ("weight", &self.weight),
         ];

@@ -34,7 +34,7 @@ pub(crate) struct DatasetSpec {
     #[schemars(required)]
     source: Option<Source>,
     /// Which column plays which role. Set it when the columns are not named as the roles are, and to give a
-    /// language, a group, an id or a weight.
+    /// language, a domain, a group, an id or a weight.
     columns: Option<ColumnsSpec>,
     /// How rows are shared between training, development and test. Left out: 10% of the rows are the test split.
     split: Option<SplitSpec>,

@@ -37,6 +37,9 @@ pub(crate) struct Source {
     /// Language of all rows of the files. Set it when the files have no column that says so.
     #[schemars(length(min = 1))]
     pub(crate) language: Option<String>,
+    /// Domain of all rows of the files, such as the genre of their texts. Set it when the files have no column that says so.
+    #[schemars(length(min = 1))]
+    pub(crate) domain: Option<String>,
     /// What separates several labels in one string of the `labels` column; a list is read as a list whatever this
     /// says. Set it for multi-label data in CSV or TSV.
     pub(crate) delimiter: Option<String>,
@@ -55,6 +58,9 @@ pub(crate) struct File {
     /// Language of all rows of these files. Set it when they have no column that says so.
     #[schemars(length(min = 1))]
     pub(crate) language: Option<String>,
+    /// Domain of all rows of these files. Set it when they have no column that says so.
+    #[schemars(length(min = 1))]
+    pub(crate) domain: Option<String>,
 }
 
 /// A Kafka topic.
@@ -89,7 +95,7 @@ impl Source {
         let mut files = Vec::new();
         if let Some(path) = &self.path {
             check_path(context, &format!("{field}.path"), path);
-            files.push(self.file(path, None, None));
+            files.push(self.file(path));
         }
         if let Some(url) = &self.url {
             let field = format!("{field}.url");
@@ -99,22 +105,30 @@ impl Source {
                 let message = format!("{url:?} is a path, not an address");
                 context.value(&field, INVALID_VALUE, message, "write path: in place of url:");
             }
-            files.push(self.file(url, None, None));
+            files.push(self.file(url));
         }
         for (index, file) in self.files.iter().flatten().enumerate() {
             if let Some(path) = &file.path {
                 check_path(context, &format!("{field}.files[{index}].path"), path);
-                files.push(self.file(path, file.format, file.language.clone()));
+                let whole = self.file(path);
+                files.push(SourceFile {
+                    path: whole.path,
+                    format: file.format.or(whole.format),
+                    language: file.language.clone().or(whole.language),
+                    domain: file.domain.clone().or(whole.domain),
+                });
             }
         }
         files
     }
 
-    fn file(&self, path: &str, format: Option<Format>, language: Option<String>) -> SourceFile {
+    /// A file with what holds for all files of the source.
+    fn file(&self, path: &str) -> SourceFile {
         SourceFile {
             path: path.to_owned(),
-            format: format.or(self.format),
-            language: language.or_else(|| self.language.clone()),
+            format: self.format,
+            language: self.language.clone(),
+            domain: self.domain.clone(),
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct SourceFile {
     pub format: Option<Format>,
     /// Language of all its rows, where the file has no such column.
     pub language: Option<String>,
+    /// Domain of all its rows, where the file has no such column.
+    pub domain: Option<String>,
 }
 
 /// Format of a data file, before compression (gzip and zstd are recognised from the name's end).

@@ -160,7 +160,7 @@ fn columns_are_those_of_the_task() {
             name: "a role of another task",
             text: dataset("  columns: { text: t, labels: l }\n"),
             found: &["7:23 unknown-field spec.columns.labels"],
-            says: &["did you mean \"label\"?", "text, label, id, language, group, weight"],
+            says: &["did you mean \"label\"?", "text, label, id, language, domain, group, weight"],
         },
         Case {
             name: "a role that is missing",

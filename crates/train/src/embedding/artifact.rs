@@ -1,10 +1,9 @@
 //! The artifact of an embedding: a folder that sentence-transformers opens, with golden examples.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use loquat_infer::Input;
-use loquat_models::{Checkpoint, Manifest};
+use loquat_models::Manifest;
 use loquat_spec::{Precision, Task};
 use loquat_store::Staging;
 use serde_json::{Value, json};
@@ -76,11 +75,4 @@ fn golden_inputs(run: &Run<'_>, all: &Embeddings<'_>) -> Vec<Input> {
         (!fits, mix(run.seed(), &[GOLD, u64::from(*number)]), *number)
     });
     numbers.iter().take(GOLDEN).map(|number| Input::new(text(number))).collect()
-}
-
-/// The artifact in `folder` with eight-bit weights, which answers about as its golden examples say.
-pub(super) fn quantised(folder: &Path, to: &Path) -> Result<(), Halt> {
-    Checkpoint::open(folder)?.quantised()?.save(to)?;
-    let manifest = Manifest::load(folder)?;
-    Ok(Manifest { golden: Vec::new(), precision: Some(Precision::Int8), ..manifest }.save(to)?)
 }

@@ -8,7 +8,7 @@ use loquat_spec::PairData;
 use loquat_store::Staging;
 use serde_json::json;
 
-use super::artifact::{build, quantised};
+use super::artifact::build;
 use super::embeddings::Embeddings;
 use super::scoring::of_rows;
 use super::texts::Contrastive;
@@ -16,10 +16,12 @@ use super::tune::{TuneConfig, TunePlan, backbone_of, is_untuned, untuned};
 use crate::artifact::{Built, exceeded, measure};
 use crate::assemble;
 use crate::cuts::Cuts;
+use crate::domains;
 use crate::error::{Halt, TrainError};
 use crate::evaluate::{self, Measured};
 use crate::journal::Record;
 use crate::metrics::utility;
+use crate::quantisation;
 use crate::report::Report;
 use crate::report_details::BaselineReport;
 use crate::request::{Outcome, Trained};
@@ -248,9 +250,10 @@ fn conclude(
             let as_it_is = build(run, all, (open, &untuned))?;
             push(run, &mut report, "the backbone untuned", as_it_is.path())?;
         }
-        let smaller = run.request.store.stage()?;
-        quantised(staging.path(), smaller.path())?;
-        push(run, &mut report, "this model in int8", smaller.path())?;
+        domains::set(run, &mut report, test);
+        let loss = quantisation::measure(run, staging.path(), test)?;
+        report.baselines.push(BaselineReport { name: "this model in int8".to_owned(), value: loss.int8 });
+        report.quantisation = Some(loss);
     }
     report.outcome = if run.is_stopping() { Outcome::StoppedEarly } else { Outcome::Completed };
     let built = Built { staging, cost, place: 0, pareto: Vec::new(), trimming: None, notes: Vec::new() };

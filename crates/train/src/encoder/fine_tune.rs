@@ -321,7 +321,8 @@ impl Data {
         for (row, encoding) in problem.pool.iter().zip(encodings) {
             let (labels, weight) = (problem.labels()[*row].clone(), problem.table.rows[*row].weight);
             let (ids, type_ids) = (encoding.ids, encoding.type_ids);
-            examples[*row] = Some(Example { ids, type_ids, labels, words: Vec::new(), weight, taught: None });
+            let (shares, words) = (problem.table.rows[*row].shares.clone(), Vec::new());
+            examples[*row] = Some(Example { ids, type_ids, labels, shares, words, weight, taught: None });
         }
         let mut unlabelled = Vec::new();
         if let Some(teacher) = &run.request.origins.teacher {
@@ -373,7 +374,8 @@ fn of_words(run: &Run<'_>, loaded: &Loaded, tagging: &Tagging) -> Result<(Exampl
         seen[*row] = tokens.firsts.iter().map(Option::is_some).collect();
         let (ids, type_ids) = (tokens.encoding.ids, tokens.encoding.type_ids);
         let weight = run.problem.table.rows[*row].weight;
-        examples[*row] = Some(Example { ids, type_ids, labels, words, weight, taught: None });
+        let shares = Vec::new();
+        examples[*row] = Some(Example { ids, type_ids, labels, shares, words, weight, taught: None });
     }
     Ok((examples, seen))
 }

@@ -75,6 +75,7 @@ pub(super) fn unlabelled(run: &Run<'_>, teacher: &Teacher, loaded: &Loaded) -> R
         ids: encoding.ids,
         type_ids: encoding.type_ids,
         labels: Vec::new(),
+        shares: Vec::new(),
         words: Vec::new(),
         weight: 1.0,
         taught: Some(Taught { logits, hard: 0.0 }),

@@ -5,6 +5,7 @@ use super::table::{Cell, table};
 use super::text::{count, escape, percent, score};
 use crate::report::Report;
 use crate::report_details::ThresholdCurve;
+use crate::summary::annotators_rows;
 use loquat_spec::Task;
 
 /// Thresholds of the table.
@@ -50,6 +51,20 @@ pub(super) fn reliability(report: &Report) -> Option<String> {
         plot.finish(&format!("Reliability diagram: {}", says.join("; "))),
         score(ece)
     ))
+}
+
+/// How near probabilities are to what annotators say who disagree.
+pub(super) fn annotators(report: &Report) -> Option<String> {
+    let annotators = report.annotators.as_ref()?;
+    let rows = annotators_rows(annotators).into_iter().map(|(name, value, interval)| {
+        let interval =
+            interval.map_or(String::new(), |of| format!("{} to {}", score(of.low), score(of.high)));
+        vec![Cell::text(name), Cell::number(value, score(value)), Cell::text(&interval)]
+    });
+    let (divided, all) = (count(annotators.divided), count(annotators.rows));
+    let caption =
+        format!("Annotators, who disagree about {divided} of {all} {} rows, in nats", annotators.on);
+    Some(table(&caption, &[("measure", false), ("value", true), ("95 % interval", true)], rows.collect(), 8))
 }
 
 /// What is answered, and how well, at each threshold.

@@ -63,7 +63,7 @@ fn document(title: &str, head: &str, sections: &[Section]) -> String {
 }
 
 fn sections(report: &Report) -> Vec<Section> {
-    let languages_and_lengths = [slices::languages(report), slices::lengths(report)];
+    let slices = [slices::languages(report), slices::domains(report), slices::lengths(report)];
     let data = format!("{}{}", data::findings(report), data::noise(report).unwrap_or_default());
     let origin = format!("{}{}", origin::provenance(report), origin::notes(report));
     let parts = [
@@ -72,10 +72,14 @@ fn sections(report: &Report) -> Vec<Section> {
         (
             "confidence",
             "Confidence",
-            side_by_side([confidence::reliability(report), confidence::thresholds(report)]),
+            side_by_side([
+                confidence::reliability(report),
+                confidence::thresholds(report),
+                confidence::annotators(report),
+            ]),
         ),
         ("mistakes", "Worst mistakes", mistakes::section(report)),
-        ("slices", "Languages and lengths", side_by_side(languages_and_lengths)),
+        ("slices", "Languages, domains and lengths", side_by_side(slices)),
         ("learning", "More data", learning::section(report)),
         ("search", "Folds and search", search_section(report)),
         ("data", "Data", Some(data)),
@@ -99,7 +103,7 @@ fn side_by_side<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
     (!found.is_empty()).then(|| format!("<div class=\"beside\">{}</div>", found.concat()))
 }
 
-/// Words for the rows that labels, languages and lengths were measured on.
+/// Words for the rows that labels, languages, domains and lengths were measured on.
 fn measured_on(report: &Report) -> &str {
     match report.measured_on.as_str() {
         "outer" => "out-of-fold",

@@ -124,6 +124,7 @@ fn sentences(report: &Report) -> Vec<String> {
         optimism(report),
         weakest(report),
         language(report),
+        domain(report),
         trust(report),
         more_data(report),
         labels(report),
@@ -182,6 +183,19 @@ fn language(report: &Report) -> Option<String> {
         score(best.value),
         escape(&best.language),
         languages.len()
+    ))
+}
+
+fn domain(report: &Report) -> Option<String> {
+    let cross = report.cross_domain.as_ref()?;
+    let (rows, on) = (cross.mismatched.rows, score(cross.mismatched.score.value));
+    let beside = cross
+        .matched
+        .as_ref()
+        .map_or(String::new(), |matched| format!(", and {} on those that were", score(matched.score.value)));
+    Some(format!(
+        "{on} on {} of domains that were <a href=\"#slices\"><b>not trained on</b></a>{beside}.",
+        counted(rows, "row", "rows")
     ))
 }
 

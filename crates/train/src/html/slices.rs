@@ -1,9 +1,9 @@
-//! Scores by language and by length of the text.
+//! Scores by language, by domain and by length of the text.
 
 use super::table::{Cell, table};
-use super::text::{count, score};
-use crate::report::Report;
-use crate::summary::weakest_languages;
+use super::text::{count, escape, score};
+use crate::report::{Report, Score};
+use crate::summary::{weakest_domains, weakest_languages, whole_domains};
 
 const SHORT: usize = 20;
 
@@ -41,6 +41,36 @@ pub(super) fn languages(report: &Report) -> Option<String> {
     Some(table(&caption, &columns, rows.collect(), SHORT) + note)
 }
 
+/// Domains, weakest first, with those that were not trained on marked.
+pub(super) fn domains(report: &Report) -> Option<String> {
+    let domains = weakest_domains(report);
+    if domains.is_empty() {
+        return None;
+    }
+    let worst = worst(report);
+    let row = |name: String, rows: usize, told: &Score| {
+        vec![
+            Cell::markup(name),
+            Cell::bar(told.value / worst, &score(told.value)),
+            Cell::text(&format!("{} to {}", score(told.low), score(told.high))),
+            Cell::number(rows as f64, count(rows)),
+        ]
+    };
+    let each = domains.iter().map(|domain| {
+        let unseen = if domain.training_rows == 0 { ", <b>not trained on</b>" } else { "" };
+        row(escape(&domain.domain) + unseen, domain.rows, &domain.score)
+    });
+    let whole = whole_domains(report);
+    let whole = whole
+        .iter()
+        .map(|(name, means, slice)| row(format!("{name}: all that were {means}"), slice.rows, &slice.score));
+    let caption = format!("Domains, weakest first, on {} rows", super::measured_on(report));
+    let columns =
+        [("domain", false), (report.metric.as_str(), true), ("95 % interval", true), ("rows", true)];
+    let rows = each.chain(whole).collect();
+    Some(table(&caption, &columns, rows, SHORT))
+}
+
 /// Lengths, shortest first.
 pub(super) fn lengths(report: &Report) -> Option<String> {
     if report.per_length.is_empty() {
@@ -69,5 +99,7 @@ fn worst(report: &Report) -> f64 {
         return 1.0;
     }
     let languages = report.per_language.iter().map(|language| language.value);
-    languages.chain(report.per_length.iter().map(|length| length.value)).fold(f64::MIN_POSITIVE, f64::max)
+    let domains = report.per_domain.iter().map(|domain| domain.score.value);
+    let lengths = report.per_length.iter().map(|length| length.value);
+    languages.chain(domains).chain(lengths).fold(f64::MIN_POSITIVE, f64::max)
 }

@@ -44,6 +44,7 @@ impl Workspace<'_> {
         let scale = Scale::of(train.iter().map(|number| row(*number)));
         let matrix = scale.matrix(train.iter().map(|number| row(*number)));
         let rows = self.rows(dense.class_weight, train);
+        let matrix = rows.repeated(&matrix);
         let mut weights = match dense.solver {
             Solver::Svm { cost, bayes_ratio: false } => svm::fit(&matrix, &rows, cost, None, seed),
             Solver::Logistic { cost, bayes_ratio: false } => logistic::fit(&matrix, &rows, cost, None, seed),

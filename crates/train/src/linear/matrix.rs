@@ -27,6 +27,16 @@ impl Matrix {
         matrix
     }
 
+    /// The rows at `places`, which may repeat.
+    pub(super) fn picked(&self, places: &[usize]) -> Self {
+        let mut matrix = Self { starts: vec![0], entries: Vec::new() };
+        for place in places {
+            matrix.entries.extend_from_slice(self.row(*place));
+            matrix.starts.push(matrix.entries.len());
+        }
+        matrix
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }

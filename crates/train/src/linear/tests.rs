@@ -33,8 +33,13 @@ fn rows(count: usize) -> (Vec<String>, Vec<Vec<u32>>) {
 }
 
 fn workspace<'t>(texts: &'t [String], labels: &[Vec<u32>]) -> Workspace<'t> {
-    let targets =
-        Targets { classes: 3, multi_label: false, labels: labels.to_vec(), weights: vec![1.0; labels.len()] };
+    let targets = Targets {
+        classes: 3,
+        multi_label: false,
+        labels: labels.to_vec(),
+        shares: Vec::new(),
+        weights: vec![1.0; labels.len()],
+    };
     Workspace::new(texts.iter().map(|text| text.as_str().into()).collect(), targets)
 }
 
@@ -140,6 +145,7 @@ fn complement_naive_bayes_equals_the_worked_example() {
         classes: 2,
         multi_label: false,
         labels: vec![vec![0], vec![1], vec![0]],
+        shares: Vec::new(),
         weights: vec![1.0; 3],
     };
     let workspace = Workspace::new(texts.iter().map(|text| text.as_str().into()).collect(), targets);
@@ -178,8 +184,13 @@ fn the_same_arguments_give_the_same_bits_whatever_else_runs() {
 #[test]
 fn texts_without_features_are_a_failed_trial() {
     let texts = [String::new(), " ".to_owned()];
-    let targets =
-        Targets { classes: 2, multi_label: false, labels: vec![vec![0], vec![1]], weights: vec![1.0; 2] };
+    let targets = Targets {
+        classes: 2,
+        multi_label: false,
+        labels: vec![vec![0], vec![1]],
+        shares: Vec::new(),
+        weights: vec![1.0; 2],
+    };
     let workspace = Workspace::new(texts.iter().map(|text| text.as_str().into()).collect(), targets);
     let config = LinearConfig::from_parameters(&parameters("svm", &[])).unwrap();
     assert_eq!(workspace.margins(&config, &[0, 1], &[0], 1), Err(LinearError::NoFeatures { min_rows: 1 }));
@@ -202,6 +213,7 @@ fn little_regularisation_keeps_the_training_rows_right() {
         classes: classes as usize,
         multi_label: false,
         labels: labels.clone(),
+        shares: Vec::new(),
         weights: vec![1.0; labels.len()],
     };
     let workspace = Workspace::new(texts.iter().map(|text| text.as_str().into()).collect(), targets);
@@ -239,4 +251,36 @@ fn a_regression_drawn_to_naive_bayes_lies_between_the_two() {
     let drawn = |cost: f64| margins("bayes-softmax", &[("cost", json!(cost)), ("bayes-share", json!(0.5))]);
     let (little, more) = (apart(&drawn(1e-5), &bayes), apart(&drawn(1.0), &bayes));
     assert!(little < 0.02 && more > 0.2, "{little}, {more}");
+}
+
+#[test]
+fn a_row_of_which_annotators_disagree_counts_once_for_each_label() {
+    let texts = ["good fine", "bad poor", "good bad", "good bad", "fine poor"];
+    let targets = |labels: [u32; 5], shares: Vec<Vec<(u32, f32)>>, weights: [f32; 5]| Targets {
+        classes: 2,
+        multi_label: false,
+        labels: labels.map(|label| vec![label]).to_vec(),
+        shares,
+        weights: weights.to_vec(),
+    };
+    let none = || vec![Vec::new(), Vec::new(), vec![(0, 0.75), (1, 0.25)]];
+    // The third row as annotators left it, and as two rows that say one thing each.
+    let shared = targets([0, 1, 0, 0, 0], none(), [1.0, 1.0, 2.0, 1.0, 1.0]);
+    let apart = targets([0, 1, 0, 1, 0], Vec::new(), [1.0, 1.0, 1.5, 0.5, 1.0]);
+    let margins = |targets: Targets, train: &[usize], solver: &str| {
+        let workspace = Workspace::new(texts.map(std::borrow::Cow::Borrowed).to_vec(), targets);
+        let changes = [
+            ("idf", json!("no")),
+            ("min-rows", json!("1")),
+            ("ngrams", json!("words1")),
+            ("class-weight", json!("none")),
+        ];
+        let config = LinearConfig::from_parameters(&parameters(solver, &changes)).expect(solver);
+        workspace.margins(&config, train, &[0, 1, 2, 4], 3).expect(solver)
+    };
+    for solver in ["multinomial-bayes", "softmax", "logistic", "svm"] {
+        let (left, right) =
+            (margins(shared.clone(), &[0, 1, 2], solver), margins(apart.clone(), &[0, 1, 2, 3], solver));
+        assert_eq!(left, right, "{solver}");
+    }
 }

@@ -1,5 +1,7 @@
 //! The matrix that every solver writes: a row of class weights for each feature.
 
+use std::borrow::Cow;
+
 use pulp::Arch;
 
 use super::config::LinearError;
@@ -92,9 +94,19 @@ pub(super) struct Rows {
     pub(super) weights: Vec<f32>,
     pub(super) classes: usize,
     pub(super) stride: usize,
+    /// The row of the features that each is, where some of them stand there several times.
+    pub(super) places: Option<Vec<usize>>,
 }
 
 impl Rows {
+    /// The features of these rows, from those of the training rows.
+    pub(super) fn repeated<'m>(&self, matrix: &'m Matrix) -> Cow<'m, Matrix> {
+        match &self.places {
+            None => Cow::Borrowed(matrix),
+            Some(places) => Cow::Owned(matrix.picked(places)),
+        }
+    }
+
     #[inline(always)]
     pub(super) fn truth(&self, row: usize) -> &[f32] {
         &self.truth[row * self.stride..][..self.stride]

@@ -26,8 +26,25 @@ pub(crate) struct Targets {
     pub multi_label: bool,
     /// Labels of each row.
     pub labels: Vec<Vec<u32>>,
+    /// Of each row the share of each label, where annotators disagree; empty where they do of no row.
+    pub shares: Vec<Vec<(u32, f32)>>,
     /// How much each row counts.
     pub weights: Vec<f32>,
+}
+
+impl Targets {
+    /// The share of each label of a row; empty: its labels say all.
+    pub(crate) fn shares(&self, row: usize) -> &[(u32, f32)] {
+        self.shares.get(row).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A training row as a solver sees it: a row of which annotators disagree stands there once for each label.
+struct Occurrence<'t> {
+    /// Its place among the training rows.
+    place: usize,
+    labels: &'t [u32],
+    share: f32,
 }
 
 /// What identifies the features of a fold.
@@ -142,28 +159,48 @@ impl<'t> Workspace<'t> {
     pub(super) fn rows(&self, class_weight: ClassWeight, train: &[usize]) -> Rows {
         let classes = self.targets.classes;
         let stride = stride(classes);
-        let mut truth = vec![0.0; train.len() * stride];
+        let occurrences = self.occurrences(train);
+        let mut truth = vec![0.0; occurrences.len() * stride];
         let mut sizes = vec![0.0_f32; classes];
-        for (place, row) in train.iter().enumerate() {
-            for label in &self.targets.labels[*row] {
+        for (place, one) in occurrences.iter().enumerate() {
+            for label in one.labels {
                 truth[place * stride + *label as usize] = 1.0;
-                sizes[*label as usize] += 1.0;
+                sizes[*label as usize] += one.share;
             }
         }
         let present = sizes.iter().filter(|s| **s > 0.0).count().max(1) as f32;
         let mean = train.len() as f32 / present;
-        let factor = |row: usize| match (class_weight, self.targets.labels[row].first()) {
+        let factor = |one: &Occurrence<'_>| match (class_weight, one.labels.first()) {
             (ClassWeight::Balanced, Some(label)) => mean / sizes[*label as usize],
             (ClassWeight::Root, Some(label)) => (mean / sizes[*label as usize]).sqrt(),
             _ => 1.0,
         };
-        let weights = train.iter().map(|row| self.targets.weights[*row] * factor(*row)).collect();
-        Rows { truth, weights, classes, stride }
+        let weight = |one: &Occurrence<'_>| self.targets.weights[train[one.place]] * one.share * factor(one);
+        let weights = occurrences.iter().map(weight).collect();
+        let places =
+            (occurrences.len() > train.len()).then(|| occurrences.iter().map(|one| one.place).collect());
+        Rows { truth, weights, classes, stride, places }
+    }
+
+    fn occurrences(&self, train: &[usize]) -> Vec<Occurrence<'_>> {
+        let targets = &self.targets;
+        let mut occurrences = Vec::with_capacity(train.len());
+        for (place, row) in train.iter().enumerate() {
+            match targets.shares(*row) {
+                [] => occurrences.push(Occurrence { place, labels: &targets.labels[*row], share: 1.0 }),
+                shares => occurrences.extend(shares.iter().map(|(label, share)| Occurrence {
+                    place,
+                    labels: std::slice::from_ref(label),
+                    share: *share,
+                })),
+            }
+        }
+        occurrences
     }
 
     fn fit(&self, config: &LinearConfig, features: &FoldFeatures, train: &[usize], seed: u64) -> Weights {
         let rows = self.rows(config.class_weight, train);
-        let matrix: &Matrix = &features.matrix;
+        let matrix: &Matrix = &rows.repeated(&features.matrix);
         let ratio = |wanted: bool| wanted.then(|| Ratio::new(matrix, &rows, features.len()));
         let mut weights = match config.solver {
             Solver::Svm { cost, bayes_ratio } => {

@@ -92,6 +92,7 @@ impl Tagging {
         let words = self.rows.iter().zip(&table.rows);
         let words = words.flat_map(|(row, of)| row.tags.iter().map(|tag| (*tag, of.weight)));
         Targets {
+            shares: Vec::new(),
             classes: self.tags.len(),
             multi_label: false,
             labels: words.clone().map(|(tag, _)| vec![tag]).collect(),

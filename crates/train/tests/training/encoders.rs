@@ -60,6 +60,10 @@ fn an_encoder_is_trained_registered_and_served() {
     assert!((score - held_out).abs() < 0.12, "{score} where the search had {held_out}");
     assert!(score > 0.45 && score > report.baseline.unwrap() + 0.2, "{score}");
     assert!(report.calibration.ece.unwrap() < 0.3);
+    let loss = report.quantisation.as_ref().unwrap();
+    assert!(loss.rows == 200 && (loss.full - score).abs() < 1e-12, "{loss:?}");
+    assert!((loss.lost - (loss.full - loss.int8)).abs() < 1e-12 && loss.lost.abs() < 0.05, "{loss:?}");
+    assert!(loss.unchanged.unwrap() > 0.9 && loss.bytes < loss.bytes_before, "{loss:?}");
     assert!(report.pareto.is_empty(), "one family without constraints is no choice between prices");
     let folder = artifact(&place);
     for file in ["config.json", "model.safetensors", "modules.json", "2_Dense/model.safetensors", "vocab.txt"]

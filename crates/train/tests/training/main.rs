@@ -1,5 +1,7 @@
 //! Training through the public surface: the whole line, and the pages made of its report.
 
+mod annotators;
+mod domains;
 mod embeddings;
 mod encoders;
 mod from_scratch;

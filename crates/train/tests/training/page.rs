@@ -12,7 +12,7 @@ fn report(config: &TableConfig) -> Report {
 }
 
 /// Elements that are opened are closed, in order; enough to know that no text broke out of its place.
-fn assert_well_formed(html: &str) {
+pub(crate) fn assert_well_formed(html: &str) {
     const VOID: [&str; 3] = ["meta", "link", "input"];
     let mut open: Vec<&str> = Vec::new();
     let mut rest = html;

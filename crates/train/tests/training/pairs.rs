@@ -32,7 +32,9 @@ pub(crate) fn table(given_away: bool) -> Table {
             key: text_key(&format!("{premise} {hypothesis} {number}")),
             input: RowInput::Pair { premise, hypothesis },
             labels: vec![[1, 0, 2][label]],
+            shares: Vec::new(),
             language: None,
+            domain: None,
             group: None,
             weight: 1.0,
             part: if number < 240 { Part::Train } else { Part::Test },
@@ -47,6 +49,7 @@ pub(crate) fn table(given_away: bool) -> Table {
         task: Task::TextPairClassification,
         labels: ["contradiction", "entailment", "neutral"].map(str::to_owned).to_vec(),
         languages: Vec::new(),
+        domains: Vec::new(),
         rows_read: rows.len(),
         rows,
         findings: Vec::new(),
@@ -57,7 +60,7 @@ pub(crate) fn table(given_away: bool) -> Table {
     table
 }
 
-fn of_pairs(trials: usize) -> Training {
+pub(crate) fn of_pairs(trials: usize) -> Training {
     Training { metric: Metric::Accuracy, ..training(trials) }
 }
 
