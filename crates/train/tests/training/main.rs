@@ -2,6 +2,7 @@
 
 mod embeddings;
 mod encoders;
+mod gpu;
 mod line;
 mod origins;
 mod page;
