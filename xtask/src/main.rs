@@ -6,6 +6,7 @@ mod check;
 mod environment;
 mod figures;
 mod fuzz;
+mod gpu;
 mod process;
 mod sanitize;
 mod services;
@@ -69,6 +70,8 @@ enum Command {
         #[arg(long, default_value_t = 10.0)]
         minutes: f64,
     },
+    /// Runs what computes on a GPU on a software driver for Vulkan; not part of the check.
+    GpuTest,
     /// Runs the tests of the CPU kernels under AddressSanitizer; not part of the check.
     Sanitize,
     /// Writes docs/benchmarks.md from the stored figures.
@@ -100,6 +103,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Figure { name: None, .. } => figures::list(&workspace),
         Command::Models { name } => figures::make_model(&workspace, &name),
         Command::Fuzz { target, minutes } => fuzz::run(&workspace, target.as_deref(), minutes),
+        Command::GpuTest => gpu::test(&workspace),
         Command::Sanitize => sanitize::run(&workspace),
         Command::Benchmarks => figures::write_benchmarks(&workspace),
         Command::GenerateLoad(plan) => figures::generate_load(&plan),

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use loquat_connect::servers::{ModelServers, ServerError};
-use loquat_models::{Decoding, Manifest, Model, OnnxModel, PackedPlace, Prompts, Tagger, log, pair_text};
+use loquat_models::{
+    Decoding, Manifest, Model, ModelError, OnnxModel, PackedPlace, Prompts, Tagger, log, pair_text,
+};
 use loquat_spec::{Entity, Explanation, Task};
 use loquat_text::words;
 use serde::Deserialize;
@@ -82,11 +84,11 @@ impl Engine {
         if RemoteEngine::is_in(folder) {
             return Err(InferError::NeedsServer);
         }
-        if compute.device == Device::Gpu && !OnnxModel::is_in(folder) {
-            return Err(InferError::NoGpu);
-        }
         if !OnnxModel::is_in(folder) {
             match model_type(folder).as_deref() {
+                None | Some(LINEAR | TAGGER) if compute.device == Device::Gpu => {
+                    return Err(ModelError::NoGpu.into());
+                }
                 // A configuration that does not read is left to the linear family's reader, which says what is wrong.
                 None | Some(LINEAR) => return Ok(Self::Linear(Box::new(Model::load(folder)?))),
                 Some(TAGGER) => return Ok(Self::Tagger(Box::new(LinearTagger::load(folder)?))),
@@ -105,7 +107,7 @@ impl Engine {
     ) -> Result<Self, InferError> {
         if RemoteEngine::is_in(artifact.folder) {
             if compute.device == Device::Gpu {
-                return Err(InferError::NoGpu);
+                return Err(ModelError::NoGpu.into());
             }
             return Ok(Self::Remote(Box::new(RemoteEngine::load(artifact.folder, model, servers)?)));
         }

@@ -92,12 +92,6 @@ pub enum InferError {
         "a server answers for the model, which `loquat serve` of the folder with its Model starts and fronts; ask that"
     )]
     NeedsServer,
-    /// The model does not compute on a GPU.
-    #[error(
-        "only ONNX files compute on a GPU, by a libonnxruntime with CUDA that is named by --onnxruntime; import the model's ONNX \
-         file, give its server the GPU, or write gpu: 0"
-    )]
-    NoGpu,
     /// A folder can't be imported.
     #[error(transparent)]
     Import(#[from] crate::import::ImportError),
@@ -168,7 +162,7 @@ impl InferError {
             Self::NoEntailment { .. } | Self::NoLimit { .. } => ErrorCode::Invalid,
             Self::Tokenizer { source, .. } => source.code(),
             Self::Server(error) => error.code(),
-            Self::NeedsServer | Self::NoGpu => ErrorCode::Unsupported,
+            Self::NeedsServer => ErrorCode::Unsupported,
             Self::Import(error) => error.code(),
         }
     }

@@ -1,11 +1,11 @@
 //! What an encoder pipeline computes with: Loquat's own engine, or the graph of an ONNX file.
 
 use loquat_models::{
-    Encoder, EncoderScratch, Head, Manifest, ModelError, OnnxModel, OnnxScratch, PackedBatch, Problem,
-    Prompts,
+    Encoder, EncoderScratch, Head, Manifest, ModelError, OnnxModel, OnnxScratch, PackedBatch, Precision,
+    Problem, Prompts,
 };
 
-use crate::compute::Compute;
+use crate::compute::{Compute, Device};
 use crate::engine::Artifact;
 
 /// A loaded network: packed token ids in, logits or vectors out.
@@ -35,6 +35,10 @@ impl Network {
         }
         let precision = manifest.precision.unwrap_or_default();
         let encoder = match artifact.packed {
+            _ if compute.device == Device::Gpu && precision == Precision::Int8 => {
+                return Err(ModelError::NoGpu);
+            }
+            _ if compute.device == Device::Gpu => Encoder::load_on_gpu(artifact.folder, compute.kernels)?,
             Some(place) => Encoder::load_shared(artifact.folder, compute.kernels, precision, place)?,
             None => Encoder::load(artifact.folder, compute.kernels, precision)?,
         };

@@ -10,7 +10,7 @@ pub enum Device {
     /// On the processor.
     #[default]
     Processor,
-    /// On a GPU, by an ONNX Runtime that was built with CUDA.
+    /// On a GPU: ONNX files by an ONNX Runtime that was built with CUDA, encoders of the family of BERT by `loquat-gpu`.
     Gpu,
 }
 

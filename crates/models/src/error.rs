@@ -95,6 +95,17 @@ pub enum ModelError {
         /// What is wrong with it.
         problem: OnnxProblem,
     },
+    /// Nothing here computes the model on a GPU.
+    #[error(
+        "this model does not compute on a GPU here: ONNX files do, by a libonnxruntime with CUDA that --onnxruntime names, and, in a \
+         loquat built with --features gpu, BERT, DistilBERT, RoBERTa and XLM-RoBERTa in precision f32; import it so, give its \
+         server the GPU, or write gpu: 0"
+    )]
+    NoGpu,
+    /// The GPU is not there, or failed.
+    #[cfg(feature = "gpu")]
+    #[error(transparent)]
+    Gpu(#[from] loquat_gpu::GpuError),
     /// The model does not answer what it was asked for.
     #[error("the model answers {found}, not {asked}; {remedy}", remedy = asked.remedy())]
     Head {
@@ -156,6 +167,9 @@ impl ModelError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::File { .. } => ErrorCode::Unavailable,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(_) => ErrorCode::Unavailable,
+            Self::NoGpu => ErrorCode::Unsupported,
             Self::Unsupported { .. } | Self::Pickle { .. } | Self::Head { .. } | Self::Onnx { .. } => {
                 ErrorCode::Unsupported
             }

@@ -6,6 +6,7 @@ use loquat_models::{Checkpoint, PackedBatch};
 use crate::block::{Block, Kept};
 use crate::dropout::Dropout;
 use crate::error::NnError;
+use crate::gpu::{Gpu, KeptOnGpu, OnGpu};
 use crate::linear::Linear;
 use crate::norm::Norm;
 use crate::parameter::Parameter;
@@ -51,6 +52,8 @@ pub(crate) struct Bert {
     types: Option<Parameter>,
     norm: Norm,
     blocks: Vec<Block>,
+    /// The blocks on a GPU, where they are computed there.
+    gpu: Option<OnGpu>,
     /// RoBERTa counts positions from the one after its padding id, and gives that id's own place to padding tokens.
     padding: Option<u32>,
 }
@@ -60,7 +63,14 @@ pub(crate) struct Bert {
 pub(crate) struct KeptStates {
     positions: Vec<u32>,
     embedded: Vec<f32>,
-    layers: Vec<Kept>,
+    layers: KeptLayers,
+}
+
+#[derive(Debug)]
+enum KeptLayers {
+    Here(Vec<Kept>),
+    /// Nothing of a pass that failed.
+    OnGpu(Option<KeptOnGpu>),
 }
 
 impl Bert {
@@ -94,8 +104,20 @@ impl Bert {
             },
             norm: source.norm("embeddings.LayerNorm", layers + 1)?,
             blocks: (0..*layers).map(block).collect::<Result<_, _>>()?,
+            gpu: None,
             padding: source.padding,
         })
+    }
+
+    /// Has the blocks computed on a GPU from now on.
+    pub(crate) fn move_to(&mut self, gpu: &Gpu) -> Result<(), NnError> {
+        self.gpu = Some(OnGpu::new(gpu, &self.blocks)?);
+        Ok(())
+    }
+
+    /// What went wrong on the GPU.
+    pub(crate) fn failure(&self) -> Option<NnError> {
+        self.gpu.as_ref().and_then(OnGpu::failure)
     }
 
     /// Width of the states.
@@ -130,13 +152,17 @@ impl Bert {
         }
         let mut states = self.norm.forward(kernels, &embedded);
         at(dropout, EMBEDDINGS).apply(&mut states, hidden);
+        if let Some(gpu) = &self.gpu {
+            let (states, kept) = gpu.forward(&states, batch.lengths(), dropout);
+            return (states, KeptStates { positions, embedded, layers: KeptLayers::OnGpu(kept) });
+        }
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (block, number) in self.blocks.iter().zip(0..) {
             let (next, kept) = block.forward(kernels, states, batch.lengths(), at(dropout, number));
             layers.push(kept);
             states = next;
         }
-        (states, KeptStates { positions, embedded, layers })
+        (states, KeptStates { positions, embedded, layers: KeptLayers::Here(layers) })
     }
 
     /// Adds the gradients of all parameters, from those of the states.
@@ -148,9 +174,17 @@ impl Bert {
         dropout: Dropout,
     ) {
         let hidden = self.hidden();
-        for (number, (block, kept)) in self.blocks.iter_mut().zip(&kept.layers).enumerate().rev() {
-            let dropout = at(dropout, number as u64);
-            gradients = block.backward(kernels, kept, gradients, (batch.lengths(), dropout));
+        match (&kept.layers, &self.gpu) {
+            (KeptLayers::Here(layers), _) => {
+                for (number, (block, kept)) in self.blocks.iter_mut().zip(layers).enumerate().rev() {
+                    let dropout = at(dropout, number as u64);
+                    gradients = block.backward(kernels, kept, gradients, (batch.lengths(), dropout));
+                }
+            }
+            (KeptLayers::OnGpu(kept), Some(gpu)) => {
+                gradients = gpu.backward(kept.as_ref(), &gradients, &mut self.blocks);
+            }
+            (KeptLayers::OnGpu(_), None) => unreachable!("blocks stay on the GPU that they are brought to"),
         }
         at(dropout, EMBEDDINGS).apply(&mut gradients, hidden);
         self.norm.backward(kernels, &kept.embedded, &mut gradients);
@@ -182,6 +216,10 @@ impl Bert {
 
     pub(crate) fn pack(&mut self, kernels: Kernels) {
         use rayon::prelude::*;
+        if let Some(gpu) = &mut self.gpu {
+            gpu.upload(&self.blocks);
+            return;
+        }
         self.blocks.par_iter_mut().for_each(|block| block.pack(kernels));
     }
 

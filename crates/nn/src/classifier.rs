@@ -11,6 +11,7 @@ use crate::distillation::Taught;
 use crate::dropout::Dropout;
 use crate::embedder::spread;
 use crate::error::NnError;
+use crate::gpu::Gpu;
 use crate::learner::Learner;
 use crate::linear::Linear;
 use crate::loss::Targets;
@@ -257,6 +258,17 @@ impl TextClassifier {
         spread(pooling, batch, taken, hidden)
     }
 
+    /// The same model, with its blocks on a GPU where one is given.
+    ///
+    /// # Errors
+    /// When the GPU does not take them.
+    pub fn on(mut self, gpu: Option<&Gpu>) -> Result<Self, NnError> {
+        if let Some(gpu) = gpu {
+            self.trunk.move_to(gpu)?;
+        }
+        Ok(self)
+    }
+
     /// The tensors of the trunk as they are now, under their names in the checkpoint.
     pub fn trunk_tensors(&self) -> BTreeMap<String, Tensor> {
         let mut tensors = BTreeMap::new();
@@ -302,6 +314,10 @@ impl Learner for TextClassifier {
     fn pack(&mut self) {
         self.trunk.pack(self.kernels);
         self.head.pack(self.kernels);
+    }
+
+    fn failure(&self) -> Option<NnError> {
+        self.trunk.failure()
     }
 
     fn parameters(&self) -> Vec<&Parameter> {

@@ -11,6 +11,7 @@ use crate::classifier::{Pass, passes};
 use crate::contrast::{Contrast, Pairing};
 use crate::dropout::Dropout;
 use crate::error::NnError;
+use crate::gpu::Gpu;
 use crate::learner::Learner;
 use crate::parameter::Parameter;
 use crate::random::mix;
@@ -91,6 +92,17 @@ impl TextEmbedder {
             }
         }
         vectors
+    }
+
+    /// The same model, with its blocks on a GPU where one is given.
+    ///
+    /// # Errors
+    /// When the GPU does not take them.
+    pub fn on(mut self, gpu: Option<&Gpu>) -> Result<Self, NnError> {
+        if let Some(gpu) = gpu {
+            self.trunk.move_to(gpu)?;
+        }
+        Ok(self)
     }
 
     /// The tensors of the trunk as they are now, under their names in the checkpoint.
@@ -198,6 +210,10 @@ impl Learner for TextEmbedder {
 
     fn pack(&mut self) {
         self.trunk.pack(self.kernels);
+    }
+
+    fn failure(&self) -> Option<NnError> {
+        self.trunk.failure()
     }
 
     fn parameters(&self) -> Vec<&Parameter> {

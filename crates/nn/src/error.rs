@@ -37,6 +37,16 @@ pub enum NnError {
         /// `loss`, `gradient` or `answer`.
         what: &'static str,
     },
+    /// This build computes on no GPU.
+    #[error(
+        "this loquat was built without GPU support; build it with `cargo install --features gpu`, or write gpu: 0 to train on the \
+         processor"
+    )]
+    GpuNotBuilt,
+    /// The GPU is not there, or failed.
+    #[cfg(feature = "gpu")]
+    #[error(transparent)]
+    Gpu(#[from] loquat_gpu::GpuError),
     /// A checkpoint can't be written or read.
     #[error("can't {action} {path}: {source}", path = path.display())]
     File {

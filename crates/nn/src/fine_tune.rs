@@ -164,12 +164,13 @@ impl FineTune {
         let total = model.total(examples).max(f32::MIN_POSITIVE);
         let seed = mix(self.seed, &[MASKS, number as u64]);
         let loss = model.learn(examples, Pass { dropout: self.dropout, seed, total });
+        let diverged = |model: &M, what| model.failure().unwrap_or(NnError::Diverged { step: number, what });
         if !loss.is_finite() {
-            return Err(NnError::Diverged { step: number, what: "loss" });
+            return Err(diverged(model, "loss"));
         }
         let rate = self.schedule.rate(number, steps);
         let moved = self.optimiser.step(model.parameters_mut(), rate, number);
-        moved.ok_or(NnError::Diverged { step: number, what: "gradient" })?;
+        moved.ok_or_else(|| diverged(model, "gradient"))?;
         model.pack();
         Ok(loss)
     }

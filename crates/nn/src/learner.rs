@@ -1,6 +1,7 @@
 //! What fine-tuning asks of a model.
 
 use crate::classifier::Pass;
+use crate::error::NnError;
 use crate::parameter::Parameter;
 
 /// A model whose parameters a fine-tune changes.
@@ -22,6 +23,9 @@ pub(crate) trait Learner {
 
     /// Packs the weights as they are now, which every pass reads.
     fn pack(&mut self);
+
+    /// Why its numbers are none, where a GPU failed.
+    fn failure(&self) -> Option<NnError>;
 
     /// Every parameter, always in the same order.
     fn parameters(&self) -> Vec<&Parameter>;

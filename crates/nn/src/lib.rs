@@ -4,6 +4,9 @@
 //! Everything is computed by the products and backward passes of `loquat-kernels`, whole rows of a matrix at a time, and the
 //! rows are shared out to the threads of the caller's pool. A row's result does not depend on the rows beside it, so a
 //! training gives the same weights bit for bit whatever the number of threads, and however often it was interrupted.
+//!
+//! With the feature `gpu`, the blocks of a model that was brought [onto one](Gpu) are computed there, by `loquat-gpu`; all else
+//! stays here, and so does every objective. A GPU adds in another order each time, so there the promise of equal bits ends.
 
 mod adamw;
 mod batches;
@@ -16,6 +19,11 @@ mod dropout;
 mod embedder;
 mod error;
 mod fine_tune;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "gpu_absent.rs"]
+mod gpu;
 mod learner;
 mod linear;
 mod loss;
@@ -34,6 +42,7 @@ pub use distillation::Taught;
 pub use embedder::{PairedText, TextEmbedder, TextPair};
 pub use error::NnError;
 pub use fine_tune::{Epoch, FineTune, Interrupt, Outcome, Watch};
+pub use gpu::Gpu;
 pub use loss::Targets;
 pub use masked::{GapFiller, Vocabulary};
 pub use schedule::Schedule;

@@ -15,6 +15,7 @@ use crate::classifier::{Pass, passes};
 use crate::dropout::Dropout;
 use crate::error::NnError;
 use crate::fine_tune::{FineTune, Outcome, Watch};
+use crate::gpu::Gpu;
 use crate::learner::Learner;
 use crate::linear::Linear;
 use crate::loss::Targets;
@@ -156,6 +157,17 @@ impl GapFiller {
         self.trunk.hidden()
     }
 
+    /// The same model, with its blocks on a GPU where one is given.
+    ///
+    /// # Errors
+    /// When the GPU does not take them.
+    pub fn on(mut self, gpu: Option<&Gpu>) -> Result<Self, NnError> {
+        if let Some(gpu) = gpu {
+            self.trunk.move_to(gpu)?;
+        }
+        Ok(self)
+    }
+
     /// The tensors of the trunk as they are now, under their names in the checkpoint.
     pub fn trunk_tensors(&self) -> BTreeMap<String, Tensor> {
         let mut tensors = BTreeMap::new();
@@ -291,6 +303,10 @@ impl Learner for GapFiller {
         self.trunk.pack(self.kernels);
         self.dense.pack(self.kernels);
         self.pieces.pack(self.kernels);
+    }
+
+    fn failure(&self) -> Option<NnError> {
+        self.trunk.failure()
     }
 
     fn parameters(&self) -> Vec<&Parameter> {

@@ -10,7 +10,7 @@ use crate::rows::{add, for_rows, with_sums};
 pub(crate) struct Norm {
     pub(crate) weight: Parameter,
     pub(crate) bias: Parameter,
-    epsilon: f32,
+    pub(crate) epsilon: f32,
 }
 
 impl Norm {

@@ -166,7 +166,7 @@ fn reads_a_whole_training() {
   trimVocabulary: true
   teacher: big:3
   backbones: [./mine, "hf://owner/name@v1"]
-  resources: { threads: 2, gpu: 0 }
+  resources: { threads: 2, gpu: 1 }
   promote: never
 "#,
     );
@@ -176,7 +176,7 @@ fn reads_a_whole_training() {
     assert_eq!(read.search.families, [Family::Linear, Family::Encoder]);
     let hub = ModelSource::Hub("hf://owner/name@v1".parse().unwrap());
     assert_eq!(read.backbones, [ModelSource::Folder("./mine".to_owned()), hub]);
-    assert!(read.trim_vocabulary);
+    assert!(read.trim_vocabulary && read.gpu);
     assert_eq!(read.teacher.as_ref().map(ToString::to_string).as_deref(), Some("big:3"));
     assert_eq!(read.constraints.artifact, Some(Bytes(20_000_000)));
     assert_eq!(read.constraints.memory, Some(Bytes(200 << 20)));

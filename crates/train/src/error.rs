@@ -148,7 +148,11 @@ impl TrainError {
             Self::Json(_) => ErrorCode::Internal,
             Self::Fit(_) => ErrorCode::Failed,
             Self::Nn(error) => match error {
-                NnError::Architecture { .. } | NnError::Pooling => ErrorCode::Unsupported,
+                NnError::Architecture { .. } | NnError::Pooling | NnError::GpuNotBuilt => {
+                    ErrorCode::Unsupported
+                }
+                #[cfg(feature = "gpu")]
+                NnError::Gpu(_) => ErrorCode::Unavailable,
                 NnError::Tensor { .. } => ErrorCode::Invalid,
                 NnError::Model(error) => error.code(),
                 NnError::Diverged { .. } => ErrorCode::Failed,

@@ -127,10 +127,13 @@ pub fn inputs_hash(
     ];
     let others = origins.inputs(training);
     let backbones = (!backbones.is_empty()).then(|| ("backbones", digest(backbones)));
+    // Sums come out in another order there.
+    let gpu = training.gpu.then(|| ("gpu", "1".to_owned()));
     let parts: BTreeMap<String, String> = values
         .into_iter()
         .chain(backbones)
         .chain(others)
+        .chain(gpu)
         .map(|(name, value)| (name.to_owned(), sha256(value.as_bytes())))
         .collect();
     let whole: String = parts.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
@@ -168,6 +171,7 @@ mod tests {
             constraints: Default::default(),
             calibration: true,
             threads: None,
+            gpu: false,
             promote: loquat_spec::Promote::IfBetter,
         }
     }

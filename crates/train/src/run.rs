@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use loquat_nn::Gpu;
+use loquat_spec::Training;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::cuts::Cuts;
@@ -22,6 +24,8 @@ pub(crate) struct Run<'r> {
     pub(crate) journal: Journal,
     pub(crate) past: Past,
     pub(crate) pool: ThreadPool,
+    /// Where encoders are trained, when not on the processor.
+    pub(crate) gpu: Option<Gpu>,
     /// Decisions of the run to repeat, when one is.
     pub(crate) replay: Option<Cuts>,
     /// Hash of everything that the model depends on.
@@ -39,6 +43,7 @@ impl<'r> Run<'r> {
     /// Opens the journal, continuing what it holds.
     pub(crate) fn begin(request: &'r Request<'r>) -> Result<Self, TrainError> {
         let started = Instant::now();
+        let gpu = gpu(request.training)?;
         let problem = Problem::new(request.training, request.table)?;
         std::fs::create_dir_all(&request.run_dir).map_err(TrainError::file("create", &request.run_dir))?;
         let inputs = request.inputs();
@@ -49,6 +54,7 @@ impl<'r> Run<'r> {
             journal,
             past,
             pool: pool(request.threads)?,
+            gpu,
             replay: None,
             inputs,
             starts: OnceLock::new(),
@@ -66,6 +72,7 @@ impl<'r> Run<'r> {
             journal: Journal::none(),
             past: Past::default(),
             pool: pool(request.threads)?,
+            gpu: gpu(request.training)?,
             replay: Some(cuts),
             inputs: request.inputs(),
             starts: OnceLock::new(),
@@ -100,6 +107,11 @@ impl<'r> Run<'r> {
     pub(crate) fn is_stopping(&self) -> bool {
         self.request.cancel.level() > 0
     }
+}
+
+/// The GPU that a training asks for; an error where it asks for one and there is none.
+pub(crate) fn gpu(training: &Training) -> Result<Option<Gpu>, TrainError> {
+    Ok(if training.gpu { Some(Gpu::find()?) } else { None })
 }
 
 pub(crate) fn pool(threads: usize) -> Result<ThreadPool, TrainError> {

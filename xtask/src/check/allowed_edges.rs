@@ -10,6 +10,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "connect", may_use: &["spec"] },
     Crate { name: "data", may_use: &["spec", "text", "connect"] },
     Crate { name: "kernels", may_use: &[] },
+    Crate { name: "gpu", may_use: &["kernels"] },
     Crate { name: "models", may_use: &["spec", "text", "kernels"] },
     Crate { name: "nn", may_use: &["models", "kernels"] },
     Crate { name: "store", may_use: &["spec", "connect"] },
@@ -26,7 +27,7 @@ pub(crate) const CRATES: &[Crate] = &[
 ];
 
 /// Edges that are allowed only as an optional dependency behind a feature.
-pub(crate) const OPTIONAL_EDGES: &[(&str, &str)] = &[("infer", "nn")];
+pub(crate) const OPTIONAL_EDGES: &[(&str, &str)] = &[("infer", "nn"), ("models", "gpu"), ("nn", "gpu")];
 
 /// Stands for every own crate.
 pub(crate) const ANY: &str = "*";
@@ -41,7 +42,7 @@ pub(crate) const HOMES: &[Home] = &[
     Home { dependency: "tonic", crates: &["serve"], optional_in: &[] },
     Home { dependency: "clap", crates: &["cli", "xtask"], optional_in: &[] },
     Home { dependency: "kube", crates: &["operator"], optional_in: &["spec"] },
-    Home { dependency: "burn", crates: &["nn", "train"], optional_in: &["infer"] },
+    Home { dependency: "burn-tensor", crates: &[], optional_in: &["gpu"] },
     Home {
         dependency: "tokio",
         crates: &["serve", "stream", "operator", "connect", "cli", "infer"],

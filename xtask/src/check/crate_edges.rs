@@ -134,7 +134,8 @@ mod tests {
                 edge: Edge { from: "infer", to: "nn", optional: true },
                 problems: 0,
             },
-            Case { name: "burn in infer always", edge: edge("infer", "burn"), problems: 1 },
+            Case { name: "burn outside of its home", edge: edge("nn", "burn-tensor"), problems: 1 },
+            Case { name: "burn in its home always", edge: edge("gpu", "burn-tensor"), problems: 1 },
         ];
         let own: BTreeSet<&str> = CRATES.iter().map(|known| known.name).collect();
         let failures: Vec<&str> = cases

@@ -25,7 +25,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, default_value_t = Kernels::Auto)]
     pub(crate) kernels: Kernels,
 
-    /// A libonnxruntime of your own that runs ONNX files, and endpoints with gpu: 1 [default: the engine of this build]
+    /// A libonnxruntime of your own that runs ONNX files, for endpoints with gpu: 1 on a GPU [default: the engine of this build]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) onnxruntime: Option<PathBuf>,
 

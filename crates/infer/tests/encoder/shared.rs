@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use loquat_infer::{Device, Import, InferError, Input, Kernels, Pipeline, import, source_files};
+use loquat_models::ModelError;
 use loquat_spec::{ErrorCode, ModelReference, Name, Precision, Task};
 use loquat_store::{NewVersion, Store};
 
@@ -178,7 +179,7 @@ fn a_gpu_is_refused_to_weights_that_no_library_computes() {
     let registered = Registered::new("bert-sequence", Precision::F32);
     let compute = loquat_infer::Compute::from(Kernels::detect()).on(Device::Gpu);
     let error = Pipeline::from_store_on(&registered.store, &version(1), compute).unwrap_err();
-    assert!(matches!(error, InferError::NoGpu), "{error}");
+    assert!(matches!(error, InferError::Model(ModelError::NoGpu)), "{error}");
     assert_eq!(error.code(), ErrorCode::Unsupported);
     assert!(error.to_string().contains("--onnxruntime") && error.to_string().contains("gpu: 0"), "{error}");
     assert_eq!(registered.load().device(), Device::Processor);

@@ -10,6 +10,7 @@ use super::loader::Loader;
 use super::modernbert::ModernBert;
 use super::scratch::EncoderScratch;
 use super::settings::Settings;
+use crate::compute::Device;
 use crate::error::ModelError;
 
 /// An encoder architecture, `model_type` in `config.json`.
@@ -60,8 +61,13 @@ pub(super) trait Trunk: std::fmt::Debug + Send + Sync {
     /// What it takes and gives.
     fn limits(&self) -> Limits;
 
-    /// Writes the last states of a batch within the limits to `scratch.hidden`, `[tokens, hidden]`.
-    fn forward(&self, kernels: Kernels, batch: &PackedBatch, scratch: &mut EncoderScratch);
+    /// Writes the last states of a batch within the limits to `scratch.hidden`, `[tokens, hidden]`. Fails where a GPU fails.
+    fn forward(
+        &self,
+        kernels: Kernels,
+        batch: &PackedBatch,
+        scratch: &mut EncoderScratch,
+    ) -> Result<(), ModelError>;
 }
 
 impl Architecture {
@@ -106,6 +112,7 @@ impl Architecture {
             Self::Bert | Self::DistilBert | Self::Roberta | Self::XlmRoberta => {
                 Box::new(Bert::load(self, loader, settings)?)
             }
+            _ if loader.device == Device::Gpu => return Err(ModelError::NoGpu),
             Self::Deberta => Box::new(Deberta::load(loader, settings)?),
             Self::ModernBert => Box::new(ModernBert::load(loader, settings)?),
             Self::Bart => Box::new(Bart::load(loader, settings)?),

@@ -187,7 +187,12 @@ impl Trunk for Bart {
         Limits { hidden: self.sizes.hidden, vocabulary: self.words.len(), types: None, tokens: self.tokens }
     }
 
-    fn forward(&self, kernels: Kernels, batch: &PackedBatch, scratch: &mut EncoderScratch) {
+    fn forward(
+        &self,
+        kernels: Kernels,
+        batch: &PackedBatch,
+        scratch: &mut EncoderScratch,
+    ) -> Result<(), ModelError> {
         let (lengths, tokens) = (batch.lengths(), batch.tokens());
         scratch.ids.clear();
         scratch.ids.extend_from_slice(batch.ids());
@@ -222,5 +227,6 @@ impl Trunk for Bart {
             }
         });
         scratch.gated = encoded;
+        Ok(())
     }
 }

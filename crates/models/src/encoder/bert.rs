@@ -7,9 +7,11 @@ use super::architecture::{Architecture, Limits, Trunk};
 use super::batch::PackedBatch;
 use super::block::{Block, Names, Sizes};
 use super::embedding::Embedding;
+use super::gpu::BlocksOnGpu;
 use super::loader::{Loader, Scope};
 use super::scratch::{EncoderScratch, sized};
 use super::settings::Settings;
+use crate::compute::Device;
 use crate::error::ModelError;
 
 const BERT: Names = Names {
@@ -43,10 +45,17 @@ pub(super) struct Bert {
     positions: Embedding,
     types: Option<Embedding>,
     norm: LayerNorm,
-    blocks: Vec<Block>,
+    blocks: Blocks,
     sizes: Sizes,
     /// RoBERTa counts positions from the one after its padding id, and gives that id's own place to padding tokens.
     padding: Option<u32>,
+}
+
+/// The layers, where they are computed.
+#[derive(Debug)]
+enum Blocks {
+    Here(Vec<Block>),
+    OnGpu(BlocksOnGpu),
 }
 
 impl Bert {
@@ -65,7 +74,13 @@ impl Bert {
         let (names, stack) = if distil { (DISTILBERT, "transformer.layer") } else { (BERT, "encoder.layer") };
         let table = trunk.at("embeddings");
         let types = if distil { 0 } else { settings.count("type_vocab_size", 2)? };
-        let load = |number| Block::load(&trunk.at(&format!("{stack}.{number}")), sizes, names);
+        let layers: Vec<Scope<'_>> =
+            (0..layers).map(|number| trunk.at(&format!("{stack}.{number}"))).collect();
+        let load = |layer| Block::load(layer, sizes, names);
+        let blocks = match loader.device {
+            Device::Processor => Blocks::Here(layers.iter().map(load).collect::<Result<_, _>>()?),
+            Device::Gpu => Blocks::OnGpu(BlocksOnGpu::load(&layers, sizes, names)?),
+        };
         Ok(Self {
             words: table.at("word_embeddings").words(settings.size("vocab_size")?, sizes.hidden)?,
             positions: positions(&table, settings, sizes.hidden)?,
@@ -74,7 +89,7 @@ impl Bert {
                 types => Some(table.at("token_type_embeddings").table(types, sizes.hidden)?),
             },
             norm: table.at("LayerNorm").layer_norm(sizes.hidden, sizes.epsilon)?,
-            blocks: (0..layers).map(load).collect::<Result<_, _>>()?,
+            blocks,
             sizes,
             padding: roberta.then(|| settings.id("pad_token_id", 1)).transpose()?,
         })
@@ -151,13 +166,22 @@ impl Trunk for Bert {
         }
     }
 
-    fn forward(&self, kernels: Kernels, batch: &PackedBatch, scratch: &mut EncoderScratch) {
+    fn forward(
+        &self,
+        kernels: Kernels,
+        batch: &PackedBatch,
+        scratch: &mut EncoderScratch,
+    ) -> Result<(), ModelError> {
         self.embed(kernels, batch, scratch);
-        let sequences = (batch.lengths(), self.sizes.heads);
-        scratch.with_hidden(batch.tokens() * self.sizes.hidden, |hidden, scratch| {
-            for block in &self.blocks {
-                block.forward_grouped(kernels, sequences, hidden, scratch);
-            }
-        });
+        let (size, sequences) = (batch.tokens() * self.sizes.hidden, (batch.lengths(), self.sizes.heads));
+        match &self.blocks {
+            Blocks::Here(blocks) => scratch.with_hidden(size, |hidden, scratch| {
+                for block in blocks {
+                    block.forward_grouped(kernels, sequences, hidden, scratch);
+                }
+            }),
+            Blocks::OnGpu(blocks) => blocks.forward(&mut scratch.hidden[..size], batch.lengths())?,
+        }
+        Ok(())
     }
 }

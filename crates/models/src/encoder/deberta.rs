@@ -274,7 +274,12 @@ impl Trunk for Deberta {
         }
     }
 
-    fn forward(&self, kernels: Kernels, batch: &PackedBatch, scratch: &mut EncoderScratch) {
+    fn forward(
+        &self,
+        kernels: Kernels,
+        batch: &PackedBatch,
+        scratch: &mut EncoderScratch,
+    ) -> Result<(), ModelError> {
         let hidden = sized(&mut scratch.hidden, batch.tokens() * self.shape.hidden);
         self.words.look_up(kernels, batch.ids(), hidden);
         if let Some(types) = &self.types {
@@ -324,5 +329,6 @@ impl Trunk for Deberta {
             }
         });
         scratch.extra = [of_queries, of_keys];
+        Ok(())
     }
 }

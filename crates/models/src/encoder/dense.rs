@@ -8,6 +8,7 @@ use super::Precision;
 use super::loader::{Loader, Packing};
 use super::settings::Settings;
 use crate::checkpoint::Checkpoint;
+use crate::compute::Device;
 use crate::error::ModelError;
 
 /// A product in `f32` of every vector, and an activation.
@@ -36,7 +37,7 @@ impl Dense {
                 return Err(settings.unsupported("activation_function", class, supported));
             }
         };
-        let loader = Loader::new(&checkpoint, kernels, Precision::F32, Packing::Own);
+        let loader = Loader::new(&checkpoint, kernels, (Precision::F32, Device::Processor), Packing::Own);
         Ok(Self { product: loader.scope("linear").head(outputs, inputs, bias)?, activation })
     }
 

@@ -10,6 +10,7 @@ use safetensors::tensor::Dtype;
 use super::Precision;
 use super::embedding::Embedding;
 use crate::checkpoint::Checkpoint;
+use crate::compute::Device;
 use crate::error::ModelError;
 use crate::packed::{PackedFile, PackedWriter};
 use crate::tensor::Tensor;
@@ -35,6 +36,8 @@ pub(super) struct Loader<'c> {
     pub(super) checkpoint: &'c Checkpoint,
     pub(super) kernels: Kernels,
     pub(super) precision: Precision,
+    /// Where blocks are computed.
+    pub(super) device: Device,
     packing: Packing<'c>,
     read: RefCell<BTreeSet<String>>,
     shared: Cell<usize>,
@@ -51,10 +54,18 @@ impl<'c> Loader<'c> {
     pub(super) fn new(
         checkpoint: &'c Checkpoint,
         kernels: Kernels,
-        precision: Precision,
+        (precision, device): (Precision, Device),
         packing: Packing<'c>,
     ) -> Self {
-        Self { checkpoint, kernels, precision, packing, read: RefCell::default(), shared: Cell::new(0) }
+        Self {
+            checkpoint,
+            kernels,
+            precision,
+            device,
+            packing,
+            read: RefCell::default(),
+            shared: Cell::new(0),
+        }
     }
 
     /// Bytes read so far that lie in mapped files.

@@ -13,6 +13,11 @@ mod deberta;
 mod dense;
 mod embedder;
 mod embedding;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "gpu_absent.rs"]
+mod gpu;
 mod head;
 mod loader;
 mod model;

@@ -14,6 +14,7 @@ use super::scratch::{EncoderScratch, sized};
 use super::settings::Settings;
 use super::{Precision, Problem, Prompts};
 use crate::checkpoint::Checkpoint;
+use crate::compute::Device;
 use crate::error::{BatchProblem, ModelError};
 use crate::packed::{PackedFile, PackedPlace, PackedWriter};
 
@@ -46,6 +47,16 @@ impl Encoder {
         Self::from_checkpoint(&Checkpoint::open(folder)?, kernels, precision)
     }
 
+    /// [`Encoder::load`] in full precision with the blocks on a GPU; embeddings, pooling and head stay on the processor. There the
+    /// answer for a sequence may differ in its last digits with the others of its batch.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`], and when this build, the architecture or this machine has nothing that computes there.
+    pub fn load_on_gpu(folder: &Path, kernels: Kernels) -> Result<Self, ModelError> {
+        let checkpoint = Checkpoint::open(folder)?;
+        Ok(Self::made(&checkpoint, kernels, (Precision::F32, Device::Gpu), Packing::Own)?.0)
+    }
+
     /// [`Encoder::load`] for a folder whose files do not change any more, sharing memory with all that load it so: tables of
     /// vectors are looked up in the mapped weights, and packed weights in a mapped file at `place`, which the first load
     /// writes. Where it can't be written, packed weights are the model's own.
@@ -59,19 +70,20 @@ impl Encoder {
         place: &PackedPlace,
     ) -> Result<Self, ModelError> {
         let checkpoint = Checkpoint::open_shared(folder)?;
+        let on_processor = (precision, Device::Processor);
         let path = place.path(kernels, precision);
         if let Some(file) = PackedFile::open(&path) {
-            return Ok(Self::made(&checkpoint, kernels, precision, Packing::Kept(&file))?.0);
+            return Ok(Self::made(&checkpoint, kernels, on_processor, Packing::Kept(&file))?.0);
         }
         // A place that can't be written to costs memory and nothing else, and `shared_bytes` shows it.
         let packing = PackedWriter::create(&path)
             .map_or(Packing::Own, |file| Packing::Keep(Box::new(RefCell::new(file))));
-        let (own, packing) = Self::made(&checkpoint, kernels, precision, packing)?;
+        let (own, packing) = Self::made(&checkpoint, kernels, on_processor, packing)?;
         let Packing::Keep(writer) = packing else { return Ok(own) };
         let written = writer.into_inner().finish().is_ok();
         let Some(file) = PackedFile::open(&path).filter(|_| written) else { return Ok(own) };
         drop(own);
-        Ok(Self::made(&checkpoint, kernels, precision, Packing::Kept(&file))?.0)
+        Ok(Self::made(&checkpoint, kernels, on_processor, Packing::Kept(&file))?.0)
     }
 
     /// Makes the model of a checkpoint.
@@ -83,13 +95,13 @@ impl Encoder {
         kernels: Kernels,
         precision: Precision,
     ) -> Result<Self, ModelError> {
-        Ok(Self::made(checkpoint, kernels, precision, Packing::Own)?.0)
+        Ok(Self::made(checkpoint, kernels, (precision, Device::Processor), Packing::Own)?.0)
     }
 
     fn made<'c>(
         checkpoint: &'c Checkpoint,
         kernels: Kernels,
-        precision: Precision,
+        (precision, device): (Precision, Device),
         packing: Packing<'c>,
     ) -> Result<(Self, Packing<'c>), ModelError> {
         let settings = Settings::new(checkpoint);
@@ -97,7 +109,7 @@ impl Encoder {
         let architecture = Architecture::of(settings)?;
         let pooled = Pooled::read(checkpoint.folder(), kernels)?;
         let head = Head::of(settings, pooled.as_ref())?;
-        let loader = Loader::new(checkpoint, kernels, precision, packing);
+        let loader = Loader::new(checkpoint, kernels, (precision, device), packing);
         let trunk = architecture.load(&loader, settings)?;
         let mut limits = trunk.limits();
         if let Some(most) = pooled.as_ref().and_then(|pooled| pooled.max_tokens) {
@@ -273,7 +285,7 @@ impl Encoder {
         if batch.sequences() == 0 {
             return Ok(&[]);
         }
-        self.trunk.forward(self.kernels, batch, scratch);
+        self.trunk.forward(self.kernels, batch, scratch)?;
         Ok(&scratch.hidden[..batch.tokens() * self.limits.hidden])
     }
 
@@ -290,7 +302,7 @@ impl Encoder {
         if batch.sequences() == 0 {
             return Ok(&[]);
         }
-        self.trunk.forward(self.kernels, batch, scratch);
+        self.trunk.forward(self.kernels, batch, scratch)?;
         let length = self.layers.forward(self.kernels, batch, self.limits.hidden, scratch);
         Ok(&scratch.output[..length])
     }

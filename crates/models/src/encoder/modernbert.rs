@@ -189,7 +189,12 @@ impl Trunk for ModernBert {
         Limits { hidden, vocabulary: self.words.len(), types: None, tokens }
     }
 
-    fn forward(&self, kernels: Kernels, batch: &PackedBatch, scratch: &mut EncoderScratch) {
+    fn forward(
+        &self,
+        kernels: Kernels,
+        batch: &PackedBatch,
+        scratch: &mut EncoderScratch,
+    ) -> Result<(), ModelError> {
         let size = batch.tokens() * self.sizes.hidden;
         let hidden = sized(&mut scratch.hidden, size);
         self.words.look_up(kernels, batch.ids(), hidden);
@@ -199,5 +204,6 @@ impl Trunk for ModernBert {
             self.feed_forward(kernels, layer, batch.tokens(), scratch);
         }
         kernels.layer_norm_in_place(&self.final_norm, &mut scratch.hidden[..size]);
+        Ok(())
     }
 }

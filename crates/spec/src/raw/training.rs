@@ -129,7 +129,7 @@ struct ResourcesSpec {
     /// Threads; all of the machine when left out. The result does not depend on it.
     #[schemars(range(min = 1, max = 4096))]
     threads: Option<usize>,
-    /// Graphics processors. More than 0 is not yet supported.
+    /// GPUs that encoders are trained on, in a loquat built with `--features gpu`. More than 1 is not yet supported.
     gpu: Option<u32>,
 }
 
@@ -189,7 +189,6 @@ pub(crate) fn validate(
     let dataset = dataset.and_then(|text| read_dataset(context, "spec.dataset", text, tasks));
     let known = dataset.as_ref().and_then(|name| tasks.get(name.as_str()).copied().flatten());
     let metric = known.and_then(|known| spec.metric(context, known));
-    spec.refuse_later(context);
     let search = spec.search.clone().unwrap_or_default().validate(context);
     if known.is_some_and(|known| known.task == Task::Embedding) && search.families != [Family::Encoder] {
         let message = "an embedding is learned by encoders alone";
@@ -202,6 +201,7 @@ pub(crate) fn validate(
     if known.is_some_and(|known| known.task == Task::Embedding) {
         spec.refuse_for_embeddings(context, &search);
     }
+    let gpu = spec.gpu(context, &search);
     let constraints = spec.constraints.as_ref().map(|raw| raw.validate(context)).unwrap_or_default();
     Some(Training {
         name: name?,
@@ -216,6 +216,7 @@ pub(crate) fn validate(
         constraints,
         calibration: spec.calibration,
         threads: spec.resources.as_ref().and_then(|raw| raw.threads),
+        gpu,
         promote: spec.promote,
     })
 }
@@ -255,16 +256,17 @@ impl TrainingSpec {
         }
     }
 
-    fn refuse_later(&self, context: &mut Context<'_>) {
-        if let Some(gpu) = self.resources.as_ref().and_then(|raw| raw.gpu)
-            && gpu > 0
-        {
-            context.later_value(
-                "spec.resources.gpu",
-                format!("training on {gpu} GPU"),
-                "write 0 or remove it to train on the processor",
-            );
+    /// Whether a GPU trains.
+    fn gpu(&self, context: &mut Context<'_>, search: &Search) -> bool {
+        const FIELD: &str = "spec.resources.gpu";
+        let gpu = self.resources.as_ref().and_then(|raw| raw.gpu).unwrap_or(0);
+        if gpu > 1 {
+            let remedy = "write 1, or 0 to train on the processor";
+            context.later_value(FIELD, format!("training on {gpu} GPUs"), remedy);
+        } else if gpu == 1 {
+            needs_encoders(context, FIELD, search, "no family of the search trains on a GPU");
         }
+        gpu > 0
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Training {
     pub calibration: bool,
     /// Threads to use; all when absent.
     pub threads: Option<usize>,
+    /// Whether encoders are trained on a GPU.
+    pub gpu: bool,
     /// When the alias `champion` moves to the new version.
     pub promote: Promote,
 }

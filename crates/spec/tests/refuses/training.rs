@@ -9,7 +9,7 @@ fn fields_of_a_training() {
             name: "wrong values",
             text: training(
                 "  crossValidation: { folds: 1 }\n  search: { families: [], trials: 0, timeout: 10, seed: -1 }\n  calibration: 1\n  \
-                 constraints: { artifact: 10Mb, memory: 0MB, latency: 0ms }\n  promote: if_better\n  resources: { threads: 0, gpu: 1 }\n",
+                 constraints: { artifact: 10Mb, memory: 0MB, latency: 0ms }\n  promote: if_better\n  resources: { threads: 0, gpu: 2 }\n",
             ),
             found: &[
                 "11:29 invalid-value spec.crossValidation.folds",
@@ -26,6 +26,12 @@ fn fields_of_a_training() {
                 "16:33 not-yet-supported spec.resources.gpu",
             ],
             says: &["at least 2", "write for example 10m", "kB, MB, GB", "did you mean \"if-better\"?"],
+        },
+        Case {
+            name: "a GPU for what trains on none",
+            text: training("  resources: { gpu: 1 }\n"),
+            found: &["11:16 invalid-value spec.resources.gpu"],
+            says: &["no family of the search trains on a GPU", "add encoder"],
         },
         Case {
             name: "an embedding from scratch",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loquat_infer::Kernels;
 use loquat_models::{Checkpoint, Prompts};
 use loquat_nn::{
-    AdamW, Contrast, FineTune, NnError, Outcome, PairedText, Schedule, TextEmbedder, TextPair, Watch,
+    AdamW, Contrast, FineTune, Gpu, NnError, Outcome, PairedText, Schedule, TextEmbedder, TextPair, Watch,
 };
 
 use crate::encoder::{Backbone, Loaded};
@@ -63,10 +63,11 @@ impl Contrastive {
         self.loaded.encoder.prompts().map_or("", Prompts::by_default)
     }
 
-    /// The model as the backbone has it.
-    pub(crate) fn model(&self, contrast: Contrast) -> Result<TextEmbedder, TrainError> {
+    /// The model as the backbone has it, on a GPU where one is given.
+    pub(crate) fn model(&self, gpu: Option<&Gpu>, contrast: Contrast) -> Result<TextEmbedder, TrainError> {
         let pooling = self.loaded.encoder.feature_pooling();
-        Ok(TextEmbedder::new(Kernels::detect(), &self.checkpoint, pooling, contrast)?)
+        let model = TextEmbedder::new(Kernels::detect(), &self.checkpoint, pooling, contrast)?;
+        Ok(model.on(gpu)?)
     }
 
     /// Texts with their numbers as tokens, on so many threads.

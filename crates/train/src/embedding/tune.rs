@@ -172,7 +172,7 @@ impl TuneConfig {
         let some: Vec<usize> = rows.iter().copied().step_by(step).take(timed * BATCH).collect();
         let examples = config.examples(all, &some, &[]);
         let watch = Watching { run, all, rows: &[], ends: 2 };
-        let mut model = open.model(all.contrast())?;
+        let mut model = open.model(run.gpu.as_ref(), all.contrast())?;
         // The first step is slower than all others: buffers are made in it.
         learn(
             run,
@@ -225,7 +225,7 @@ impl TuneConfig {
         let start = Instant::now();
         let split = &all.split;
         let examples = run.pool.install(|| self.learned(all, &split.learned));
-        let mut model = open.model(all.contrast())?;
+        let mut model = open.model(run.gpu.as_ref(), all.contrast())?;
         let steps = self.epochs * examples.len().div_ceil(BATCH);
         run.request.progress.stage("fine-tuning", Some(steps as u64));
         let watch = Watching { run, all, rows: &split.watched, ends: 1 };
@@ -259,7 +259,7 @@ impl TuneConfig {
     ) -> Result<TextEmbedder, Halt> {
         let rows = &run.problem.pool;
         let examples = run.pool.install(|| self.learned(all, rows));
-        let mut model = open.model(all.contrast())?;
+        let mut model = open.model(run.gpu.as_ref(), all.contrast())?;
         run.request.progress.stage("refit", Some((taken * rows.len().div_ceil(BATCH)) as u64));
         let key = self.key(run, &format!("final {taken}"));
         // It is the last training, which a first request to stop lets finish.

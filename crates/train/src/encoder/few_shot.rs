@@ -88,7 +88,7 @@ impl FewShotConfig {
     /// # Errors
     /// When the backbone can't be fine-tuned.
     pub(crate) fn parameters(texts: &FewTexts, from: &Parameters) -> Result<Parameters, TrainError> {
-        texts.open.model(Contrast::Ordered { scale: SCALE })?;
+        texts.open.model(None, Contrast::Ordered { scale: SCALE })?;
         let mut parameters = from.clone();
         let solver = parameters.insert("solver".to_owned(), json!(SOLVER)).unwrap_or(Value::Null);
         parameters.insert("head".to_owned(), solver);
@@ -159,7 +159,7 @@ impl FewShotConfig {
         pairs: &[TextPair],
         ends: u8,
     ) -> Result<TextEmbedder, Halt> {
-        let mut model = texts.open.model(Contrast::Ordered { scale: SCALE })?;
+        let mut model = texts.open.model(run.gpu.as_ref(), Contrast::Ordered { scale: SCALE })?;
         let seed = mix(self.seed, &[ORDER]);
         let course = Course { epochs: (1, 1), batch: BATCH, rate: self.rate, patience: 1, seed };
         let watch = Watching { run, ends };

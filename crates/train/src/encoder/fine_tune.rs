@@ -205,11 +205,13 @@ impl FineTuneConfig {
             let shapes = run.problem.features(self.head.backbone)?.shapes;
             let (weights, shapes) = parted(&head.0, (head.1.len(), shapes));
             let (kernels, head) = (Kernels::detect(), (weights, head.1));
-            return Ok(TextClassifier::of_words(kernels, &data.checkpoint, head, shapes)?);
+            let model = TextClassifier::of_words(kernels, &data.checkpoint, head, shapes)?;
+            return Ok(model.on(run.gpu.as_ref())?);
         }
         let targets = if run.problem.multi_label { Targets::MultiLabel } else { Targets::SingleLabel };
         let pooling = data.loaded.encoder.feature_pooling();
-        Ok(TextClassifier::new(Kernels::detect(), &data.checkpoint, pooling, targets, head)?)
+        let model = TextClassifier::new(Kernels::detect(), &data.checkpoint, pooling, targets, head)?;
+        Ok(model.on(run.gpu.as_ref())?)
     }
 
     /// Trains on the rows `train` but those that tell when to stop, and gives the margins of `eval`.

@@ -54,8 +54,10 @@ impl GapFilling {
         }
         let checkpoint = Checkpoint::open(&backbone.folder).map_err(TrainError::from)?;
         let vocabulary = vocabulary(&loaded, &texts)?;
-        let model =
-            || GapFiller::new(Kernels::detect(), &checkpoint, vocabulary.clone()).map_err(TrainError::from);
+        let model = || -> Result<GapFiller, TrainError> {
+            let model = GapFiller::new(Kernels::detect(), &checkpoint, vocabulary.clone())?;
+            Ok(model.on(run.gpu.as_ref())?)
+        };
         let examples = self.examples(run, &texts, model()?)?;
         let examples = *run.adapted.get_or_init(|| examples);
         let key = format!("gaps {hash} {} {} {examples}", run.seed(), loaded.max_tokens);

@@ -24,20 +24,20 @@ pub(crate) fn backbone(place: &Place, name: &str) -> Backbone {
     Backbone { name: format!("./{name}"), folder, digest: name.to_owned() }
 }
 
-fn of_families(families: &[Family], trials: usize) -> Training {
+pub(crate) fn of_families(families: &[Family], trials: usize) -> Training {
     let mut training = training(trials);
     training.search.families = families.to_vec();
     training.backbones = vec![ModelSource::Folder("./bert-embedding".to_owned())];
     training
 }
 
-fn run(place: &Place, training: &Training, data: &TableConfig) -> Result<Trained, TrainError> {
+pub(crate) fn run(place: &Place, training: &Training, data: &TableConfig) -> Result<Trained, TrainError> {
     let (table, cancel) = (table(data), Cancel::new());
     let backbones = vec![backbone(place, "bert-embedding")];
     train(&Request { backbones, ..place.request(training, &table, &cancel) })
 }
 
-fn short(rows: usize) -> TableConfig {
+pub(crate) fn short(rows: usize) -> TableConfig {
     TableConfig { rows, short: true, ..TableConfig::default() }
 }
 

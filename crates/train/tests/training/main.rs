@@ -5,6 +5,7 @@ mod domains;
 mod embeddings;
 mod encoders;
 mod from_scratch;
+mod gpu;
 mod line;
 mod origins;
 mod page;

@@ -127,6 +127,7 @@ pub(crate) fn training(trials: usize) -> Training {
         constraints: Constraints::default(),
         calibration: true,
         threads: None,
+        gpu: false,
         promote: Promote::IfBetter,
     }
 }
