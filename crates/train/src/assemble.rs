@@ -42,11 +42,18 @@ const LENGTHS: [usize; 6] = [0, 20, 50, 100, 200, 500];
 
 /// The report of a search with everything that is known before there is a model.
 pub(crate) fn draft(run: &Run<'_>, search: &Search<'_>, outer: &Outer, cuts: &Cuts) -> Report {
-    let best =
-        search.trials.iter().filter(|trial| trial.is_complete()).filter_map(Trial::mean).reduce(f64::max);
+    // A fine-tune meets one split alone, and is as complete as it gets.
+    let (tuned, heads): (Vec<&Trial>, Vec<&Trial>) =
+        search.trials.iter().partition(|trial| encoder::is_fine_tune(&trial.parameters));
+    let complete: Vec<&Trial> = heads.into_iter().filter(|trial| trial.is_complete()).collect();
+    let best = |trials: &[&Trial]| {
+        let best = trials.iter().filter_map(|trial| trial.mean()).reduce(f64::max);
+        best.map(|best| utility(run.problem.metric, best))
+    };
     Report {
         outer: outer_report(run, outer, cuts),
-        best_search: best.map(|best| utility(run.problem.metric, best)),
+        best_search: best(&complete),
+        fine_tuned: best(&tuned),
         search_seconds: search.seconds,
         notes: notes(run, search, outer, cuts),
         ..bare(run, &search.trials, cuts)
@@ -67,6 +74,7 @@ pub(crate) fn bare(run: &Run<'_>, trials: &[Trial], cuts: &Cuts) -> Report {
         test: None,
         outer: OuterReport::default(),
         best_search: None,
+        fine_tuned: None,
         optimism_gap: None,
         baseline: None,
         baselines: Vec::new(),

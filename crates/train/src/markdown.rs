@@ -116,6 +116,9 @@ pub(crate) fn outer(report: &Report) -> String {
     if let (Some(best), Some(gap)) = (report.best_search, report.optimism_gap) {
         text.push_str(&format!(". Best search score {best:.4}; optimism gap {gap:+.4}"));
     }
+    if let Some(tuned) = report.fine_tuned {
+        text.push_str(&format!(". A fine-tune, which no outer fold has, reached {tuned:.4} on one split"));
+    }
     text + ".\n"
 }
 

@@ -35,8 +35,11 @@ pub struct Report {
     pub test: Option<TestReport>,
     /// Scores of the nested cross-validation.
     pub outer: OuterReport,
-    /// Best score that the final search saw, on folds that it chose by.
+    /// Best score that the final search saw, on folds that it chose by; fine-tunes, which have one split, aside.
     pub best_search: Option<f64>,
+    /// Best score of a fine-tune on the rows of its one split that it was not trained on; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fine_tuned: Option<f64>,
     /// How much better the best search score is than the outer mean, which no choice has seen.
     pub optimism_gap: Option<f64>,
     /// What answering the most frequent label alone reaches on the same rows.

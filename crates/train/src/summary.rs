@@ -85,7 +85,9 @@ fn outer(report: &Report) -> Option<String> {
     let best = report.best_search.map_or(String::new(), |best| format!("; best search {best:.3}{gap}"));
     let (done, wanted) = (report.outer.folds.len(), report.outer.wanted);
     let folds = if done == wanted { format!("{done} folds") } else { format!("{done} of {wanted} folds") };
-    Some(row("outer", &format!("{mean:.3}{spread} over {folds}{best}")))
+    let tuned =
+        report.fine_tuned.map_or(String::new(), |tuned| format!("; fine-tune {tuned:.3} on one split"));
+    Some(row("outer", &format!("{mean:.3}{spread} over {folds}{best}{tuned}")))
 }
 
 /// The labels with rows, worst F1 first.

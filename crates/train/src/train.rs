@@ -244,9 +244,11 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
     progress.stage("evaluation", None);
     let pipeline = Pipeline::load(built.staging.path())?;
     let mut report = assemble::draft(run, &found.search, &found.outer, &found.cuts);
-    let single = report.best_search.map_or(f64::NEG_INFINITY, |best| utility(report.metric, best));
-    let best = utility(report.metric, single.max(recipe.utility));
-    assemble::set_best(&mut report, best);
+    let single = report.best_search.map(|best| utility(report.metric, best));
+    let chosen = (!recipe.is_fine_tune()).then_some(recipe.utility);
+    if let Some(best) = single.into_iter().chain(chosen).reduce(f64::max) {
+        assemble::set_best(&mut report, utility(run.problem.metric, best));
+    }
     report.chosen = recipe.ingredients.iter().map(|part| part.trial).collect();
     report.cost = Some(built.cost);
     report.pareto.clone_from(&built.pareto);
@@ -445,7 +447,11 @@ fn metrics(report: &Report) -> BTreeMap<String, f64> {
         .flat_map(|test| &test.metrics)
         .map(|(name, score)| (name.clone(), score.value))
         .collect();
-    let others = [("outer-mean", report.outer.mean), ("best-search", report.best_search)];
+    let others = [
+        ("outer-mean", report.outer.mean),
+        ("best-search", report.best_search),
+        ("fine-tuned", report.fine_tuned),
+    ];
     metrics.extend(others.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     metrics.retain(|_, value| value.is_finite());
     metrics

@@ -16,6 +16,7 @@ const KEPT: &[&str] = &[
     "outcome",
     "outer",
     "bestSearch",
+    "fineTuned",
     "optimismGap",
     "cost",
     "seconds",

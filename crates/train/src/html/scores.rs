@@ -63,8 +63,12 @@ fn lines(report: &Report) -> Vec<Line> {
         lines.push(Line { name, class: "fold", values: report.outer.folds.clone(), interval: None });
     }
     if let Some(best) = report.best_search {
-        let name = "best of the search".to_owned();
+        let name = "best of the search, cross-validated".to_owned();
         lines.push(Line { name, class: "hollow", values: vec![best], interval: None });
+    }
+    if let Some(tuned) = report.fine_tuned {
+        let name = "fine-tune, on one split".to_owned();
+        lines.push(Line { name, class: "hollow", values: vec![tuned], interval: None });
     }
     for baseline in &report.baselines {
         let values = vec![baseline.value];

@@ -165,6 +165,15 @@ fn the_best_backbone_is_fine_tuned_and_the_report_says_on_what_its_score_stands(
     assert!(report.cuts.fine_tune.is_some());
     let said = |words: &str| report.notes.iter().any(|note| note.contains(words));
     assert!(said("was trained on one split"), "{:?}", report.notes);
+    // What the outer folds are held against is cross-validated as they are.
+    assert_eq!(report.fine_tuned, tuned.score);
+    let heads = report.trials.iter().filter(|trial| trial.folds == 3).filter_map(|trial| trial.score);
+    let best = heads.fold(f64::NEG_INFINITY, f64::max);
+    assert!(
+        report.best_search.is_some_and(|found| (found - best).abs() < 1e-9),
+        "{best}: {:?}",
+        report.best_search
+    );
     // The run's folder keeps no checkpoint of a training that is over.
     let left: Vec<String> = std::fs::read_dir(place.run_dir().join("fine-tune"))
         .unwrap()

@@ -200,7 +200,7 @@ fn an_encoder_of_words_is_searched_fine_tuned_and_served() {
         report.notes
     );
     let score = report.test_score().unwrap().value;
-    let held_out = report.best_search.unwrap();
+    let held_out = report.fine_tuned.unwrap();
     assert!(score > 0.4 && (score - held_out).abs() < 0.15, "{score} where the search had {held_out}");
     let pipeline = pipeline(&place);
     assert_eq!(pipeline.labels().len(), 5);
