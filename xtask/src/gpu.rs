@@ -19,10 +19,12 @@ const PLAIN: &str = "cubecl cubecl-core cubecl-opt cubecl-std cubecl-wgpu cubecl
                      wgpu-core wgpu-hal";
 
 /// What is tested: a package, and its features and tests.
-const TESTS: [(&str, &[&str]); 3] = [
+const TESTS: [(&str, &[&str]); 5] = [
     ("loquat-gpu", &["--features", "wgpu"]),
     ("loquat-nn", &["--features", "gpu", "--lib", "gpu"]),
     ("loquat-models", &["--features", "gpu", "--test", "gpu"]),
+    ("loquat-train", &["--features", "gpu", "--test", "training", "gpu"]),
+    ("loquat-serve", &["--features", "gpu", "--test", "server", "gpu"]),
 ];
 
 /// Runs the tests that need a GPU on a software driver; the first build takes many minutes.

@@ -10,6 +10,8 @@ mod cost;
 mod documented;
 #[cfg(test)]
 mod encoders;
+#[cfg(all(test, feature = "gpu"))]
+mod gpu;
 #[cfg(test)]
 mod grpc;
 #[cfg(test)]
