@@ -5,18 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use loquat_spec::{ErrorCode, PredictParameters, Prediction, Task};
+use loquat_spec::{ErrorCode, LabelScore, PredictParameters, Prediction, Task};
 
 use crate::error::InferError;
 use crate::input::Input;
 use crate::pipeline::Pipeline;
 
 /// The tasks whose answers can be compared as a whole.
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 5] = [
     Task::TextClassification,
     Task::MultiLabelClassification,
     Task::LanguageIdentification,
     Task::TextPairClassification,
+    Task::ZeroShotClassification,
 ];
 /// Probabilities nearer than this to 0 or 1 count as this far away.
 const LEAST: f32 = 1e-6;
@@ -78,7 +79,8 @@ impl CascadeError {
     }
 }
 
-/// Checks that `cheap` can be asked before `dear`: the same task and the same labels, in any order.
+/// Checks that `cheap` can be asked before `dear`: the same task and the same labels, in any order. Labels of zero-shot
+/// classification are the endpoint's or the request's, whatever the models have.
 ///
 /// # Errors
 /// When it can't.
@@ -95,7 +97,8 @@ pub fn check_cascade(cheap: &Pipeline, dear: &Pipeline) -> Result<(), CascadeErr
     if !TASKS.contains(&task) {
         return Err(CascadeError::Task { task });
     }
-    for (one, other) in [(cheap, dear), (dear, cheap)] {
+    let own_labels = task != Task::ZeroShotClassification;
+    for (one, other) in [(cheap, dear), (dear, cheap)].into_iter().filter(|_| own_labels) {
         let known: BTreeSet<&String> = other.labels().iter().collect();
         let lacking: Vec<&str> =
             one.labels().iter().filter(|label| !known.contains(label)).map(String::as_str).collect();
@@ -110,12 +113,19 @@ pub fn check_cascade(cheap: &Pipeline, dear: &Pipeline) -> Result<(), CascadeErr
     Ok(())
 }
 
-/// Whether two predictions are the same answer: the same label, or the same set of labels.
-pub fn agree(left: &Prediction, right: &Prediction) -> bool {
+/// Whether two predictions for `task` are the same answer: the same label, the same set of labels, or of zero-shot classification,
+/// which answers all labels, the same best one.
+pub fn agree(task: Task, left: &Prediction, right: &Prediction) -> bool {
     match (left, right) {
+        (Prediction::Labels { labels: left }, Prediction::Labels { labels: right })
+            if task == Task::ZeroShotClassification =>
+        {
+            let best = |labels: &[LabelScore]| labels.first().map(|scored| scored.label.clone());
+            best(left) == best(right)
+        }
         (Prediction::Label { label: left, .. }, Prediction::Label { label: right, .. }) => left == right,
         (Prediction::Labels { labels: left }, Prediction::Labels { labels: right }) => {
-            let set = |labels: &[loquat_spec::LabelScore]| -> BTreeSet<String> {
+            let set = |labels: &[LabelScore]| -> BTreeSet<String> {
                 labels.iter().map(|scored| scored.label.clone()).collect()
             };
             set(left) == set(right)
@@ -127,7 +137,7 @@ pub fn agree(left: &Prediction, right: &Prediction) -> bool {
 impl Pipeline {
     /// One prediction per input, in order, with how sure the model is of it as a whole, from 0 to 1; for tasks that label whole
     /// texts. Of one label: its probability. Of a set: how far, in log-odds, the label in most doubt is from its threshold,
-    /// squeezed by the logistic function to 0.5 and above.
+    /// squeezed by the logistic function to 0.5 and above. Of zero-shot classification: the best label's score.
     ///
     /// # Errors
     /// When the task labels no whole texts, the parameters are not the task's, or the model can't answer.
@@ -141,15 +151,31 @@ impl Pipeline {
             return Err(InferError::UnsupportedTask { model: self.shown(), task: self.task() });
         }
         self.check_parameters(parameters)?;
+        if self.task() == Task::ZeroShotClassification {
+            let answers = self.score_labels(inputs, parameters, threads)?;
+            let confidences: Vec<f32> = answers.iter().map(best_score).collect();
+            return Ok(answers.into_iter().zip(confidences).collect());
+        }
         let probabilities = self.scores(inputs, threads)?;
         let confidences: Vec<f32> = probabilities.iter().map(|scores| self.confidence(scores)).collect();
         Ok(self.answers(inputs, probabilities, parameters, threads).into_iter().zip(confidences).collect())
     }
 
     /// Whether a version that is asked first may answer requests with these parameters: another threshold than the model's own
-    /// asks for another set of labels than the one that was calibrated.
+    /// asks for another set of labels than the one that was calibrated. So do other labels or another template than the endpoint's,
+    /// and scores of labels each on its own mean something else to each model.
     pub fn may_answer_early(&self, parameters: &PredictParameters) -> bool {
-        parameters.threshold.is_none() && self.check_parameters(parameters).is_ok()
+        let as_calibrated = self.task() != Task::ZeroShotClassification
+            || parameters.exclusive
+                && parameters.labels.as_ref().is_none_or(|labels| *labels == self.declared().labels)
+                && parameters.template.as_ref().is_none_or(|one| self.declared().template.as_ref() == Some(one));
+        as_calibrated && parameters.threshold.is_none() && self.check_parameters(parameters).is_ok()
+    }
+
+    /// The parameters that a cascade of such versions is calibrated with.
+    pub fn calibration_parameters(&self) -> PredictParameters {
+        let exclusive = self.task() == Task::ZeroShotClassification;
+        PredictParameters { exclusive, ..PredictParameters::default() }
     }
 
     fn confidence(&self, scores: &[f32]) -> f32 {
@@ -162,6 +188,14 @@ impl Pipeline {
             .zip(thresholds)
             .map(|(score, threshold)| (log_odds(*score) - log_odds(*threshold)).abs());
         1.0 / (1.0 + (-distances.fold(f32::INFINITY, f32::min)).exp())
+    }
+}
+
+/// The score of the best label.
+fn best_score(answer: &Prediction) -> f32 {
+    match answer {
+        Prediction::Labels { labels } => labels.first().map_or(0.0, |scored| scored.score),
+        _ => 0.0,
     }
 }
 

@@ -130,7 +130,7 @@ impl EncoderEngine {
             Task::Embedding => {
                 let texts: Vec<&str> = inputs.iter().map(|input| input.text.as_str()).collect();
                 let prompt = self.prompts().map_or("", Prompts::by_default);
-                self.embedded(&texts, prompt, threads)
+                self.vectors(&texts, prompt, threads)
             }
             task => {
                 let pairs: Vec<(&str, Option<&str>)> =
@@ -168,26 +168,8 @@ impl EncoderEngine {
         self.network.prompts()
     }
 
-    /// The vectors of every text, each of which `prompt` precedes, and which of them belong to each input.
-    pub(crate) fn vectors(
-        &self,
-        inputs: &[Input],
-        prompt: &str,
-        threads: usize,
-    ) -> Result<(Rows, Vec<Range<usize>>), InferError> {
-        let mut texts: Vec<&str> = Vec::with_capacity(inputs.len());
-        let mut owners = Vec::with_capacity(inputs.len());
-        for input in inputs {
-            let first = texts.len();
-            texts.push(&input.text);
-            texts.extend(input.second.as_deref());
-            owners.push(first..texts.len());
-        }
-        Ok((self.embedded(&texts, prompt, threads)?, owners))
-    }
-
     /// A vector for each text, which `prompt` precedes.
-    fn embedded(&self, texts: &[&str], prompt: &str, threads: usize) -> Result<Rows, InferError> {
+    pub(crate) fn vectors(&self, texts: &[&str], prompt: &str, threads: usize) -> Result<Rows, InferError> {
         let prompted: Vec<Cow<'_, str>> = texts.iter().map(|text| after(prompt, text)).collect();
         let alone: Vec<(&str, Option<&str>)> = prompted.iter().map(|text| (&**text, None)).collect();
         self.run(&self.encoded(&alone, threads)?, threads)

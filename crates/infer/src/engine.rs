@@ -1,6 +1,7 @@
 //! What computes: one of the architectures, behind one form of asking.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use loquat_connect::servers::{ModelServers, ServerError};
@@ -200,6 +201,28 @@ impl Engine {
             Self::Encoder(encoder) => encoder.outputs(inputs, threads),
             Self::Remote(remote) => remote.outputs(inputs),
         }
+    }
+
+    /// The vectors of every text, each of which `prompt` precedes, and which of them belong to each input; of models for embedding.
+    pub(crate) fn vectors(
+        &self,
+        inputs: &[Input],
+        prompt: &str,
+        threads: usize,
+    ) -> Result<(Vec<Vec<f32>>, Vec<Range<usize>>), InferError> {
+        let mut texts: Vec<&str> = Vec::with_capacity(inputs.len());
+        let mut owners = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let first = texts.len();
+            texts.extend(input.texts());
+            owners.push(first..texts.len());
+        }
+        let vectors = match self {
+            Self::Encoder(encoder) => encoder.vectors(&texts, prompt, threads)?,
+            Self::Remote(remote) => remote.vectors(&texts)?,
+            Self::Linear(_) | Self::Tagger(_) => unreachable!("only encoders and servers embed"),
+        };
+        Ok((vectors, owners))
     }
 
     /// The logits of every input with every second text, `[inputs * seconds][labels]`.

@@ -57,11 +57,11 @@ pub enum InferError {
     },
     /// The model can't score labels that come with a request.
     #[error(
-        "{model} is a model for {} with the labels {labels}, and zero-shot-classification needs one for text pairs that has the \
-         label entailment; name another model, or remove the endpoint's task, template and labels",
+        "{model} is a model for {} with the labels {labels}, and zero-shot-classification needs one for embedding, or for text pairs \
+         with the label entailment; name another model, or remove the endpoint's task, template and labels",
         task.as_str()
     )]
-    NoEntailment {
+    NoScorer {
         /// The model, as `name:version`, or its folder.
         model: String,
         /// Its task.
@@ -159,7 +159,7 @@ impl InferError {
                 ErrorCode::Failed
             }
             Self::UnsupportedTask { .. } => ErrorCode::Unsupported,
-            Self::NoEntailment { .. } | Self::NoLimit { .. } => ErrorCode::Invalid,
+            Self::NoScorer { .. } | Self::NoLimit { .. } => ErrorCode::Invalid,
             Self::Tokenizer { source, .. } => source.code(),
             Self::Server(error) => error.code(),
             Self::NeedsServer => ErrorCode::Unsupported,

@@ -17,7 +17,7 @@ use crate::input::{self, Input};
 use crate::parameters::{self, Taken};
 use crate::ranking;
 use crate::self_test;
-use crate::zero_shot::{self, Entailment};
+use crate::zero_shot::Scorer;
 
 /// A loaded model that answered its golden inputs as it should. Shared freely between threads; a clone shares the model.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Pipeline {
     engine: Arc<Engine>,
     task: Task,
     zero_shot: ZeroShot,
-    entailment: Option<Entailment>,
+    scorer: Option<Scorer>,
     name: String,
     version: u32,
     digest: String,
@@ -105,19 +105,19 @@ impl Pipeline {
         self_test::check_manifest(manifest)
             .map_err(|problem| InferError::Manifest { model: shown.to_owned(), problem })?;
         self_test::replay(&engine, shown)?;
-        let entailment = Entailment::of(&manifest.labels);
+        let scorer = Scorer::of(manifest);
         let (engine, zero_shot) = (Arc::new(engine), ZeroShot::default());
-        Ok(Self { engine, task, zero_shot, entailment, name, version, digest, device })
+        Ok(Self { engine, task, zero_shot, scorer, name, version, digest, device })
     }
 
     /// The same model, answering zero-shot classification as an endpoint declares it; without a declaration, its own task.
     ///
     /// # Errors
-    /// When the model is none for entailment.
+    /// When the model is none for entailment or embedding.
     pub fn answering(&self, zero_shot: Option<&ZeroShot>) -> Result<Self, InferError> {
         let task = if zero_shot.is_some() { Task::ZeroShotClassification } else { self.manifest().task };
-        if zero_shot.is_some() && (self.entailment.is_none() || !reads_pairs(self.manifest().task)) {
-            return Err(InferError::NoEntailment {
+        if zero_shot.is_some() && self.scorer.is_none() {
+            return Err(InferError::NoScorer {
                 model: self.shown(),
                 task: self.manifest().task,
                 labels: self.labels().join(", "),
@@ -203,8 +203,8 @@ impl Pipeline {
         if matches!(*self.engine, Engine::Linear(_)) {
             return None;
         }
-        let labels = parameters.labels.as_deref().unwrap_or(&self.zero_shot.labels).len();
-        Some(if self.task == Task::ZeroShotClassification { inputs * labels } else { inputs })
+        let pairs = self.task == Task::ZeroShotClassification && !matches!(self.scorer, Some(Scorer::Likeness(_)));
+        Some(if pairs { inputs * self.candidates(parameters).len() } else { inputs })
     }
 
     /// Why it can't answer now, where it can't: its server is down.
@@ -230,20 +230,7 @@ impl Pipeline {
     ) -> Result<Vec<Prediction>, InferError> {
         self.check_parameters(parameters)?;
         match (&*self.engine, self.task) {
-            (engine, Task::ZeroShotClassification) => {
-                let labels = parameters.labels.as_deref().unwrap_or(&self.zero_shot.labels);
-                let templates = [&parameters.template, &self.zero_shot.template, &self.manifest().template];
-                let template =
-                    templates.into_iter().flatten().next().map_or(zero_shot::TEMPLATE, String::as_str);
-                let hypotheses: Vec<String> =
-                    labels.iter().map(|label| zero_shot::hypothesis(template, label)).collect();
-                let logits = engine.pair_logits(inputs, &hypotheses, threads)?;
-                self.refuse_unsound(&logits, labels.len())?;
-                Ok(logits
-                    .chunks(labels.len())
-                    .map(|logits| self.zero_shot(logits, labels, parameters))
-                    .collect())
-            }
+            (_, Task::ZeroShotClassification) => self.score_labels(inputs, parameters, threads),
             (Engine::Encoder(encoder), Task::TokenClassification) => {
                 let (found, probabilities) = encoder.entities(inputs, threads)?;
                 self.refuse_unsound(&probabilities, 1)?;
@@ -254,20 +241,11 @@ impl Pipeline {
                 self.refuse_unsound(&probabilities, 1)?;
                 Ok(found.into_iter().map(|entities| Prediction::Entities { entities }).collect())
             }
-            (Engine::Encoder(encoder), Task::Embedding) => {
+            (_, Task::Embedding) => {
                 let prompt = self.prompt(parameters.prompt_name.as_deref())?;
-                let (vectors, owners) = encoder.vectors(inputs, prompt, threads)?;
+                let (vectors, owners) = self.engine.vectors(inputs, prompt, threads)?;
                 self.refuse_unsound(&vectors, 1)?;
                 Ok(owners.into_iter().map(|owned| vector_prediction(&vectors[owned])).collect())
-            }
-            (Engine::Remote(remote), Task::Embedding) => {
-                let texts = |input: &Input| 1 + usize::from(input.second.is_some());
-                let all: Vec<&str> = inputs.iter().flat_map(Input::texts).collect();
-                let vectors = remote.vectors(&all)?;
-                self.refuse_unsound(&vectors, 1)?;
-                let mut rest = &vectors[..];
-                let mut own = |input| rest.split_off(..texts(input)).unwrap_or_default();
-                Ok(inputs.iter().map(|input| vector_prediction(own(input))).collect())
             }
             _ => self.classify(inputs, parameters, threads),
         }
@@ -376,16 +354,38 @@ impl Pipeline {
         }
     }
 
-    fn zero_shot(
+    /// Labels and template of zero-shot classification as an endpoint declares them; empty where none does.
+    pub fn declared(&self) -> &ZeroShot {
+        &self.zero_shot
+    }
+
+    /// How it scores labels that it was not trained on.
+    pub(crate) fn scorer(&self) -> Option<&Scorer> {
+        self.scorer.as_ref()
+    }
+
+    /// The logits of every input with every second text, `[inputs * seconds][labels]`.
+    pub(crate) fn pair_logits(
         &self,
-        logits: &[Vec<f32>],
-        labels: &[String],
-        parameters: &PredictParameters,
-    ) -> Prediction {
-        let entailment = self.entailment.expect("zero-shot classification is refused without entailment");
-        let scores = entailment.scores(logits, parameters.exclusive);
-        let most = parameters.top_k.unwrap_or(labels.len());
-        Prediction::Labels { labels: ranking::ranked(labels, &scores, most, |_, _| true) }
+        inputs: &[Input],
+        seconds: &[String],
+        threads: usize,
+    ) -> Result<Vec<Vec<f32>>, InferError> {
+        let logits = self.engine.pair_logits(inputs, seconds, threads)?;
+        self.refuse_unsound(&logits, seconds.len())?;
+        Ok(logits)
+    }
+
+    /// The vector of each input's first text, after the default prompt.
+    pub(crate) fn first_vectors(
+        &self,
+        inputs: &[Input],
+        threads: usize,
+    ) -> Result<Vec<Vec<f32>>, InferError> {
+        let texts: Vec<Input> = inputs.iter().map(|input| Input::new(input.text.as_str())).collect();
+        let (vectors, _) = self.engine.vectors(&texts, self.prompt(None)?, threads)?;
+        self.refuse_unsound(&vectors, 1)?;
+        Ok(vectors)
     }
 
     /// Refuses numbers that are none; `per_input` rows belong to one input.

@@ -3,7 +3,7 @@
 //! A calibration belongs to two artifacts, by their digests, and lies beside the dear version. The artifacts never change for
 //! it.
 
-use loquat_spec::Name;
+use loquat_spec::{Name, ZeroShot};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -62,6 +62,9 @@ pub struct CascadeCalibration {
     pub cheap_seconds: f64,
     /// Seconds of the dear version for all rows, on one thread.
     pub dear_seconds: f64,
+    /// Labels and template, where the versions answered zero-shot classification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zero_shot: Option<ZeroShot>,
     /// Hash of the data that the rows come from.
     pub data_hash: String,
     /// When it was recorded, RFC 3339; the store's clock fills it in.
@@ -70,10 +73,11 @@ pub struct CascadeCalibration {
 }
 
 impl CascadeCalibration {
-    /// Whether it is one of these two artifacts for `agreement`.
-    pub fn fits(&self, cheap: &str, dear: &str, agreement: f64) -> bool {
+    /// Whether it is one of these two artifacts, the cheap one first, for the same labels and `agreement`.
+    pub fn fits(&self, (cheap, dear): (&str, &str), zero_shot: Option<&ZeroShot>, agreement: f64) -> bool {
         self.cheap.digest == cheap
             && self.dear.digest == dear
+            && self.zero_shot.as_ref() == zero_shot
             && (self.chosen.agreement - agreement).abs() < SAME
     }
 }
@@ -84,7 +88,7 @@ impl Store {
         self.read_document(&key(name, version)).map(Option::unwrap_or_default)
     }
 
-    /// Records a calibration beside its dear version, in place of an earlier one of the same artifacts and agreement.
+    /// Records a calibration beside its dear version, in place of an earlier one of the same artifacts, labels and agreement.
     ///
     /// # Errors
     /// When the dear version is not registered with that digest, or a file can't be written.
@@ -100,8 +104,8 @@ impl Store {
                     format!("{}:{} is not the artifact that was calibrated", dear.name, dear.version);
                 return Err(StoreError::Damaged { path: self.record_path(&name, dear.version), reason });
             }
-            let (cheap, agreement) = (&recorded.cheap.digest, recorded.chosen.agreement);
-            all.retain(|known| !known.fits(cheap, &dear.digest, agreement));
+            let (pair, agreement) = ((&*recorded.cheap.digest, &*dear.digest), recorded.chosen.agreement);
+            all.retain(|known| !known.fits(pair, recorded.zero_shot.as_ref(), agreement));
             all.push(recorded.clone());
             Ok(())
         })

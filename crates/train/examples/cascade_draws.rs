@@ -72,7 +72,7 @@ fn main() -> Result<(), Problem> {
         .zip(&inputs)
         .map(|(((prediction, confidence), dear_prediction), input)| CascadeRow {
             confidence: *confidence,
-            agrees: agree(prediction, dear_prediction),
+            agrees: agree(dear.task(), prediction, dear_prediction),
             cost: dear.tokens(input, &parameters) as f64,
         })
         .collect();

@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use loquat_infer::{CascadeError, InferError, Input, Pipeline, agree, answer_in_turn, check_cascade};
-use loquat_spec::{ErrorCode, PredictParameters, Prediction};
+use loquat_spec::{ErrorCode, Prediction, Task};
 use loquat_store::{CalibratedVersion, CascadeCalibration, Tradeoff};
 
 /// Agreements that are shown beside the one asked for.
@@ -115,10 +115,11 @@ pub fn calibrate_cascade(
 ) -> Result<CascadeCalibration, CalibrationError> {
     check_cascade(cheap, dear)?;
     check(target)?;
-    let parameters = PredictParameters::default();
+    let parameters = dear.calibration_parameters();
     let (early, cheap_seconds) = timed(inputs, |chunk| cheap.predict_sure(chunk, &parameters, 1))?;
     let (late, dear_seconds) = timed(inputs, |chunk| dear.predict(chunk, &parameters, 1))?;
-    let rows = compared(inputs, &early, &late, |input| dear.tokens(input, &parameters) as f64);
+    let cost = |input: &Input| dear.tokens(input, &parameters) as f64;
+    let rows = compared(dear.task(), (inputs, &early, &late), cost);
     let seconds = (cheap_seconds, dear_seconds);
     let Some(mut chosen) = choose_threshold(&rows, target, seconds)? else {
         let (cheap, dear) = (shown(cheap), shown(dear));
@@ -134,6 +135,7 @@ pub fn calibrate_cascade(
         chosen,
         tradeoffs: tradeoffs(&rows, chosen, target.confidence, seconds),
         rows: rows.len(),
+        zero_shot: (dear.task() == Task::ZeroShotClassification).then(|| dear.declared().clone()),
         cheap_seconds,
         dear_seconds,
         data_hash: data_hash.to_owned(),
@@ -213,15 +215,14 @@ fn timed<T>(
 }
 
 fn compared(
-    inputs: &[Input],
-    early: &[(Prediction, f32)],
-    late: &[Prediction],
+    task: Task,
+    (inputs, early, late): (&[Input], &[(Prediction, f32)], &[Prediction]),
     cost: impl Fn(&Input) -> f64,
 ) -> Vec<CascadeRow> {
     let rows = inputs.iter().zip(early).zip(late);
     rows.map(|((input, (cheap, confidence)), dear)| CascadeRow {
         confidence: *confidence,
-        agrees: agree(cheap, dear),
+        agrees: agree(task, cheap, dear),
         cost: cost(input),
     })
     .collect()

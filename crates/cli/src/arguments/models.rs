@@ -106,6 +106,12 @@ pub(crate) struct Cascade {
     /// Which rows to measure on; all only where neither version was trained on them
     #[arg(long, value_enum, default_value_t = CascadeRows::Test)]
     pub(crate) rows: CascadeRows,
+    /// Candidate labels, for zero-shot classification [default: those of the Endpoint that states the cascade]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) labels: Option<Vec<String>>,
+    /// Sentence that a label is put into, for zero-shot classification [default: each model's own]
+    #[arg(long, value_name = "T", requires = "labels")]
+    pub(crate) template: Option<String>,
     /// Form of the answer
     #[arg(long, value_enum, default_value_t = TableFormat::Text)]
     pub(crate) format: TableFormat,

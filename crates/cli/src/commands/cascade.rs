@@ -6,7 +6,7 @@ use std::path::Path;
 
 use loquat_data::{Input as Columns, Part, Row, Table};
 use loquat_infer::{Input, Pipeline};
-use loquat_spec::{CascadeStage, Dataset, Endpoint, ErrorCode, ModelReference, Name, Resources};
+use loquat_spec::{CascadeStage, Dataset, Endpoint, ErrorCode, ModelReference, Name, Resources, ZeroShot};
 use loquat_store::{CascadeCalibration, Store, Tradeoff};
 use loquat_train::{CalibrationError, CascadeTarget, calibrate_cascade};
 
@@ -23,7 +23,15 @@ pub(crate) fn run(context: &Context, arguments: &Cascade) -> Result<(), Failure>
     let store = stores::holding(context, &arguments.dear.name)?;
     let dataset = named(&resources, &arguments.dataset)?;
     let table = table::load(context, folder, dataset)?;
-    let inputs = inputs(&table, arguments.rows);
+    let zero_shot = zero_shot(&resources, arguments);
+    let inputs = inputs(&table, arguments.rows, zero_shot.is_some());
+    if inputs.is_empty() && zero_shot.is_some() && !table.rows.is_empty() && table.rows.iter().all(is_pair) {
+        let message = format!(
+            "{} holds pairs of texts, and zero-shot-classification reads one text; name a Dataset of texts",
+            table.name
+        );
+        return Err(Failure::new(ErrorCode::Invalid, message));
+    }
     if inputs.is_empty() {
         let message = format!(
             "{} has no {} rows to measure on: add spec.split.test to it and train again, or name another Dataset, with --rows all where \
@@ -34,7 +42,7 @@ pub(crate) fn run(context: &Context, arguments: &Cascade) -> Result<(), Failure>
         return Err(Failure::new(ErrorCode::Invalid, message));
     }
     let target = CascadeTarget { agreement: arguments.agreement, confidence: arguments.confidence };
-    let pair = Pair::load(context, &store, &arguments.cheap, &arguments.dear)?;
+    let pair = Pair::load(context, &store, [&arguments.cheap, &arguments.dear], zero_shot.as_ref())?;
     let calibration = calibrate_cascade(&pair.cheap, &pair.dear, &inputs, (target, &table.hash))?;
     store.record_cascade(&calibration)?;
     match arguments.format {
@@ -75,11 +83,13 @@ fn calibrate_stage(
 ) -> Result<(), Failure> {
     let (cheap, dear) = (store.resolve(&stage.model)?.record, store.resolve(&endpoint.model)?.record);
     let known = store.cascades(&endpoint.model.name, dear.version)?;
-    if known.iter().any(|known| known.fits(&cheap.digest, &dear.digest, stage.agreement)) {
+    let (digests, zero_shot) = ((&*cheap.digest, &*dear.digest), endpoint.zero_shot.as_ref());
+    if known.iter().any(|known| known.fits(digests, zero_shot, stage.agreement)) {
         return Ok(());
     }
     let names = [&endpoint.model.name, &stage.model.name];
-    let dataset = trained_on(source.resources, names).ok_or_else(|| {
+    // What an entailment or embedding model was trained on are not the texts whose labels are asked for.
+    let dataset = trained_on(source.resources, names).filter(|_| zero_shot.is_none()).ok_or_else(|| {
         let message = format!(
             "no Training of the folder tells rows to measure on; run loquat models cascade {} {} --dataset NAME --agreement {}",
             stage.model, endpoint.model, stage.agreement
@@ -90,9 +100,9 @@ fn calibrate_stage(
         Some(table) => Cow::Borrowed(table),
         None => Cow::Owned(table::load(context, source.folder, dataset)?),
     };
-    let pair = Pair::load(context, store, &stage.model, &endpoint.model)?;
+    let pair = Pair::load(context, store, [&stage.model, &endpoint.model], None)?;
     let target = CascadeTarget { agreement: stage.agreement, confidence: CONFIDENCE };
-    let rows = inputs(&table, CascadeRows::Test);
+    let rows = inputs(&table, CascadeRows::Test, false);
     let calibration = calibrate_cascade(&pair.cheap, &pair.dear, &rows, (target, &table.hash))?;
     store.record_cascade(&calibration)?;
     output::answer(&format!("{}: {}", endpoint.name, in_one_line(&calibration)))
@@ -108,13 +118,25 @@ impl Pair {
     fn load(
         context: &Context,
         store: &Store,
-        cheap: &ModelReference,
-        dear: &ModelReference,
+        [cheap, dear]: [&ModelReference; 2],
+        zero_shot: Option<&ZeroShot>,
     ) -> Result<Self, Failure> {
         let compute = context.compute()?;
-        let load = |reference| Pipeline::from_store_on(store, reference, compute);
+        let load = |reference| Pipeline::from_store_on(store, reference, compute)?.answering(zero_shot);
         Ok(Self { cheap: load(cheap)?, dear: load(dear)? })
     }
+}
+
+/// The labels that both versions are asked about: those of the command, else of the Endpoint that states the cascade.
+fn zero_shot(resources: &Resources, arguments: &Cascade) -> Option<ZeroShot> {
+    if let Some(labels) = &arguments.labels {
+        return Some(ZeroShot { template: arguments.template.clone(), labels: labels.clone() });
+    }
+    let states = |endpoint: &&Endpoint| {
+        endpoint.model.name == arguments.dear.name
+            && endpoint.cascade.iter().any(|stage| stage.model.name == arguments.cheap.name)
+    };
+    resources.endpoints.iter().map(|located| &located.value).find(states)?.zero_shot.clone()
 }
 
 /// The data set called `name`.
@@ -134,13 +156,17 @@ fn trained_on<'a>(resources: &'a Resources, names: [&Name; 2]) -> Option<&'a Dat
     })
 }
 
-/// What models see of the rows.
-fn inputs(table: &Table, rows: CascadeRows) -> Vec<Input> {
+fn is_pair(row: &Row) -> bool {
+    matches!(row.input, Columns::Pair { .. })
+}
+
+/// What models see of the rows; `alone` is for models that read one text and no pairs.
+fn inputs(table: &Table, rows: CascadeRows, alone: bool) -> Vec<Input> {
     let wanted = |row: &&Row| rows == CascadeRows::All || (row.part == Part::Test && !row.leaked);
     let input = |row: &Row| match &row.input {
         Columns::Text(text) => Some(Input::new(text.as_str())),
-        Columns::Pair { premise, hypothesis } => Some(Input::pair(premise.as_str(), hypothesis.as_str())),
-        Columns::Alike { .. } | Columns::Tokens { .. } | Columns::Spans { .. } => None,
+        Columns::Pair { premise, hypothesis } if !alone => Some(Input::pair(premise.as_str(), hypothesis.as_str())),
+        Columns::Pair { .. } | Columns::Alike { .. } | Columns::Tokens { .. } | Columns::Spans { .. } => None,
     };
     table.rows.iter().filter(wanted).filter_map(input).collect()
 }

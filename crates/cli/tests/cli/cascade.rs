@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::support::{run, starter};
+use crate::support::{run, starter, write};
 
 const CASCADE: &str = "---
 apiVersion: loquat.dev/v1alpha1
@@ -82,4 +82,82 @@ fn an_agreement_that_the_rows_cannot_show_is_said_and_trains_all_the_same() {
     assert!(mistyped.stderr.contains("did you mean \"demo\"?"), "{}", mistyped.stderr);
     let beyond = with(&["--agreement", "1"]).expect_status(2);
     assert!(beyond.stderr.contains("agreement 1 is not above 0 and below 1"), "{}", beyond.stderr);
+}
+
+const ZERO_SHOT: &str = "apiVersion: loquat.dev/v1alpha1
+kind: Model
+metadata: { name: likeness }
+spec: { task: embedding, source: { path: vectors } }
+---
+apiVersion: loquat.dev/v1alpha1
+kind: Model
+metadata: { name: nli }
+spec:
+  task: text-pair-classification
+  source: { path: entailment }
+  labels: [contradiction, neutral, entailment]
+---
+apiVersion: loquat.dev/v1alpha1
+kind: Dataset
+metadata: { name: news }
+spec:
+  task: text-classification
+  source: { path: news.jsonl }
+  columns: { text: text, label: label }
+---
+apiVersion: loquat.dev/v1alpha1
+kind: Dataset
+metadata: { name: pairs }
+spec:
+  task: text-pair-classification
+  source: { path: pairs.jsonl }
+---
+apiVersion: loquat.dev/v1alpha1
+kind: Endpoint
+metadata: { name: topics }
+spec:
+  model: nli
+  labels: [rain, music]
+  cascade: [ { model: likeness, agreement: 0.05 } ]
+";
+
+#[test]
+fn likeness_is_calibrated_before_entailment_for_the_labels_that_an_endpoint_declares() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    loquat_testkit::tiny_model("bert-embedding", &at.join("vectors"));
+    loquat_testkit::tiny_model("bert-sequence", &at.join("entailment"));
+    write(at, "resources.yaml", ZERO_SHOT);
+    let words = ["rain", "otto", "anna", "parcel", "song", "köln", "wet", "long"];
+    let text = |row: usize| format!("{} {} {row}", words[row % 8], words[(row / 8) % 8]);
+    let rows = |row: usize| format!("{{\"text\": \"{}\", \"label\": \"{}\"}}\n", text(row), row % 2);
+    write(at, "news.jsonl", &(0..128).map(rows).collect::<String>());
+    let pairs = |row: usize| {
+        format!(
+            "{{\"premise\": \"{}\", \"hypothesis\": \"{}\", \"label\": \"{}\"}}\n",
+            text(row),
+            text(row + 1),
+            row % 2
+        )
+    };
+    write(at, "pairs.jsonl", &(0..128).map(pairs).collect::<String>());
+    let trained = run(at, &["train"]).expect_status(0);
+    assert!(
+        trained.stderr.contains("run loquat models cascade likeness@champion nli@champion --dataset NAME"),
+        "{}",
+        trained.stderr
+    );
+    let cascade = |more: &[&str]| run(at, &[&["models", "cascade", "likeness", "nli"], more].concat());
+    let unmeasured = cascade(&["--dataset", "pairs", "--rows", "all"]).expect_status(2);
+    assert!(unmeasured.stderr.contains("pairs holds pairs of texts"), "{}", unmeasured.stderr);
+    let target = ["--dataset", "news", "--rows", "all", "--agreement", "0.05", "--format", "json"];
+    let found = cascade(&target).expect_status(0).json();
+    assert_eq!(found["zeroShot"]["labels"], serde_json::json!(["rain", "music"]), "the endpoint's");
+    assert_eq!(found["rows"], 128);
+    let own = [&target[..], &["--labels", "rain,sun,snow", "--template", "It is {label}."]].concat();
+    let found = cascade(&own).expect_status(0).json();
+    let wanted = serde_json::json!({ "labels": ["rain", "sun", "snow"], "template": "It is {label}." });
+    assert_eq!(found["zeroShot"], wanted);
+    let again = run(at, &["train"]).expect_status(0);
+    assert!(!again.stderr.contains("topics"), "it is calibrated: {}", again.stderr);
 }

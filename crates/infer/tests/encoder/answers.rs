@@ -1,7 +1,7 @@
 //! What encoders answer, task by task.
 
-use loquat_infer::Input;
-use loquat_spec::{PredictParameters, Task, ZeroShot};
+use loquat_infer::{Input, Pipeline, agree, check_cascade};
+use loquat_spec::{PredictParameters, Prediction, Task, ZeroShot};
 use serde_json::{Value, json};
 
 use crate::fixture::{entailment, none, pipeline, predict};
@@ -184,6 +184,81 @@ fn an_endpoint_gives_an_entailment_model_labels_of_its_own() {
     let other = pipeline("bert-sequence", Task::TextPairClassification, |_| ());
     let error = other.answering(Some(&declared)).unwrap_err();
     assert!(error.to_string().contains("alpha, beta, gamma"), "{error}");
+}
+
+#[test]
+fn an_embedding_model_scores_labels_by_the_likeness_of_their_sentences() {
+    let vectors = pipeline("bert-embedding", Task::Embedding, |_| ());
+    let labels = ["rain", "a parcel", "music"].map(str::to_owned).to_vec();
+    let declared = ZeroShot { template: Some("It is {label}.".to_owned()), labels };
+    let zero_shot = vectors.answering(Some(&declared)).unwrap();
+    let inputs = zero_shot.parse_inputs(&json!(["my parcel is wet", "otto in riga"])).unwrap();
+    let found = predict(&zero_shot, &inputs, &none(), 2);
+    for (input, answer) in inputs.iter().zip(&found) {
+        let ranked = answer["labels"].as_array().unwrap();
+        assert_eq!(ranked.len(), 3);
+        assert!(ranked.windows(2).all(|two| number(&two[0]["score"]) >= number(&two[1]["score"])));
+        for scored in ranked {
+            let sentence = format!("It is {}.", scored["label"].as_str().unwrap());
+            let alike = predict(&vectors, &[Input::pair(input.text.as_str(), sentence)], &none(), 1);
+            let wanted = number(&alike[0]["score"]).max(0.0);
+            assert!((number(&scored["score"]) - wanted).abs() < 1e-5, "{scored} {wanted}");
+        }
+    }
+    assert_eq!(predict(&zero_shot, &inputs, &none(), 1), found, "remembered sentences give the same scores");
+    let exclusive = PredictParameters { exclusive: true, top_k: Some(2), ..none() };
+    let best = predict(&zero_shot, &inputs, &exclusive, 1);
+    for (best, all) in best.iter().zip(&found) {
+        let (best, all) = (best["labels"].as_array().unwrap(), all["labels"].as_array().unwrap());
+        assert_eq!((best.len(), &best[0]["label"]), (2, &all[0]["label"]));
+        assert!(number(&best[0]["score"]) + number(&best[1]["score"]) < 1.0);
+    }
+    let own = PredictParameters { labels: Some(vec!["music".to_owned()]), exclusive: true, ..none() };
+    let alone = predict(&zero_shot, &inputs[..1], &own, 1);
+    let among = found[0]["labels"].as_array().unwrap().iter().find(|scored| scored["label"] == "music");
+    assert_eq!(alone[0]["labels"][0]["score"], among.unwrap()["score"], "one label has nothing to exclude");
+    assert_eq!(zero_shot.sequences(2, &none()), Some(2));
+    assert_eq!(zero_shot.answering(None).unwrap().task(), Task::Embedding);
+}
+
+#[test]
+fn a_cascade_of_zero_shot_models_is_for_one_label_of_those_declared() {
+    let declared = ZeroShot { template: None, labels: ["rain", "music"].map(str::to_owned).to_vec() };
+    let cheap = pipeline("bert-embedding", Task::Embedding, |_| ()).answering(Some(&declared)).unwrap();
+    let dear = entailment(Task::TextPairClassification).answering(Some(&declared)).unwrap();
+    check_cascade(&cheap, &dear).unwrap();
+    let parameters = dear.calibration_parameters();
+    let inputs: Vec<Input> = ["my parcel is wet", "otto in riga"].map(Input::new).to_vec();
+    let sure = cheap.predict_sure(&inputs, &parameters, 1).unwrap();
+    let scores: Vec<f64> = predict(&cheap, &inputs, &parameters, 1)
+        .iter()
+        .map(|answer| number(&answer["labels"][0]["score"]))
+        .collect();
+    let confidences: Vec<f64> = sure.iter().map(|(_, confidence)| f64::from(*confidence)).collect();
+    assert!(confidences.iter().zip(&scores).all(|(one, other)| (one - other).abs() < 1e-6));
+    assert!(scores.iter().all(|score| *score > 0.5), "{scores:?}");
+
+    let best = |pipeline: &Pipeline| pipeline.predict(&inputs, &parameters, 1).unwrap();
+    let same = |left: &Prediction, right: &Prediction| agree(Task::ZeroShotClassification, left, right);
+    let answers = best(&cheap);
+    assert!(same(&answers[0], &answers[0]));
+    let swapped = match &answers[0] {
+        Prediction::Labels { labels } => Prediction::Labels { labels: labels.iter().rev().cloned().collect() },
+        other => panic!("{other:?}"),
+    };
+    assert!(!same(&answers[0], &swapped), "the best label differs");
+
+    let labels = |labels: [&str; 2]| Some(labels.map(str::to_owned).to_vec());
+    let asked = |change: &dyn Fn(&mut PredictParameters)| {
+        let mut parameters = dear.calibration_parameters();
+        change(&mut parameters);
+        cheap.may_answer_early(&parameters)
+    };
+    assert!(asked(&|_| ()));
+    assert!(asked(&|parameters| parameters.labels = labels(["rain", "music"])));
+    assert!(!asked(&|parameters| parameters.labels = labels(["rain", "sun"])));
+    assert!(!asked(&|parameters| parameters.template = Some("About {label}.".to_owned())));
+    assert!(!asked(&|parameters| parameters.exclusive = false));
 }
 
 #[test]

@@ -68,12 +68,13 @@ fn confidence_of_a_set_is_that_of_its_label_in_most_doubt() {
 
 #[test]
 fn sets_agree_whatever_their_order_and_scores() {
-    let pipeline = pipeline(Task::MultiLabelClassification);
+    let many = Task::MultiLabelClassification;
+    let pipeline = pipeline(many);
     let ask =
         |text: &str| pipeline.predict(&inputs(&[text]), &PredictParameters::default(), 1).unwrap().remove(0);
-    assert!(agree(&ask("money money login"), &ask("login login money")));
-    assert!(!agree(&ask("money login"), &ask("money")));
-    assert!(agree(&ask(""), &ask("unknown")));
+    assert!(agree(many, &ask("money money login"), &ask("login login money")));
+    assert!(!agree(many, &ask("money login"), &ask("money")));
+    assert!(agree(many, &ask(""), &ask("unknown")));
 }
 
 #[test]

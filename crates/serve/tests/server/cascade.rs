@@ -1,11 +1,12 @@
 //! A cheap version before the endpoint's own: who answers, what is shown of it, and what happens when either moves on.
 
 use loquat_models::Model;
-use loquat_spec::{CascadeStage, Endpoint, ModelReference, Requests, Task};
+use loquat_spec::{CascadeStage, Endpoint, ModelReference, Requests, Task, ZeroShot};
 use loquat_store::{CalibratedVersion, CascadeCalibration, Tradeoff};
 use serde_json::{Value, json};
 
 use crate::harness::{Registry, Server, declaring, endpoint, tiny_model};
+use crate::tiny_encoders;
 
 const CONDITIONS: &str = "/apis/loquat.dev/v1alpha1/endpoints/tickets";
 
@@ -25,9 +26,13 @@ fn version(registry: &Registry, reference: &str) -> CalibratedVersion {
 
 /// Records that `cheap` answers where it is sure by 0.9, which it is of the words that it knows.
 fn calibrate(registry: &Registry, cheap: &str, dear: &str) {
+    registry.store.record_cascade(&calibration(registry, cheap, dear)).unwrap();
+}
+
+fn calibration(registry: &Registry, cheap: &str, dear: &str) -> CascadeCalibration {
     let chosen =
         Tradeoff { agreement: 0.98, threshold: 0.9, early: 0.5, found: 0.99, least: 0.981, saving: 0.4 };
-    let calibration = CascadeCalibration {
+    CascadeCalibration {
         cheap: version(registry, cheap),
         dear: version(registry, dear),
         confidence: 0.99,
@@ -36,10 +41,10 @@ fn calibrate(registry: &Registry, cheap: &str, dear: &str) {
         rows: 400,
         cheap_seconds: 0.01,
         dear_seconds: 0.02,
+        zero_shot: None,
         data_hash: String::new(),
         created: String::new(),
-    };
-    registry.store.record_cascade(&calibration).unwrap();
+    }
 }
 
 fn cascaded() -> Endpoint {
@@ -187,6 +192,38 @@ fn versions_with_other_labels_are_never_asked() {
     let server = serve(&registry);
     assert_eq!(ask(&server, &["parcel"]).2, ["delivery"]);
     assert_eq!(condition(&server)["reason"], "VersionsDiffer");
+}
+
+#[test]
+fn likeness_answers_before_entailment_where_one_declared_label_is_asked_for() {
+    let registry = Registry::new();
+    tiny_encoders::register(&registry, "likeness", ("bert-embedding", Task::Embedding), &[]);
+    let labels = ["contradiction", "neutral", "entailment"];
+    tiny_encoders::register(&registry, "nli", ("bert-sequence", Task::TextPairClassification), &labels);
+    let declared = ZeroShot { template: None, labels: vec!["rain".to_owned(), "sun".to_owned()] };
+    let known = calibration(&registry, "likeness:1", "nli:1");
+    registry.store.record_cascade(&known).unwrap();
+    let stage = CascadeStage { model: "likeness".parse().unwrap(), agreement: 0.98 };
+    let topics = Endpoint {
+        cascade: vec![stage],
+        zero_shot: Some(declared.clone()),
+        ..endpoint("tickets", "nli", Requests::default())
+    };
+    let server = registry.serve_with(|config| config.resources = declaring(vec![topics]));
+    assert_eq!(condition(&server)["reason"], "NotCalibrated", "that was calibrated without labels");
+
+    let chosen = Tradeoff { threshold: 0.0, ..known.chosen };
+    let with_labels = CascadeCalibration { zero_shot: Some(declared), chosen, ..known };
+    registry.store.record_cascade(&with_labels).unwrap();
+    server.eventually("it is lined up", |server| condition(server)["status"] == "True");
+    let answerer = |parameters: Value| {
+        let body = json!({ "inputs": ["it rains"], "parameters": parameters });
+        server.post("/models/tickets/predict", &body).json()["model"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(answerer(json!({ "exclusive": true })), "likeness");
+    assert_eq!(answerer(json!({ "exclusive": true, "labels": ["rain", "sun"] })), "likeness");
+    assert_eq!(answerer(json!({})), "nli", "scores of labels each on its own are the entailment model's");
+    assert_eq!(answerer(json!({ "exclusive": true, "labels": ["rain", "snow"] })), "nli");
 }
 
 #[test]

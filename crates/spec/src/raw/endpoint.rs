@@ -21,7 +21,7 @@ pub(crate) struct EndpointSpec {
     /// Whether it answers the routes of its task that name no model. Set it when several endpoints have one task.
     #[serde(default)]
     default: bool,
-    /// Task to answer, where it differs from the model's: `zero-shot-classification` by an entailment model.
+    /// Task to answer, where it differs from the model's: `zero-shot-classification`, by an entailment model or an embedding model.
     task: Option<Task>,
     /// Sentence that a label is put into, for zero-shot classification; the model's own when left out. Write it in the
     /// language of the texts.
@@ -188,7 +188,7 @@ impl EndpointSpec {
             Some(task) => {
                 let message =
                     format!("an endpoint can't answer {} with a model for another task", task.as_str());
-                let remedy = "remove it, or write zero-shot-classification for an entailment model";
+                let remedy = "remove it, or write zero-shot-classification for an entailment or embedding model";
                 context.value("spec.task", INVALID_VALUE, message, remedy);
                 return None;
             }
@@ -201,6 +201,11 @@ impl EndpointSpec {
 
     fn cascade(&self, context: &mut Context<'_>, dear: Option<&ModelReference>) -> Vec<CascadeStage> {
         let mut stages: Vec<CascadeStage> = Vec::new();
+        let zero_shot = self.task.is_some() || self.template.is_some();
+        if zero_shot && self.labels.is_none() && self.cascade.as_ref().is_some_and(|list| !list.is_empty()) {
+            let message = "how sure is sure enough depends on the labels, and the endpoint has none";
+            context.key("spec.cascade", MISSING_FIELD, message, "add spec.labels: [LABEL, …], or remove the cascade");
+        }
         for (place, raw) in self.cascade.iter().flatten().enumerate() {
             let field = format!("spec.cascade[{place}]");
             let agreement = raw.agreement.unwrap_or(CascadeStage::AGREEMENT);
@@ -253,10 +258,6 @@ impl EndpointSpec {
     }
 
     fn refuse_later(&self, context: &mut Context<'_>) {
-        let zero_shot = [self.task.is_some(), self.template.is_some(), self.labels.is_some()].contains(&true);
-        if zero_shot && self.cascade.as_ref().is_some_and(|list| !list.is_empty()) {
-            context.later_field("spec.cascade", "remove it; labels of a request are scored by one model");
-        }
         let Some(resources) = &self.resources else { return };
         if resources.memory.is_some() {
             context.later_field(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{ModelReference, Name};
 
 /// A validated `Endpoint`.
@@ -13,7 +15,7 @@ pub struct Endpoint {
     pub model: ModelReference,
     /// Whether it answers its task's routes that name no model.
     pub default: bool,
-    /// How labels of a request are scored, where the endpoint answers zero-shot classification with an entailment model.
+    /// How labels of a request are scored, where the endpoint answers zero-shot classification.
     pub zero_shot: Option<ZeroShot>,
     /// Threads for this endpoint; the server's when absent.
     pub threads: Option<usize>,
@@ -32,9 +34,11 @@ pub struct Endpoint {
 }
 
 /// How labels that come with a request are scored.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ZeroShot {
     /// Sentence that a label is put into, holding `{label}`; the model's own when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// Labels of requests that name none; empty when every request must.
     pub labels: Vec<String>,

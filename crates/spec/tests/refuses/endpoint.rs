@@ -12,12 +12,12 @@ fn fields_of_an_endpoint() {
                  traffic: [{ model: \"m:4\", percent: 10 }]\n  shadow: [m@x]\n  resources: { memory: 500MB, gpu: 2 }\n  requests: { maxBatchTokens: 0 }\n",
             ),
             found: &[
-                "6:3 not-yet-supported spec.cascade",
+                "6:3 missing-field spec.cascade",
                 "10:16 not-yet-supported spec.resources.memory",
                 "10:36 not-yet-supported spec.resources.gpu",
                 "11:31 invalid-value spec.requests.maxBatchTokens",
             ],
-            says: &["labels of a request are scored by one model"],
+            says: &["depends on the labels, and the endpoint has none", "add spec.labels"],
         },
         Case {
             name: "a cascade that can't be",

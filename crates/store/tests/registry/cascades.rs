@@ -19,6 +19,7 @@ pub(crate) fn calibration(cheap: &VersionRecord, dear: &VersionRecord, agreement
         rows: 1000,
         cheap_seconds: 0.1,
         dear_seconds: 2.0,
+        zero_shot: None,
         data_hash: "d".repeat(64),
         created: String::new(),
     }
@@ -36,8 +37,8 @@ fn a_calibration_is_found_by_its_two_artifacts_and_its_agreement() {
     let agreements: Vec<(f64, usize)> = found.iter().map(|one| (one.chosen.agreement, one.rows)).collect();
     assert_eq!(agreements, [(0.95, 1000), (0.98, 2000)], "a later one replaces its equal");
     assert!(!found[0].created.is_empty());
-    assert!(found[1].fits(&cheap.digest, &dear.digest, 0.98));
-    assert!(!found[1].fits(&dear.digest, &cheap.digest, 0.98));
+    assert!(found[1].fits((&cheap.digest, &dear.digest), None, 0.98));
+    assert!(!found[1].fits((&dear.digest, &cheap.digest), None, 0.98));
     assert!(fixture.store.cascades(&name("large"), 2).unwrap().is_empty());
     assert!(fixture.store.cascades(&name("small"), 1).unwrap().is_empty());
 }
