@@ -168,7 +168,10 @@ impl Pipeline {
         let as_calibrated = self.task() != Task::ZeroShotClassification
             || parameters.exclusive
                 && parameters.labels.as_ref().is_none_or(|labels| *labels == self.declared().labels)
-                && parameters.template.as_ref().is_none_or(|one| self.declared().template.as_ref() == Some(one));
+                && parameters
+                    .template
+                    .as_ref()
+                    .is_none_or(|one| self.declared().template.as_ref() == Some(one));
         as_calibrated && parameters.threshold.is_none() && self.check_parameters(parameters).is_ok()
     }
 

@@ -28,7 +28,7 @@ const SHARE: usize = 96;
 const OVERLAP: usize = 4;
 
 /// One row of numbers for each of several things.
-type Rows = Vec<Vec<f32>>;
+pub(crate) type Rows = Vec<Vec<f32>>;
 
 /// A loaded encoder with its tokenizer.
 #[derive(Debug)]

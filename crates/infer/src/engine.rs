@@ -13,7 +13,7 @@ use loquat_text::words;
 use serde::Deserialize;
 
 use crate::compute::{Compute, Device};
-use crate::encoder::EncoderEngine;
+use crate::encoder::{EncoderEngine, Rows};
 use crate::error::InferError;
 use crate::input::Input;
 use crate::remote::RemoteEngine;
@@ -209,7 +209,7 @@ impl Engine {
         inputs: &[Input],
         prompt: &str,
         threads: usize,
-    ) -> Result<(Vec<Vec<f32>>, Vec<Range<usize>>), InferError> {
+    ) -> Result<(Rows, Vec<Range<usize>>), InferError> {
         let mut texts: Vec<&str> = Vec::with_capacity(inputs.len());
         let mut owners = Vec::with_capacity(inputs.len());
         for input in inputs {

@@ -203,7 +203,8 @@ impl Pipeline {
         if matches!(*self.engine, Engine::Linear(_)) {
             return None;
         }
-        let pairs = self.task == Task::ZeroShotClassification && !matches!(self.scorer, Some(Scorer::Likeness(_)));
+        let pairs =
+            self.task == Task::ZeroShotClassification && !matches!(self.scorer, Some(Scorer::Likeness(_)));
         Some(if pairs { inputs * self.candidates(parameters).len() } else { inputs })
     }
 

@@ -84,6 +84,7 @@ fn epoch(kernels: Kernels, checkpoint: &Checkpoint, question: &Question) -> Resu
         patience: 1,
         seed: 1,
         checkpoint_every: usize::MAX,
+        keep: false,
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(question.threads).build()?;
     let start = Instant::now();

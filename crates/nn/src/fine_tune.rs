@@ -38,6 +38,8 @@ pub struct FineTune {
     pub seed: u64,
     /// Steps after which a checkpoint is written.
     pub checkpoint_every: usize,
+    /// Whether the checkpoint stays when training is over: the same training again gives the same weights at once.
+    pub keep: bool,
 }
 
 /// What an epoch gave.
@@ -147,7 +149,7 @@ impl FineTune {
             model.parameters_mut().into_iter().zip(best).for_each(|(one, values)| one.values = values);
             model.pack();
         }
-        if let Some(state) = &state {
+        if let Some(state) = state.as_ref().filter(|_| !self.keep) {
             state.clear()?;
         }
         let taken = best_of(&progress.epochs);

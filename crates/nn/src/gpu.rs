@@ -204,6 +204,7 @@ mod tests {
             patience: 4,
             seed: 3,
             checkpoint_every: 100,
+            keep: false,
         };
         let outcome = plan.train(&mut model, &examples(), (None, ""), &Alone).unwrap().unwrap();
         (outcome, model.logits(&examples()))

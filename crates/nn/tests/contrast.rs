@@ -50,6 +50,7 @@ fn plan() -> FineTune {
         patience: 20,
         seed: 3,
         checkpoint_every: 3,
+        keep: false,
     }
 }
 

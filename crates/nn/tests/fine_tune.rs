@@ -51,6 +51,7 @@ fn plan() -> FineTune {
         patience: 12,
         seed: 3,
         checkpoint_every: 5,
+        keep: false,
     }
 }
 
@@ -141,6 +142,23 @@ fn an_interrupted_training_goes_on_to_the_same_weights() {
     assert_eq!(found, Some(expected));
     assert!(weights(&model) == weights(&whole), "bit for bit");
     assert!(!state.exists(), "nothing is left of a training that is over");
+}
+
+#[test]
+fn a_training_that_keeps_its_checkpoint_gives_its_weights_again_at_once() {
+    let examples = examples(48);
+    let held_out = examples[40..].to_vec();
+    let plan = FineTune { run: 4, keep: true, ..plan() };
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let train = |steps| {
+        let (mut model, watch) = (model(), Watcher { held_out: held_out.clone(), ..Watcher::new(steps) });
+        let outcome = plan.train(&mut model, &examples[..40], (Some(&state), "key"), &watch).unwrap();
+        (outcome.unwrap(), weights(&model))
+    };
+    let first = train(usize::MAX);
+    assert!(state.is_dir());
+    assert!(train(1) == first, "without a step");
 }
 
 #[test]

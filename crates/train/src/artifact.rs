@@ -98,6 +98,7 @@ pub(crate) fn build_first(run: &Run<'_>, recipes: &[Recipe]) -> Result<Built, Ha
             trimmed = trimming;
         }
     }
+    encoder::forget_split(run)?;
     mark_dominated(&mut pareto, run.problem.metric.lower_is_better());
     let Some((place, staging, cost)) = chosen else { return Err(Halt::NoModel(nothing_fits(&pareto))) };
     let (trimming, note) = trimmed.unzip();

@@ -7,7 +7,7 @@ use loquat_models::{Calibration, Component};
 use loquat_spec::Family;
 use rayon::prelude::*;
 
-use crate::encoder::is_fine_tune;
+use crate::encoder::{is_fine_tune, keeps_split};
 use crate::error::{Halt, TrainError};
 use crate::families::family;
 use crate::linear::{LinearConfig, LinearError, Parameters};
@@ -51,6 +51,11 @@ impl Recipe {
     /// Whether it is a fine-tune, which nothing but the one split was held out from.
     pub(crate) fn is_fine_tune(&self) -> bool {
         self.ingredients.iter().any(|part| is_fine_tune(&part.parameters))
+    }
+
+    /// Whether it is a fine-tune that is not fitted again on all rows.
+    pub(crate) fn keeps_split(&self) -> bool {
+        self.ingredients.iter().any(|part| keeps_split(&part.parameters))
     }
 
     /// Probabilities `[eval, classes]` of the recipe fitted on `train`.

@@ -10,10 +10,14 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::cuts::Cuts;
 use crate::encoder::Backbone;
 use crate::error::TrainError;
+use crate::folds::Folds;
 use crate::journal::{Journal, Past};
 use crate::problem::Problem;
+use crate::random::mix;
 use crate::request::Request;
 
+/// Index that names the choice of the folds of the final search.
+const FOLDS: u64 = 0xF01D;
 /// Name of the journal in the run's folder.
 pub(crate) const JOURNAL: &str = "journal.jsonl";
 
@@ -80,6 +84,11 @@ impl<'r> Run<'r> {
             adapted: OnceLock::new(),
             started: Instant::now(),
         })
+    }
+
+    /// The folds of the final search.
+    pub(crate) fn final_folds(&self) -> Result<Folds, TrainError> {
+        self.problem.folds(&self.problem.pool, self.request.training.folds, mix(self.seed(), &[FOLDS]))
     }
 
     pub(crate) fn seed(&self) -> u64 {

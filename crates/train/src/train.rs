@@ -31,7 +31,6 @@ use crate::nested::{self, Outer};
 use crate::out_of_fold;
 use crate::promote;
 use crate::quantisation;
-use crate::random::mix;
 use crate::recipe::{Ingredient, Recipe, recipes};
 use crate::report::Report;
 use crate::report_details::{Inspection, LearningCurve, Provenance};
@@ -40,8 +39,6 @@ use crate::run::{JOURNAL, Run};
 use crate::search::{Search, SearchConfig};
 use crate::tuning;
 
-/// Index that names the choice of the folds of the final search.
-const FOLDS: u64 = 0xF01D;
 /// Candidates besides the finalists that constraints may fall back on.
 const SUBSTITUTES: usize = 6;
 /// Share of the timeout after which nothing optional is begun.
@@ -74,7 +71,7 @@ pub fn train(request: &Request<'_>) -> Result<Trained, TrainError> {
     if run.problem.pairs.is_some() {
         return embedding::train(&run);
     }
-    let folds = final_folds(&run)?;
+    let folds = run.final_folds()?;
     let mut found = Found {
         search: Search::new(&run, final_search(&run, &folds)),
         outer: Outer::default(),
@@ -113,7 +110,7 @@ pub fn reproduce(request: &Request<'_>, cuts: &Cuts, expected: &str) -> Result<R
     if run.problem.pairs.is_some() {
         return embedding::reproduce(&run, cuts, expected);
     }
-    let folds = final_folds(&run)?;
+    let folds = run.final_folds()?;
     let mut found = Found {
         search: Search::new(&run, final_search(&run, &folds)),
         outer: Outer::default(),
@@ -140,10 +137,6 @@ pub fn reproduce(request: &Request<'_>, cuts: &Cuts, expected: &str) -> Result<R
     };
     let weights_digest = loquat_store::weights_digest(built.staging.path())?;
     Ok(Reproduction { identical: weights_digest == expected, weights_digest })
-}
-
-fn final_folds(run: &Run<'_>) -> Result<Folds, TrainError> {
-    run.problem.folds(&run.problem.pool, run.request.training.folds, mix(run.seed(), &[FOLDS]))
 }
 
 fn final_search<'f>(run: &Run<'_>, folds: &'f Folds) -> SearchConfig<'f> {
@@ -250,6 +243,9 @@ fn deliver(run: &Run<'_>, found: &mut Found<'_>) -> Result<Trained, Halt> {
         assemble::set_best(&mut report, utility(run.problem.metric, best));
     }
     report.chosen = recipe.ingredients.iter().map(|part| part.trial).collect();
+    if recipe.keeps_split() {
+        report.refit_on = format!("one split of {}", report.refit_on);
+    }
     report.cost = Some(built.cost);
     report.pareto.clone_from(&built.pareto);
     report.trimming.clone_from(&built.trimming);

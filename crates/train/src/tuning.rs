@@ -4,7 +4,7 @@ use loquat_spec::Family;
 use serde_json::json;
 
 use crate::cuts::Cuts;
-use crate::encoder::{FineTuneConfig, is_head, leaves_heads};
+use crate::encoder::{FineTuneConfig, SPLIT, is_head, leaves_heads};
 use crate::error::{Halt, TrainError};
 use crate::families::first_guesses;
 use crate::few_shot;
@@ -20,8 +20,6 @@ use crate::train::LAST_CALL;
 const SEARCH_SHARE: f64 = 0.35;
 /// Share of the time allowed that is for what follows both.
 const CLOSING_SHARE: f64 = 0.05;
-/// The fold whose held-out rows score a fine-tune.
-const SPLIT: usize = 0;
 
 /// Share of the time allowed that belongs to the search: all of it where a fine-tune would not end in the rest, and all that
 /// the longest fine-tune leaves.
@@ -40,9 +38,9 @@ pub(crate) fn search_share(run: &Run<'_>) -> Result<f64, Halt> {
     };
     let timeout = (timeout.as_secs_f64() - run.spent()).max(f64::MIN_POSITIVE);
     let rest = (1.0 - SEARCH_SHARE - CLOSING_SHARE) * timeout;
-    let share = match FineTuneConfig::epochs_in(run, rest, epoch) {
-        0 => 1.0,
-        epochs => 1.0 - CLOSING_SHARE - FineTuneConfig::seconds_for(epochs, epoch) / timeout,
+    let share = match FineTuneConfig::course(run, rest, epoch) {
+        None => 1.0,
+        Some(course) => 1.0 - CLOSING_SHARE - course.seconds(epoch) / timeout,
     };
     let few = few_shot::seconds(run, run.request.training.folds)? / timeout;
     Ok((share - few).max(SEARCH_SHARE))
@@ -118,6 +116,12 @@ pub(crate) fn fine_tuned(
         utility(run.problem.metric, value),
         utility(run.problem.metric, on_split(run, best, rows.1.len())),
     ));
+    if recipe.keeps_split() {
+        notes.push(format!(
+            "trial {trial} keeps the weights of that split: there was no time for enough epochs on all rows too; a longer \
+             spec.search.timeout gives it that"
+        ));
+    }
     search.trials.push(entry);
     Ok(Some(recipe))
 }

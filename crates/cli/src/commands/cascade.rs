@@ -165,7 +165,9 @@ fn inputs(table: &Table, rows: CascadeRows, alone: bool) -> Vec<Input> {
     let wanted = |row: &&Row| rows == CascadeRows::All || (row.part == Part::Test && !row.leaked);
     let input = |row: &Row| match &row.input {
         Columns::Text(text) => Some(Input::new(text.as_str())),
-        Columns::Pair { premise, hypothesis } if !alone => Some(Input::pair(premise.as_str(), hypothesis.as_str())),
+        Columns::Pair { premise, hypothesis } if !alone => {
+            Some(Input::pair(premise.as_str(), hypothesis.as_str()))
+        }
         Columns::Pair { .. } | Columns::Alike { .. } | Columns::Tokens { .. } | Columns::Spans { .. } => None,
     };
     table.rows.iter().filter(wanted).filter_map(input).collect()

@@ -243,7 +243,9 @@ fn a_cascade_of_zero_shot_models_is_for_one_label_of_those_declared() {
     let answers = best(&cheap);
     assert!(same(&answers[0], &answers[0]));
     let swapped = match &answers[0] {
-        Prediction::Labels { labels } => Prediction::Labels { labels: labels.iter().rev().cloned().collect() },
+        Prediction::Labels { labels } => {
+            Prediction::Labels { labels: labels.iter().rev().cloned().collect() }
+        }
         other => panic!("{other:?}"),
     };
     assert!(!same(&answers[0], &swapped), "the best label differs");

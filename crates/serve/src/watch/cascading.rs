@@ -76,7 +76,9 @@ impl Watcher {
         };
         let name = Name::new(dear.model()).map_err(|error| unreadable(&error))?;
         let known = self.store.cascades(&name, dear.version()).map_err(|error| unreadable(&error))?;
-        let fits = |known: &CascadeCalibration| known.fits((digest, dear.digest()), endpoint.zero_shot.as_ref(), stage.agreement);
+        let fits = |known: &CascadeCalibration| {
+            known.fits((digest, dear.digest()), endpoint.zero_shot.as_ref(), stage.agreement)
+        };
         let calibration = known.into_iter().find(fits).ok_or_else(|| Failure {
             reason: "NotCalibrated",
             message: format!(

@@ -188,7 +188,8 @@ impl EndpointSpec {
             Some(task) => {
                 let message =
                     format!("an endpoint can't answer {} with a model for another task", task.as_str());
-                let remedy = "remove it, or write zero-shot-classification for an entailment or embedding model";
+                let remedy =
+                    "remove it, or write zero-shot-classification for an entailment or embedding model";
                 context.value("spec.task", INVALID_VALUE, message, remedy);
                 return None;
             }
@@ -204,7 +205,12 @@ impl EndpointSpec {
         let zero_shot = self.task.is_some() || self.template.is_some();
         if zero_shot && self.labels.is_none() && self.cascade.as_ref().is_some_and(|list| !list.is_empty()) {
             let message = "how sure is sure enough depends on the labels, and the endpoint has none";
-            context.key("spec.cascade", MISSING_FIELD, message, "add spec.labels: [LABEL, …], or remove the cascade");
+            context.key(
+                "spec.cascade",
+                MISSING_FIELD,
+                message,
+                "add spec.labels: [LABEL, …], or remove the cascade",
+            );
         }
         for (place, raw) in self.cascade.iter().flatten().enumerate() {
             let field = format!("spec.cascade[{place}]");

@@ -106,6 +106,7 @@ pub(crate) fn learn(
         patience: course.patience,
         seed: course.seed,
         checkpoint_every: CHECKPOINT_EVERY,
+        keep: false,
     };
     Ok(run.pool.install(|| plan.contrast(model, pairs, place, watch))?)
 }

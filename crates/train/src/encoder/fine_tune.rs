@@ -1,7 +1,8 @@
 //! Full fine-tuning of a backbone, started from the best head that the search found on its features.
 //!
 //! It is too dear for every fold: it is trained once on the training side of the first fold and scored on its held-out rows,
-//! then trained on all rows, for as many epochs as were best, if it wins.
+//! then trained on all rows, for as many epochs as were best, if it wins. Where that leaves time for few epochs, it is trained on
+//! the split alone, which gives twice as many: they are worth more than the rows held out.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::backbone::Loaded;
+use super::course::{Course, SPLIT, keeps_split};
 use super::export::calibrate;
 use super::few_shot::is_few_shot;
 use super::head::HeadConfig;
@@ -37,8 +39,6 @@ const MOST_EPOCHS: usize = 10;
 /// The same of a student, whose epochs are cheap and whose teacher has always more to say, and of an encoder from scratch, which
 /// has more to learn.
 const MOST_EPOCHS_OF_A_STUDENT: usize = 30;
-/// Fewest epochs worth beginning.
-const LEAST_EPOCHS: usize = 2;
 const PATIENCE: usize = 3;
 /// The highest rate of an encoder as wide as [`RATE_WIDTH`]; wider ones learn slower.
 const RATE: f64 = 2e-4;
@@ -51,11 +51,6 @@ const CHECKPOINT_EVERY: usize = 500;
 const WATCHED: u64 = 10;
 /// Steps timed to tell what an epoch costs.
 const TIMED: usize = 4;
-/// Share of the time left that fine-tuning plans with.
-const PLANNED: f64 = 0.9;
-/// What both trainings cost, in epochs on all rows: that on the split has at most four fifths of them, in nine tenths of which
-/// it learns.
-const BOTH: f64 = 1.8;
 /// Margin of a word that the encoder does not see for being in no span, and against every other label.
 const UNSEEN: f32 = 10.0;
 /// Indices that name random choices.
@@ -68,6 +63,8 @@ pub(crate) struct FineTuneConfig {
     pub(crate) head: HeadConfig,
     rate: f64,
     epochs: usize,
+    /// Whether it is trained again on all rows.
+    refit: bool,
     seed: u64,
 }
 
@@ -111,29 +108,23 @@ impl FineTuneConfig {
         let mut of_head = parameters.clone();
         of_head.insert("solver".to_owned(), parameters.get("head").cloned().unwrap_or(Value::Null));
         let head = HeadConfig::from_parameters(&of_head)?;
-        Ok(Self { head, rate: number("rate")?, epochs: number("epochs")? as usize, seed })
+        let (rate, epochs) = (number("rate")?, number("epochs")? as usize);
+        Ok(Self { head, rate, epochs, refit: !keeps_split(parameters), seed })
     }
 
     /// A fine-tune that starts from the head `from`, as long as there is time for; `None` where there is too little.
     pub(crate) fn plan(run: &Run<'_>, from: &Parameters, seconds: f64) -> Result<Option<Parameters>, Halt> {
         let (mut parameters, epoch) = Self::timed(run, from, seconds.is_finite())?;
         if seconds.is_finite() {
-            let epochs = Self::epochs_in(run, seconds, epoch);
-            parameters.insert("epochs".to_owned(), json!(epochs));
-            return Ok((epochs > 0).then_some(parameters));
+            let Some(course) = Course::within(seconds, epoch, most_epochs(run)) else { return Ok(None) };
+            course.write(&mut parameters);
         }
         Ok(Some(parameters))
     }
 
-    /// Epochs for which `seconds` suffice, where one costs `epoch` seconds; 0 where it is not worth to begin.
-    pub(crate) fn epochs_in(run: &Run<'_>, seconds: f64, epoch: f64) -> usize {
-        let epochs = ((seconds / Self::seconds_for(1, epoch)) as usize).min(most_epochs(run));
-        if epochs < LEAST_EPOCHS { 0 } else { epochs }
-    }
-
-    /// Seconds that so many epochs take: on the split, which has the fewer rows, and on all rows.
-    pub(crate) fn seconds_for(epochs: usize, epoch: f64) -> f64 {
-        epochs as f64 * epoch * BOTH / PLANNED
+    /// What there is time for in `seconds`, where an epoch costs `epoch` seconds; `None` where it is not worth to begin.
+    pub(crate) fn course(run: &Run<'_>, seconds: f64, epoch: f64) -> Option<Course> {
+        Course::within(seconds, epoch, most_epochs(run))
     }
 
     /// Seconds that an epoch on all rows takes, started from the head `from`.
@@ -194,6 +185,7 @@ impl FineTuneConfig {
             patience: PATIENCE.max(self.epochs / 3),
             seed: self.seed,
             checkpoint_every: CHECKPOINT_EVERY,
+            keep: false,
         }
     }
 
@@ -222,11 +214,7 @@ impl FineTuneConfig {
         }
         let start = Instant::now();
         let data = Data::new(run, self.head.backbone)?;
-        let is_watched = |row: &usize| {
-            let group = u64::from(run.problem.groups[*row]);
-            mix(run.seed(), &[WATCHED_ROWS, group]).is_multiple_of(WATCHED)
-        };
-        let (watched, learned): (Vec<usize>, Vec<usize>) = train.iter().copied().partition(is_watched);
+        let (learned, watched) = Self::parts(run, train);
         let mut model = self.model(run, &data, &learned)?;
         let steps = data.steps(learned.len());
         run.request.progress.stage("fine-tuning", Some((self.epochs * steps) as u64));
@@ -243,6 +231,16 @@ impl FineTuneConfig {
         Ok(tuned)
     }
 
+    /// The rows of the training side `train` that are learned from, and those that tell when to stop.
+    fn parts(run: &Run<'_>, train: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        let is_watched = |row: &usize| {
+            let group = u64::from(run.problem.groups[*row]);
+            mix(run.seed(), &[WATCHED_ROWS, group]).is_multiple_of(WATCHED)
+        };
+        let (watched, learned) = train.iter().copied().partition(is_watched);
+        (learned, watched)
+    }
+
     fn train(
         &self,
         run: &Run<'_>,
@@ -257,12 +255,14 @@ impl FineTuneConfig {
         let watch = Watching { run, rows: watched, data, ends: if watched.is_empty() { 2 } else { 1 } };
         let mut examples = data.of(learned);
         examples.extend_from_slice(&data.unlabelled);
-        let plan = self.plan_of(epochs);
+        // What is not trained again is exported from the checkpoint of the split.
+        let plan = FineTune { keep: !self.refit, ..self.plan_of(epochs) };
         let ended = run.pool.install(|| plan.train(model, &examples, (Some(&folder), key), &watch));
         ended.map_err(TrainError::from)?.ok_or(Halt::Cancelled)
     }
 
-    /// Trains on all rows for `taken` epochs and writes the model into `folder`.
+    /// Trains on all rows for as many epochs as were best on the split, or gives what was trained there, and writes the model into
+    /// `folder`.
     pub(crate) fn export(
         &self,
         run: &Run<'_>,
@@ -274,10 +274,18 @@ impl FineTuneConfig {
         let taken =
             part.parameters.get("taken").and_then(Value::as_u64).unwrap_or(self.epochs as u64) as usize;
         let data = Data::new(run, self.head.backbone)?;
-        let mut model = self.model(run, &data, &problem.pool)?;
-        run.request.progress.stage("refit", Some((taken * data.steps(problem.pool.len())) as u64));
-        let key = self.key(run, &format!("final {taken}"));
-        self.train(run, &mut model, (&data, &problem.pool, &[]), (&key, "final", taken))?;
+        let mut model;
+        if self.refit {
+            model = self.model(run, &data, &problem.pool)?;
+            run.request.progress.stage("refit", Some((taken * data.steps(problem.pool.len())) as u64));
+            let key = self.key(run, &format!("final {taken}"));
+            self.train(run, &mut model, (&data, &problem.pool, &[]), (&key, "final", taken))?;
+        } else {
+            let (learned, watched) = Self::parts(run, run.final_folds()?.train(SPLIT));
+            model = self.model(run, &data, &learned)?;
+            let key = self.key(run, "split");
+            self.train(run, &mut model, (&data, &learned, &watched), (&key, "split", self.epochs))?;
+        }
         let (weights, bias) = model.head();
         let (mut weights, mut bias) = (weights.to_vec(), bias.to_vec());
         calibrate(&part.calibration, &mut weights, &mut bias);
@@ -406,6 +414,17 @@ impl Watch for Watching<'_, '_> {
 fn most_epochs(run: &Run<'_>) -> usize {
     let learns_much = run.request.origins.teacher.is_some() || run.request.training.is_from_scratch();
     if learns_much { MOST_EPOCHS_OF_A_STUDENT } else { MOST_EPOCHS }
+}
+
+/// Removes what a fine-tune kept to be exported.
+pub(crate) fn forget_split(run: &Run<'_>) -> Result<(), TrainError> {
+    let folder = place(run, "split");
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(TrainError::file("remove", &folder)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn place(run: &Run<'_>, name: &str) -> PathBuf {

@@ -127,6 +127,7 @@ impl GapFilling {
             patience: epochs,
             seed: run.seed(),
             checkpoint_every: CHECKPOINT_EVERY,
+            keep: false,
         }
     }
 }

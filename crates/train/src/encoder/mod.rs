@@ -6,6 +6,7 @@
 
 mod adaptation;
 mod backbone;
+mod course;
 mod export;
 mod features;
 mod few_shot;
@@ -20,10 +21,11 @@ mod words;
 pub(crate) use adaptation::adaptation_report;
 pub use backbone::Backbone;
 pub(crate) use backbone::Loaded;
+pub(crate) use course::{SPLIT, keeps_split};
 pub(crate) use export::export;
 pub(crate) use features::{Features, Text, compute, digest, prepare};
 pub(crate) use few_shot::{FewShotConfig, FewTexts, has_few_rows};
-pub(crate) use fine_tune::{FineTuneConfig, is_fine_tune, leaves_heads};
+pub(crate) use fine_tune::{FineTuneConfig, forget_split, is_fine_tune, leaves_heads};
 pub(crate) use from_scratch::from_scratch_report;
 pub(crate) use head::{HeadConfig, MULTI, SINGLE, first_guesses, is_head, space};
 pub(crate) use starts::adapts;

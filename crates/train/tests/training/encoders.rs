@@ -183,15 +183,22 @@ fn the_best_backbone_is_fine_tuned_and_the_report_says_on_what_its_score_stands(
     assert_eq!(report.outer.folds.len(), 3, "outer scores are there without a fine-tune in each fold");
 }
 
-/// Ends a run at once in the second epoch of the fine-tune on all rows.
-struct StopInRefit<'c> {
+/// Ends a run at once, twelve steps after a stage of steps began: in the second epoch of a fine-tune.
+struct StopIn<'c> {
+    stage: &'static str,
     cancel: &'c Cancel,
     left: AtomicI64,
 }
 
-impl Progress for StopInRefit<'_> {
+impl<'c> StopIn<'c> {
+    fn new(stage: &'static str, cancel: &'c Cancel) -> Self {
+        Self { stage, cancel, left: AtomicI64::new(i64::MIN) }
+    }
+}
+
+impl Progress for StopIn<'_> {
     fn stage(&self, name: &str, total: Option<u64>) {
-        if let ("refit", Some(_)) = (name, total) {
+        if name == self.stage && total.is_some() {
             self.left.store(12, Ordering::SeqCst);
         }
     }
@@ -205,6 +212,25 @@ impl Progress for StopInRefit<'_> {
     fn note(&self, _text: &str) {}
 }
 
+/// Whether there is time for all rows depends on the machine; that there was none is written into what is repeated.
+#[test]
+fn a_fine_tune_without_time_for_all_rows_keeps_what_it_learned_on_the_split() {
+    let place = Place::new();
+    let training = of_families(&[Family::Encoder], 3);
+    let (table, cancel) = (table(&short(300)), Cancel::new());
+    let backbones = vec![backbone(&place, "bert-embedding")];
+    let request = Request { backbones, ..place.request(&training, &table, &cancel) };
+    let trained = train(&request).unwrap();
+    let (mut cuts, digest) = (trained.report.cuts, trained.record.unwrap().weights_digest);
+    cuts.fine_tune.as_mut().unwrap().insert("refit".to_owned(), false.into());
+    let split_alone = reproduce(&request, &cuts, &digest).unwrap();
+    assert!(!split_alone.identical, "all rows give other weights");
+    let request = Request { threads: 1, ..request };
+    assert!(reproduce(&request, &cuts, &split_alone.weights_digest).unwrap().identical);
+    let left = std::fs::read_dir(place.run_dir().join("fine-tune")).unwrap();
+    assert_eq!(left.count(), 1, "the checkpoint goes when it is exported");
+}
+
 #[test]
 fn a_fine_tune_that_diverges_on_all_rows_leaves_the_heads() {
     let place = Place::new();
@@ -213,7 +239,7 @@ fn a_fine_tune_that_diverges_on_all_rows_leaves_the_heads() {
     training.constraints.memory = Some(Bytes(1_000_000_000));
     let (table, cancel) = (table(&short(300)), Cancel::new());
     let backbones = vec![backbone(&place, "bert-embedding")];
-    let stop = StopInRefit { cancel: &cancel, left: AtomicI64::new(i64::MIN) };
+    let stop = StopIn::new("refit", &cancel);
     let request = place.request(&training, &table, &cancel);
     let ended = train(&Request { progress: &stop, backbones: backbones.clone(), ..request }).unwrap();
     assert_eq!(ended.outcome, Outcome::Cancelled, "{:?}", ended.report.notes);
