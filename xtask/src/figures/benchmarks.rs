@@ -12,6 +12,7 @@ const HEAD: &str = "# Benchmarks
 
 Written by `cargo xtask benchmarks` from the records in `docs/figures`; do not edit. Each is measured by
 `cargo xtask figure NAME` with the release binary; where there is a peer, it ran in the same run on the same machine.
+A value is that of its commit: `cargo xtask figure` lists the records whose sources have changed since, and which figures have none.
 
 | figure | value | target | met | peer | times | runs | commit | date |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
