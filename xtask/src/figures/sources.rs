@@ -36,24 +36,37 @@ impl Measured {
         }
     }
 
-    /// Hash of the sources as `commit` has them, twelve digits.
+    /// Hash of the sources as `commit` has them, twelve digits: of those that the measured binary is compiled of, so not of unit tests
+    /// in files of their own, nor of what a build with `gpu` adds, which no figure measures.
     ///
     /// # Errors
     /// When the commit is not in the history that is there.
     pub(crate) fn hash(self, root: &Path, commit: &str) -> Result<String> {
-        let tree = |folder: &&str| match *folder {
-            "" => format!("{commit}:crates"),
-            folder => format!("{commit}:crates/{folder}/src"),
-        };
-        let mut trees = Command::new("git");
-        trees.current_dir(root).stderr(Stdio::null()).arg("rev-parse").args(self.folders().iter().map(tree));
-        let trees = trees.output().context("git cannot be started")?;
-        anyhow::ensure!(trees.status.success(), "the commit {commit} is not in the history that is there");
+        let paths = self.folders().iter().map(|folder| match *folder {
+            "" => "crates".to_owned(),
+            folder => format!("crates/{folder}/src"),
+        });
+        let mut files = Command::new("git");
+        files
+            .current_dir(root)
+            .stderr(Stdio::null())
+            .args(["ls-tree", "-r", "--full-tree", commit])
+            .args(paths);
+        let files = files.output().context("git cannot be started")?;
+        anyhow::ensure!(files.status.success(), "the commit {commit} is not in the history that is there");
+        let files = String::from_utf8(files.stdout).context("git names a file that is no text")?;
+        let measured: String =
+            files.lines().filter(|line| is_measured(line)).fold(String::new(), |all, line| all + line + "\n");
         let file = tempfile::NamedTempFile::new()?;
-        std::fs::write(file.path(), trees.stdout)?;
+        std::fs::write(file.path(), measured)?;
         let hash = process::output(Command::new("git").arg("hash-object").arg(file.path()))?;
         Ok(hash.trim().chars().take(12).collect())
     }
+}
+
+/// Whether the measured binary is compiled of this file.
+fn is_measured(path: &str) -> bool {
+    !path.ends_with("/gpu.rs") && !path.ends_with("/tests.rs")
 }
 
 #[cfg(test)]
@@ -86,6 +99,13 @@ mod tests {
         git(root, &["commit", "--quiet", "-a", "-m", "b"]);
         let same: Vec<bool> = before.iter().zip(&hashes()).map(|(before, now)| before == now).collect();
         assert_eq!(same, [true, false, true, true, false]);
+        let before = hashes();
+        for unmeasured in ["gpu.rs", "tests.rs"] {
+            std::fs::write(root.join("crates/train/src").join(unmeasured), "added").unwrap();
+        }
+        git(root, &["add", "."]);
+        git(root, &["commit", "--quiet", "-m", "c"]);
+        assert_eq!(before, hashes());
         assert!(Measured::Data.hash(root, "0000000000000000").is_err());
     }
 }
