@@ -139,6 +139,7 @@ mod tests {
             ids: (0..4 + number % 9).map(|place| 5 + (place * 7 + number * 3) % 40).collect(),
             type_ids: vec![0; 4 + number as usize % 9],
             labels: vec![number % 3],
+            shares: Vec::new(),
             words: Vec::new(),
             weight: 1.0,
             taught: None,
